@@ -1,0 +1,181 @@
+"""What the ledger says."""
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from npms_shared.contracts.base import Event
+
+
+class LedgerEvent(Event):
+    publisher: ClassVar[str] = "ledger"
+
+
+class Contact(Event):
+    """Where a person is told things: one channel, one address."""
+
+    channel: Literal["email", "sms"]
+    address: str
+
+
+class MeterConnection(Event):
+    """How a meter is reached: its profile, its gateway's address, its unit id behind it."""
+
+    serial: str
+    profile: str
+    host: str
+    port: int
+    unit_id: int
+
+
+class AccountOpened(LedgerEvent):
+    name: ClassVar[str] = "account_opened.v1"
+
+    account_id: int
+    customer_id: int
+    customer_name: str
+    currency: str
+    time_zone: str
+    language: str
+    contacts: list[Contact]
+    opened_at: AwareDatetime
+
+
+class AccountClosed(LedgerEvent):
+    name: ClassVar[str] = "account_closed.v1"
+
+    account_id: int
+    closed_at: AwareDatetime
+
+
+class InstallationOpened(LedgerEvent):
+    """A meter serves a usage point of an account from its opening register on."""
+
+    name: ClassVar[str] = "installation_opened.v1"
+
+    installation_id: int
+    account_id: int
+    customer_id: int
+    usage_point_id: int
+    commodity: str
+    meter: MeterConnection
+    opening_register_wh: int
+    max_power_w: int = Field(description="the most the service fuse lets through")
+    plan_code: str
+    currency: str
+    time_zone: str
+    opened_at: AwareDatetime
+
+
+class InstallationClosed(LedgerEvent):
+    name: ClassVar[str] = "installation_closed.v1"
+
+    installation_id: int
+    account_id: int
+    closing_register_wh: int
+    closed_at: AwareDatetime
+
+
+class CreditPosted(LedgerEvent):
+    """A top-up went through the waterfall; the three parts sum to the amount."""
+
+    name: ClassVar[str] = "credit_posted.v1"
+
+    account_id: int
+    payment_id: UUID
+    source: str
+    currency: str
+    amount_micro: int
+    to_debt_micro: int
+    to_emergency_micro: int
+    to_balance_micro: int
+    balance_micro: int
+    debt_micro: int
+    emergency_used_micro: int
+    posted_at: AwareDatetime
+
+
+class ThresholdCrossed(LedgerEvent):
+    """The balance fell to a warning threshold, once per descent."""
+
+    name: ClassVar[str] = "threshold_crossed.v1"
+
+    account_id: int
+    threshold_micro: int
+    balance_micro: int
+    amount_to_avoid_cut_micro: int
+    currency: str
+    crossed_at: AwareDatetime
+
+
+class EmergencyCreditOffered(LedgerEvent):
+    name: ClassVar[str] = "emergency_credit_offered.v1"
+
+    account_id: int
+    limit_micro: int
+    balance_micro: int
+    currency: str
+    offered_at: AwareDatetime
+
+
+class EmergencyCreditAccepted(LedgerEvent):
+    name: ClassVar[str] = "emergency_credit_accepted.v1"
+
+    account_id: int
+    limit_micro: int
+    balance_micro: int
+    currency: str
+    accepted_at: AwareDatetime
+
+
+class CreditExhausted(LedgerEvent):
+    """Nothing is left to draw on; `keeps_supply_until` is set in friendly hours."""
+
+    name: ClassVar[str] = "credit_exhausted.v1"
+
+    account_id: int
+    balance_micro: int
+    emergency_used_micro: int
+    amount_to_clear_micro: int
+    currency: str
+    keeps_supply_until: AwareDatetime | None = None
+    keeps_supply_reason: str | None = None
+    exhausted_at: AwareDatetime
+
+
+class CreditRestored(LedgerEvent):
+    name: ClassVar[str] = "credit_restored.v1"
+
+    account_id: int
+    balance_micro: int
+    currency: str
+    restored_at: AwareDatetime
+
+
+class SupplyDesired(LedgerEvent):
+    """This supply should be so, as of this revision; a higher revision supersedes."""
+
+    name: ClassVar[str] = "supply_desired.v1"
+
+    installation_id: int
+    account_id: int
+    state: Literal["on", "off"]
+    revision: int
+    reason: str
+    decided_at: AwareDatetime
+
+
+EVENTS = (
+    AccountOpened,
+    AccountClosed,
+    InstallationOpened,
+    InstallationClosed,
+    CreditPosted,
+    ThresholdCrossed,
+    EmergencyCreditOffered,
+    EmergencyCreditAccepted,
+    CreditExhausted,
+    CreditRestored,
+    SupplyDesired,
+)

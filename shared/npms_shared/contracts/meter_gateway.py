@@ -1,0 +1,70 @@
+"""What the meter gateway says."""
+
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime
+
+from npms_shared.contracts.base import Batch, Event
+
+
+class MeterGatewayEvent(Event):
+    publisher: ClassVar[str] = "meter-gateway"
+
+
+class ReadingsBatch(Batch):
+    """Validated readings of one partition, in time order per installation.
+
+    `taken_at_s` is epoch seconds, `register_wh` the cumulative import register.
+    """
+
+    publisher: ClassVar[str] = "meter-gateway"
+    name: ClassVar[str] = "readings_recorded.v1"
+
+    installation_id: list[int]
+    account_id: list[int]
+    taken_at_s: list[int]
+    register_wh: list[int]
+
+    def __len__(self) -> int:
+        return len(self.installation_id)
+
+
+class ProfilePublished(MeterGatewayEvent):
+    """A device profile this gateway can read; told at every start."""
+
+    name: ClassVar[str] = "profile_published.v1"
+
+    profile: str
+    vendor: str
+    model: str
+    has_relay: bool
+
+
+class SupplyReported(MeterGatewayEvent):
+    """What the relay was seen to be; `verified` only from a read-back, never from a write."""
+
+    name: ClassVar[str] = "supply_reported.v1"
+
+    installation_id: int
+    account_id: int
+    state: Literal["on", "off", "unknown"]
+    desired_revision: int | None
+    verified: bool
+    observed_at: AwareDatetime
+    detail: str = ""
+
+
+class MeterEventRaised(MeterGatewayEvent):
+    """Something about a meter that a person should see, e.g. `unreachable`, `back`, `relay_stuck`."""
+
+    name: ClassVar[str] = "meter_event_raised.v1"
+
+    installation_id: int
+    account_id: int
+    kind: str
+    detail: str
+    raised_at: AwareDatetime
+
+
+EVENTS = (ProfilePublished, SupplyReported, MeterEventRaised)
+BATCHES = (ReadingsBatch,)
