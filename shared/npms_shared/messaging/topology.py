@@ -1,0 +1,88 @@
+"""Exchanges, queues and who hears what: the one table from which the broker is set up."""
+
+from dataclasses import dataclass
+
+from npms_shared.contracts import catalogue
+from npms_shared.contracts.base import Batch, Event
+from npms_shared.contracts.ledger import (
+    AccountClosed,
+    AccountOpened,
+    CreditExhausted,
+    CreditPosted,
+    CreditRestored,
+    EmergencyCreditAccepted,
+    EmergencyCreditOffered,
+    InstallationClosed,
+    InstallationOpened,
+    SupplyDesired,
+    ThresholdCrossed,
+)
+from npms_shared.contracts.meter_gateway import ProfilePublished, ReadingsBatch, SupplyReported
+from npms_shared.contracts.payments import PaymentReversed, PaymentSettled
+from npms_shared.contracts.tariff import ChargesBatch, PlanVersionActivated
+
+PUBLISHERS = ("ledger", "tariff", "meter-gateway", "payments", "notifier")
+
+QUEUES: dict[str, tuple[type[Event], ...]] = {
+    "ledger.payments": (PaymentSettled, PaymentReversed),
+    "ledger.supply": (SupplyReported,),
+    "ledger.catalogue": (PlanVersionActivated, ProfilePublished),
+    "tariff.accounts": (InstallationOpened, InstallationClosed),
+    "meter-gateway.supply": (InstallationOpened, InstallationClosed, SupplyDesired),
+    "payments.accounts": (AccountOpened, AccountClosed),
+    "payments.credits": (CreditPosted,),
+    "notifier.events": (
+        AccountOpened,
+        AccountClosed,
+        ThresholdCrossed,
+        CreditPosted,
+        EmergencyCreditOffered,
+        EmergencyCreditAccepted,
+        CreditExhausted,
+        CreditRestored,
+    ),
+}
+"""Queue of a subscriber → the single events it hears, in the order they were said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A partitioned hop: a direct exchange whose routing key is the partition."""
+
+    exchange: str
+    queue: str
+    contract: type[Batch]
+
+    def queue_of(self, partition: int) -> str:
+        return f"{self.queue}.{partition}"
+
+
+READINGS = Stage("npms.readings", "tariff.readings", ReadingsBatch)
+CHARGES = Stage("npms.charges", "ledger.charges", ChargesBatch)
+STAGES = (READINGS, CHARGES)
+STAGE_OF = {stage.contract: stage for stage in STAGES}
+
+RETRY_DELAYS_S = (1, 5, 30, 300)
+"""A message that failed comes back after the first delay, then the next; then it is parked."""
+
+DELIVERY_LIMIT = 20
+"""The broker's own backstop for consumers that die; retries are counted by the consumer."""
+
+
+def events_exchange(publisher: str) -> str:
+    return f"npms.{publisher}.events"
+
+
+def retry_exchange(delay_s: int) -> str:
+    return f"npms.retry.{delay_s}s"
+
+
+HEARD: frozenset[type[Event]] = frozenset(c for contracts in QUEUES.values() for c in contracts)
+"""Events somebody listens to: these must reach a queue, or publishing them is an error."""
+
+CONTRACT_OF: dict[str, type[Event]] = {
+    c.event_type(): c for c in (*catalogue.EVENTS, *catalogue.BATCHES)
+}
+HEARD_TYPES: frozenset[str] = frozenset(
+    c.event_type() for c in (*HEARD, *(stage.contract for stage in STAGES))
+)

@@ -1,0 +1,78 @@
+"""Settings come from the environment, are validated at start, and name the variable that is wrong."""
+
+import sys
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings
+
+S = TypeVar("S", bound="ServiceSettings")
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs; a service adds its own and sets `env_prefix` in its model_config."""
+
+    database_url: SecretStr = Field(description="PostgreSQL URL of the application's role")
+    migration_database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL URL of the owner's role; only `migrate` needs it"
+    )
+    amqp_url: SecretStr = Field(description="RabbitMQ URL, with its virtual host")
+    host: str = Field(default="127.0.0.1", description="address the REST interface listens on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port of the REST interface")
+    jwks_path: Path = Field(description="file with the public keys (JWK set) of the token issuer")
+    token_issuer: str = Field(default="npms-dev", description="`iss` that tokens must carry")
+    token_audience: str = Field(default="npms", description="`aud` that tokens must carry")
+    partitions: int = Field(default=16, ge=1, le=256, description="fixed at the first deployment")
+    partition_concurrency: int = Field(
+        default=4, ge=1, le=64, description="partitions a process works on at the same time"
+    )
+    database_pool_size: int = Field(default=12, ge=2, le=100)
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @field_validator("database_url", "migration_database_url", "amqp_url")
+    @classmethod
+    def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and "://" not in value.get_secret_value():
+            raise ValueError("expected a URL")
+        return value
+
+    @field_validator("jwks_path")
+    @classmethod
+    def _is_readable(cls, value: Path) -> Path:
+        if not value.is_file():
+            raise ValueError(f"no such file: {value}")
+        return value
+
+
+class SettingsError(Exception):
+    """Configuration is missing or wrong; `problems` has a line per variable."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def read_settings(settings: type[S], **given: Any) -> S:
+    """The validated settings; raises SettingsError naming every wrong variable."""
+    prefix = settings.model_config.get("env_prefix", "")
+    try:
+        return settings(**given)
+    except ValidationError as fault:
+        raise SettingsError(
+            [f"{prefix}{_variable(e['loc'])}: {e['msg']}" for e in fault.errors()]
+        ) from None
+
+
+def load_settings(settings: type[S]) -> S:
+    """The settings, or a clear word on stderr and exit status 2."""
+    try:
+        return read_settings(settings)
+    except SettingsError as fault:
+        for problem in fault.problems:
+            print(f"configuration: {problem}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return "__".join(str(part) for part in location).upper()
