@@ -1,0 +1,75 @@
+"""The deliveries of one queue, for as long as one channel lives."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aio_pika.abc import AbstractIncomingMessage
+from aiormq.exceptions import ChannelInvalidStateError
+
+from npms_shared.messaging.broker import Broker
+
+
+class LaneLost(ConnectionError):
+    """The channel has gone: whatever it delivered and was not acknowledged comes again."""
+
+
+class Lane:
+    def __init__(self, queue: str) -> None:
+        self.queue = queue
+        self._ready: deque[AbstractIncomingMessage] = deque()
+        self._wake = asyncio.Event()
+        self._lost = self._stopped = False
+
+    async def receive(self, message: AbstractIncomingMessage) -> None:
+        self._ready.append(message)
+        self._wake.set()
+
+    def lose(self, *_: object) -> None:
+        self._lost = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let `wait` say that there is nothing more."""
+        self._stopped = True
+        self._wake.set()
+
+    async def wait(self) -> bool:
+        """True when something is there, False when stopped. Raises LaneLost."""
+        while not self._ready or self._stopped:
+            if self._stopped:
+                return False
+            if self._lost:
+                raise LaneLost(self.queue)
+            self._wake.clear()
+            await self._wake.wait()
+        return True
+
+    def take(self) -> AbstractIncomingMessage | None:
+        """The next delivery, if one is there. Raises LaneLost."""
+        if self._lost:
+            raise LaneLost(self.queue)
+        return self._ready.popleft() if self._ready else None
+
+    def put_back(self, message: AbstractIncomingMessage) -> None:
+        """Make it the next again."""
+        self._ready.appendleft(message)
+
+
+@asynccontextmanager
+async def open_lane(broker: Broker, queue: str, *, prefetch: int) -> AsyncIterator[Lane]:
+    """Consume the queue on a channel of its own until the block ends."""
+    channel = await broker.channel()
+    lane = Lane(queue)
+    channel.close_callbacks.add(lane.lose)
+    try:
+        await channel.set_qos(prefetch_count=prefetch)
+        source = await channel.get_queue(queue, ensure=False)
+        await source.consume(lane.receive)
+        yield lane
+    finally:
+        try:
+            await channel.close()
+        except (ChannelInvalidStateError, OSError, RuntimeError):
+            lane.lose()

@@ -1,0 +1,155 @@
+"""Everything a service does besides answering REST: hear, work, say; stop with nothing in hand."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+from npms_shared.db.engine import Database
+from npms_shared.messaging.broker import BROKER_AWAY, Broker, declare_topology
+from npms_shared.messaging.events import EventWorker
+from npms_shared.messaging.lane import Lane, open_lane
+from npms_shared.messaging.partition_worker import PREFETCH, Fenced, PartitionWorker
+from npms_shared.messaging.publisher import Publisher
+from npms_shared.messaging.relay import Relay
+from npms_shared.messaging.subscriptions import EventSubscription, Subscription
+
+EVENT_PREFETCH = 32
+RECONNECT_S = (0.5, 2.0)
+
+log = structlog.get_logger()
+
+Loop = Callable[[asyncio.Event], Awaitable[None]]
+"""A service's own background work: runs until the event is set."""
+
+
+class Worker:
+    def __init__(
+        self,
+        *,
+        service: str,
+        database: Database,
+        amqp_url: str,
+        subscriptions: list[Subscription],
+        loops: list[Loop],
+        partitions: int,
+        partition_concurrency: int,
+    ) -> None:
+        self._database, self._loops, self._partitions = database, loops, partitions
+        self._subscriptions = subscriptions
+        self._turns = asyncio.Semaphore(partition_concurrency)
+        self._said = Broker(amqp_url, name=f"npms-{service}-publish")
+        self._heard = Broker(amqp_url, name=f"npms-{service}-consume")
+        self._lanes: set[Lane] = set()
+        self._stopping = asyncio.Event()
+        self.ready = False
+
+    @property
+    def connected(self) -> bool:
+        """Topology declared and, where the service listens, the consuming connection open."""
+        return self.ready and (not self._subscriptions or self._heard.connected)
+
+    async def run(self) -> None:
+        """Until `stop`; then finishes what is in hand and empties the outbox."""
+        await self._set_up_broker()
+        background = [asyncio.create_task(self._relay(), name="relay")]
+        work = [asyncio.create_task(lane) for lane in self._lane_loops()]
+        work += [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
+        try:
+            await asyncio.gather(*work)
+            await self._stopping.wait()
+            await asyncio.gather(*background)
+        finally:
+            for task in (*work, *background):
+                task.cancel()
+            await asyncio.gather(*work, *background, return_exceptions=True)
+            await self._close()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._database.committed.set()
+        for lane in self._lanes:
+            lane.stop()
+
+    async def _close(self) -> None:
+        for broker in (self._heard, self._said):
+            with suppress(*BROKER_AWAY):
+                await broker.close()
+
+    async def _set_up_broker(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await declare_topology(self._said, partitions=self._partitions)
+            except BROKER_AWAY as fault:
+                log.warning("broker_away", fault=repr(fault))
+                await self._pause()
+            else:
+                self.ready = True
+                return
+
+    async def _relay(self) -> None:
+        await Relay(self._database, Publisher(self._said)).run(self._stopping)
+
+    def _lane_loops(self) -> list[Awaitable[None]]:  # type: ignore[type-arg]
+        loops: list[Awaitable[None]] = []
+        for subscription in self._subscriptions:
+            if isinstance(subscription, EventSubscription):
+                worker = EventWorker(self._database, Publisher(self._said), subscription)
+                loops.append(self._run_lane(subscription.queue, EVENT_PREFETCH, _events(worker)))
+                continue
+            for partition in range(self._partitions):
+                hand = PartitionWorker(self._database, subscription, partition, self._turns)
+                loops.append(self._run_lane(hand.queue, PREFETCH, hand.work))
+        return loops
+
+    async def _run_lane(
+        self, queue: str, prefetch: int, work: Callable[[Lane], Awaitable[None]]
+    ) -> None:
+        """Consume, and again after every loss, until stopped."""
+        while not self._stopping.is_set():
+            try:
+                async with open_lane(self._heard, queue, prefetch=prefetch) as lane:
+                    await self._work_on(lane, work)
+            except Fenced:
+                continue
+            except BROKER_AWAY as fault:
+                log.warning("lane_lost", queue=queue, fault=repr(fault))
+                await self._pause()
+            except Exception:
+                log.exception("lane_failed", queue=queue)
+                await self._pause()
+
+    async def _work_on(self, lane: Lane, work: Callable[[Lane], Awaitable[None]]) -> None:
+        self._lanes.add(lane)
+        if self._stopping.is_set():
+            lane.stop()
+        try:
+            await work(lane)
+        finally:
+            self._lanes.discard(lane)
+
+    async def _keep_running(self, loop: Loop) -> None:
+        """A background loop that fails is told of and begun again."""
+        while not self._stopping.is_set():
+            try:
+                await loop(self._stopping)
+            except Exception:
+                log.exception("loop_failed", loop=getattr(loop, "__qualname__", repr(loop)))
+                await self._pause()
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(*RECONNECT_S)):  # noqa: S311 - jitter
+                await self._stopping.wait()
+
+
+def _events(worker: EventWorker) -> Callable[[Lane], Awaitable[None]]:
+    async def work(lane: Lane) -> None:
+        while await lane.wait():
+            message = lane.take()
+            if message is not None:
+                await worker.handle(message)
+
+    return work

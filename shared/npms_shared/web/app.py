@@ -1,0 +1,114 @@
+"""A service's REST application: problems, tokens, traces, metrics and health, the same everywhere."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.messaging import trace
+from npms_shared.observability import metrics
+from npms_shared.web import problems
+from npms_shared.web.problems import Problem
+
+Check = Callable[[], Awaitable[None]]
+ErrorMap = Mapping[type[Exception], Callable[[Any], Problem]]
+"""Domain error → the problem it is on REST."""
+
+
+def create_app(
+    *,
+    service: str,
+    description: str,
+    verifier: TokenVerifier,
+    routers: Iterable[APIRouter],
+    errors: ErrorMap | None = None,
+) -> FastAPI:
+    """Routers get the prefix /v1; every route needs an explicit operation_id."""
+    app = FastAPI(
+        title=f"NPMS {service}",
+        version="1",
+        description=description,
+        generate_unique_id_function=_operation_id,
+        redoc_url=None,
+    )
+    app.state.verifier = verifier
+    app.state.checks = {}
+    problems.install(app)
+    for kind, to_problem in (errors or {}).items():
+        app.add_exception_handler(kind, _renderer(to_problem))
+    for router in routers:
+        app.include_router(router, prefix="/v1")
+    app.include_router(health_router())
+    app.middleware("http")(_observe)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.operation_id or route.name
+
+
+def _renderer(to_problem: Callable[[Any], Problem]) -> Callable[..., Awaitable[Response]]:
+    async def render(request: Request, fault: Exception) -> Response:
+        return problems.render(request, to_problem(fault))
+
+    return render
+
+
+async def _observe(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    traceparent = trace.begin(request.headers.get("traceparent"))
+    began = time.perf_counter()
+    response = await call_next(request)
+    route = request.scope.get("route")
+    metrics.HTTP_DURATION.labels(
+        route=getattr(route, "path", "unmatched"),
+        method=request.method,
+        status=str(response.status_code),
+    ).observe(time.perf_counter() - began)
+    response.headers["traceparent"] = traceparent
+    return response
+
+
+def health_router() -> APIRouter:
+    """/health/live, /health/ready, /health/startup and /metrics, for probes and scrapers."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health/live", operation_id="get_liveness")
+    async def live() -> dict[str, str]:
+        return {"status": "live"}
+
+    @router.get("/health/ready", operation_id="get_readiness")
+    async def ready(request: Request) -> JSONResponse:
+        return await _ask(request.app.state.checks)
+
+    @router.get("/health/startup", operation_id="get_startup")
+    async def startup(request: Request) -> JSONResponse:
+        return await _ask(request.app.state.checks)
+
+    @router.get("/metrics", operation_id="get_metrics")
+    async def scrape() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _ask(checks: Mapping[str, Check]) -> JSONResponse:
+    """Ask every check; 503 and what is wrong when one fails."""
+    answers: dict[str, str] = {}
+    for name, check in checks.items():
+        try:
+            await check()
+            answers[name] = "ok"
+        except Exception as fault:
+            answers[name] = f"{type(fault).__name__}: {fault}"[:300]
+    good = all(answer == "ok" for answer in answers.values())
+    return JSONResponse(
+        {"status": "ready" if good else "not_ready", "checks": answers},
+        status_code=200 if good else 503,
+    )

@@ -1,0 +1,43 @@
+"""Who may call an endpoint: `Depends(require("operator", "admin"))`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from npms_shared.auth.tokens import Principal, TokenRefused, TokenVerifier
+from npms_shared.web.problems import Problem
+
+_bearer = HTTPBearer(
+    auto_error=False, description="JWT of the configured issuer, with the claim `roles`"
+)
+
+
+async def principal(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Principal:
+    """The verified caller; 401 without a good token."""
+    if credentials is None:
+        raise _unauthenticated("A bearer token is needed.")
+    verifier: TokenVerifier = request.app.state.verifier
+    try:
+        return verifier.verify(credentials.credentials)
+    except TokenRefused as fault:
+        raise _unauthenticated(fault.reason) from None
+
+
+def require(*roles: str) -> Callable[[Principal], Awaitable[Principal]]:
+    """A dependency that lets callers with one of the roles in, and 403 to the others."""
+
+    async def check(caller: Annotated[Principal, Depends(principal)]) -> Principal:
+        if not caller.roles & set(roles):
+            raise Problem(403, "forbidden", f"This needs one of the roles {', '.join(roles)}.")
+        return caller
+
+    return check
+
+
+def _unauthenticated(reason: str) -> Problem:
+    return Problem(401, "unauthenticated", reason, headers={"WWW-Authenticate": "Bearer"})

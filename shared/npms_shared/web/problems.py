@@ -1,0 +1,137 @@
+"""Every error is application/problem+json (RFC 9457), with a code a program can branch on."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from npms_shared.messaging import trace
+
+MEDIA_TYPE = "application/problem+json"
+
+log = structlog.get_logger()
+
+
+class FieldError(BaseModel):
+    """One wrong place of a request."""
+
+    pointer: str = Field(description="JSON pointer into the request", examples=["/amount/amount"])
+    code: str = Field(examples=["too_many_decimals"])
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457, with `code`, `trace_id` and the wrong fields."""
+
+    type: str = Field(examples=["/problems/unknown_plan"])
+    title: str = Field(examples=["Unprocessable Entity"])
+    status: int = Field(examples=[422])
+    detail: str
+    instance: str
+    code: str = Field(examples=["unknown_plan"])
+    trace_id: str
+    errors: list[FieldError] = []
+
+
+class Problem(Exception):
+    """Raise this from an endpoint, or map a domain error to one with `create_app(errors=…)`."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: list[FieldError] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.status, self.code, self.detail = status, code, detail
+        self.errors, self.headers = errors or [], dict(headers or {})
+
+
+def not_found(what: str) -> Problem:
+    """Also what a caller gets for somebody else's account."""
+    return Problem(404, "not_found", f"No such {what}.")
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For `responses=`: the statuses an endpoint may refuse with, besides 401, 403 and 422."""
+    return {
+        status: {
+            "model": ProblemDocument,
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {}},
+        }
+        for status in (401, 403, 422, *statuses)
+    }
+
+
+def render(request: Request, problem: Problem) -> JSONResponse:
+    document = ProblemDocument(
+        type=f"/problems/{problem.code}",
+        title=HTTPStatus(problem.status).phrase,
+        status=problem.status,
+        detail=problem.detail,
+        instance=request.url.path,
+        code=problem.code,
+        trace_id=trace.trace_id(),
+        errors=problem.errors,
+    )
+    return JSONResponse(
+        document.model_dump(),
+        status_code=problem.status,
+        headers=problem.headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every refusal and failure of the application a problem document."""
+
+    async def on_problem(request: Request, fault: Problem) -> JSONResponse:
+        return render(request, fault)
+
+    async def on_invalid(request: Request, fault: RequestValidationError) -> JSONResponse:
+        return render(request, _invalid(fault))
+
+    async def on_http(request: Request, fault: HTTPException) -> JSONResponse:
+        code = HTTPStatus(fault.status_code).phrase.lower().replace(" ", "_")
+        return render(
+            request, Problem(fault.status_code, code, str(fault.detail), headers=fault.headers)
+        )
+
+    async def on_failure(request: Request, fault: Exception) -> JSONResponse:
+        log.error("request_failed", path=request.url.path, exc_info=fault)
+        return render(
+            request, Problem(500, "internal_error", "It failed on our side; nothing was changed.")
+        )
+
+    app.add_exception_handler(Problem, on_problem)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, on_invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, on_http)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, on_failure)
+
+
+def _invalid(fault: RequestValidationError) -> Problem:
+    errors = [
+        FieldError(pointer=_pointer(e["loc"]), code=_code(e), message=e["msg"])
+        for e in fault.errors()
+    ]
+    return Problem(422, "invalid_request", "The request does not have the right form.", errors=errors)
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    inside = location[1:] if location and location[0] == "body" else location
+    return "/" + "/".join(str(part) for part in inside)
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    cause = (error.get("ctx") or {}).get("error")
+    return str(getattr(cause, "code", error["type"]))
