@@ -1,0 +1,52 @@
+# One image per service from one recipe: `docker build --build-arg SERVICE=ledger .`
+# SERVICE=tools with LOCK=requirements.lock builds the demonstration's side (street, sinks, audit).
+
+FROM python:3.11-slim-bookworm AS build
+ARG SERVICE
+ARG LOCK=requirements-run.lock
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+RUN test -n "${SERVICE}" || { echo "set --build-arg SERVICE=<name>" >&2; exit 1; }
+
+# What builds the wheels comes from the same hashed lock; pip refuses if the list is incomplete.
+COPY requirements.lock ${LOCK} ./
+RUN awk '/^[a-z]/ { keep = /^(editables|hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } keep' \
+        requirements.lock > builder.lock \
+    && python -m venv /opt/builder \
+    && /opt/builder/bin/pip install --require-hashes -r builder.lock
+
+RUN python -m venv /opt/npms \
+    && /opt/npms/bin/pip install --require-hashes --no-deps -r "${LOCK}"
+
+COPY shared shared
+COPY services services
+COPY tools tools
+RUN if [ "${SERVICE}" = tools ]; then folder=tools; command=npms; \
+    else folder="services/${SERVICE}"; command="npms-${SERVICE}"; fi \
+    && /opt/builder/bin/pip wheel --no-deps --no-index --no-build-isolation -w wheels ./shared "./${folder}" \
+    && /opt/npms/bin/pip install --no-deps --no-index wheels/*.whl \
+    && /opt/npms/bin/pip check \
+    && /opt/npms/bin/pip uninstall --yes pip setuptools \
+    && ln -s "${command}" /opt/npms/bin/service \
+    && test -x /opt/npms/bin/service
+
+
+FROM python:3.11-slim-bookworm
+ARG SERVICE
+LABEL org.opencontainers.image.title="npms-${SERVICE}" \
+      org.opencontainers.image.licenses="Apache-2.0"
+ENV PATH=/opt/npms/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+RUN groupadd --gid 10001 npms \
+    && useradd --uid 10001 --gid npms --no-create-home --home-dir /nonexistent \
+               --shell /usr/sbin/nologin npms
+COPY --from=build /opt/npms /opt/npms
+WORKDIR /opt/npms
+USER 10001:10001
+EXPOSE 8000
+
+# Alive means that the process answers; whether its database and broker do is /health/ready.
+HEALTHCHECK --interval=10s --timeout=4s --start-period=20s --retries=3 \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health/live', timeout=3)"]
+
+ENTRYPOINT ["service"]
+CMD ["run"]
