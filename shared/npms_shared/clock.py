@@ -34,7 +34,7 @@ class SystemClock:
 
 
 class ScaledClock:
-    """Business time that was `start` at wall time `anchor` and has run `speed` times as fast since."""
+    """Business time: `start` at wall time `anchor`, `speed` times as fast ever since."""
 
     def __init__(self, *, anchor: datetime, start: datetime, speed: float) -> None:
         self.anchor, self.start, self.speed = anchor, start, speed

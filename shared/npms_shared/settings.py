@@ -1,4 +1,4 @@
-"""Settings come from the environment, are validated at start, and name the variable that is wrong."""
+"""Settings come from the environment; what is wrong at start is named by its variable."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ S = TypeVar("S", bound="ServiceSettings")
 
 
 class ServiceSettings(BaseSettings):
-    """What every service needs; a service adds its own and sets `env_prefix` in its model_config."""
+    """What every service needs; a service adds its own and sets `env_prefix`."""
 
     database_url: SecretStr = Field(description="PostgreSQL URL of the application's role")
     migration_database_url: SecretStr | None = Field(

@@ -55,7 +55,7 @@ class SupplyReported(MeterGatewayEvent):
 
 
 class MeterEventRaised(MeterGatewayEvent):
-    """Something about a meter that a person should see, e.g. `unreachable`, `back`, `relay_stuck`."""
+    """A person should see this: `unreachable`, `back`, `relay_stuck` …"""
 
     name: ClassVar[str] = "meter_event_raised.v1"
 

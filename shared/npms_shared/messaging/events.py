@@ -1,4 +1,4 @@
-"""Single events: one transaction each; passing faults wait or come back later, bad ones are parked."""
+"""Single events: one transaction each; what fails comes back later, what is wrong is parked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -43,7 +43,7 @@ class EventWorker:
             return await wait_out_database(lambda: self._apply(message))
         except Unprocessable as fault:
             return await self._park(message, fault)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever a handler raises
             log.warning("event_failed", queue=self._sub.queue, type=message.type, fault=repr(fault))
             if attempt_of(message) < len(RETRY_DELAYS_S):
                 return await self._retry(message)

@@ -28,7 +28,11 @@ async def publish(conn: AsyncConnection, event: Event, *, subject: str) -> UUID:
     `subject` is whom it is about, as text: an account's or installation's id.
     """
     return await _put(
-        conn, event, exchange=events_exchange(event.publisher), routing_key=event.name, subject=subject
+        conn,
+        event,
+        exchange=events_exchange(event.publisher),
+        routing_key=event.name,
+        subject=subject,
     )
 
 

@@ -1,6 +1,7 @@
 """One partition of one stage: batches in order, fenced by an epoch (rule 3)."""
 
 import asyncio
+from uuid import UUID
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
@@ -56,7 +57,7 @@ class PartitionWorker:
         self.queue = subscription.stage.queue_of(partition)
 
     async def work(self, lane: Lane) -> None:
-        """Apply what the lane brings until it is stopped, lost (LaneLost) or taken over (Fenced)."""
+        """Apply what the lane brings until it is stopped; raises LaneLost, Fenced."""
         self._disown()
         while await lane.wait():
             async with self._turns:
@@ -75,9 +76,7 @@ class PartitionWorker:
         if last is not None:
             await last.ack(multiple=True)
 
-    async def _collect(
-        self, lane: Lane
-    ) -> tuple[list[Delivery], AbstractIncomingMessage | None]:
+    async def _collect(self, lane: Lane) -> tuple[list[Delivery], AbstractIncomingMessage | None]:
         """What is there, up to MAX_ITEMS; what cannot be read is parked on the way."""
         taken: list[Delivery] = []
         items, last = 0, None
@@ -99,7 +98,7 @@ class PartitionWorker:
             await self._commit_when_possible(deliveries)
         except Fenced:
             raise
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever a handler raises
             if len(deliveries) > 1:
                 for delivery in deliveries:
                     await self._apply([delivery])
@@ -175,7 +174,7 @@ class PartitionWorker:
         log.error("message_parked", queue=self.queue, code=fault.code, reason=fault.detail)
 
 
-def _first_of_each(deliveries: list[Delivery], new: set[object]) -> list[Received[Batch]]:
+def _first_of_each(deliveries: list[Delivery], new: set[UUID]) -> list[Received[Batch]]:
     """The new ones, each once, though a redelivery stands in the same turn."""
     fresh = []
     for _, received in deliveries:

@@ -71,13 +71,12 @@ class Relay:
 
     async def run_pass(self) -> int:
         """Publish what is oldest; returns how many messages went."""
-        async with self._database.engine.connect() as conn:
-            async with conn.begin():
-                await conn.execute(_LOCK, {"lock": LOCK})
-                rows = (await conn.execute(_TAKE, {"rows": PASS_ROWS})).all()
-                if rows:
-                    await self._publisher.publish([_outgoing(row) for row in rows])
-                    await conn.execute(_FORGET, {"ids": [row.id for row in rows]})
+        async with self._database.engine.connect() as conn, conn.begin():
+            await conn.execute(_LOCK, {"lock": LOCK})
+            rows = (await conn.execute(_TAKE, {"rows": PASS_ROWS})).all()
+            if rows:
+                await self._publisher.publish([_outgoing(row) for row in rows])
+                await conn.execute(_FORGET, {"ids": [row.id for row in rows]})
         if rows:
             _count(rows)
         return len(rows)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 
 import structlog
@@ -92,8 +92,8 @@ class Worker:
     async def _relay(self) -> None:
         await Relay(self._database, Publisher(self._said)).run(self._stopping)
 
-    def _lane_loops(self) -> list[Awaitable[None]]:  # type: ignore[type-arg]
-        loops: list[Awaitable[None]] = []
+    def _lane_loops(self) -> list[Coroutine[None, None, None]]:
+        loops = []
         for subscription in self._subscriptions:
             if isinstance(subscription, EventSubscription):
                 worker = EventWorker(self._database, Publisher(self._said), subscription)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -12,14 +13,18 @@ _SECRET_WORDS = ("password", "secret", "token", "pin", "authorization", "phone",
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def _redact(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _redact(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     for key in event:
         if any(word in key.lower() for word in _SECRET_WORDS):
             event[key] = "…"
     return event
 
 
-def _add_trace(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def _add_trace(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     if trace_id := trace.trace_id():
         event["trace_id"] = trace_id
     return event
@@ -42,4 +47,6 @@ def configure(service: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s"
+    )

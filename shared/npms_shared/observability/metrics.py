@@ -4,7 +4,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 LATENCY_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
-MESSAGES_PUBLISHED = Counter("npms_messages_published", "Messages confirmed by the broker", ["type"])
+MESSAGES_PUBLISHED = Counter(
+    "npms_messages_published", "Messages confirmed by the broker", ["type"]
+)
 MESSAGES_CONSUMED = Counter(
     "npms_messages_consumed", "Messages settled, by what became of them", ["queue", "outcome"]
 )

@@ -22,7 +22,8 @@ _BEGIN = text(
     """
 )
 _FOUND = text(
-    "SELECT fingerprint, status, response FROM idempotency_key WHERE subject = :subject AND key = :key"
+    "SELECT fingerprint, status, response FROM idempotency_key "
+    "WHERE subject = :subject AND key = :key"
 )
 _KEEP = text(
     """
@@ -36,7 +37,7 @@ async def _key(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="Chosen by the client, kept for a week: a repetition gets the first answer.",
+            description="Chosen by the client; a repetition within a week gets the first answer.",
             max_length=200,
             examples=["6f1c1f0e-topup-1"],
         ),

@@ -40,7 +40,7 @@ class ProblemDocument(BaseModel):
 
 
 class Problem(Exception):
-    """Raise this from an endpoint, or map a domain error to one with `create_app(errors=…)`."""
+    """Raised by endpoints; domain errors become one by `create_app(errors=…)`."""
 
     def __init__(
         self,
@@ -124,7 +124,9 @@ def _invalid(fault: RequestValidationError) -> Problem:
         FieldError(pointer=_pointer(e["loc"]), code=_code(e), message=e["msg"])
         for e in fault.errors()
     ]
-    return Problem(422, "invalid_request", "The request does not have the right form.", errors=errors)
+    return Problem(
+        422, "invalid_request", "The request does not have the right form.", errors=errors
+    )
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

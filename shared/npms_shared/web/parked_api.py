@@ -1,0 +1,101 @@
+"""Parked messages over REST, for operators: list, show, replay, drop."""
+
+import base64
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from npms_shared.auth.tokens import Principal
+from npms_shared.db.engine import Database
+from npms_shared.messaging import parked
+from npms_shared.web.principals import require
+from npms_shared.web.problems import Problem, not_found, problem_responses
+from npms_shared.web.schemas import Schema
+
+Operator = Annotated[Principal, Depends(require("operator", "admin"))]
+
+
+class ParkedSummary(BaseModel):
+    """A message that waits for a decision."""
+
+    id: UUID
+    message_id: UUID | None
+    queue: str = Field(examples=["ledger.payments"])
+    type: str
+    code: str = Field(examples=["malformed"])
+    reason: str
+    attempts: int
+    parked_at: datetime
+    state: str = Field(examples=["parked"])
+
+
+class ParkedDetail(ParkedSummary):
+    headers: dict[str, Any]
+    body: str = Field(description="text, or base64 where it is no UTF-8")
+
+
+class Decision(Schema):
+    reason: str = Field(min_length=3, max_length=500, examples=["The plan exists by now."])
+
+
+def parked_router(database: Database) -> APIRouter:
+    router = APIRouter(prefix="/parked-messages", tags=["parked messages"])
+
+    @router.get("", operation_id="list_parked_messages", responses=problem_responses())
+    async def list_parked(_caller: Operator, limit: int = 100) -> list[ParkedSummary]:
+        async with database.connect() as conn:
+            rows = await parked.list_parked(conn, limit=min(limit, 500))
+        return [ParkedSummary.model_validate(row, from_attributes=True) for row in rows]
+
+    @router.get(
+        "/{parked_id}", operation_id="show_parked_message", responses=problem_responses(404)
+    )
+    async def show(_caller: Operator, parked_id: UUID) -> ParkedDetail:
+        async with database.connect() as conn:
+            try:
+                row = await parked.show(conn, parked_id)
+            except parked.NotParked:
+                raise not_found("parked message") from None
+        fields = {**row._mapping, "body": _readable(row.body)}
+        return ParkedDetail.model_validate(fields)
+
+    @router.post(
+        "/{parked_id}/replay",
+        operation_id="replay_parked_message",
+        status_code=202,
+        responses=problem_responses(409),
+    )
+    async def replay(caller: Operator, parked_id: UUID, decision: Decision) -> dict[str, str]:
+        async with database.transaction() as conn:
+            try:
+                await parked.replay(conn, parked_id, by=caller.subject, reason=decision.reason)
+            except parked.NotParked:
+                raise _settled() from None
+        return {"state": "replayed"}
+
+    @router.post(
+        "/{parked_id}/drop", operation_id="drop_parked_message", responses=problem_responses(409)
+    )
+    async def drop(caller: Operator, parked_id: UUID, decision: Decision) -> dict[str, str]:
+        async with database.transaction() as conn:
+            try:
+                await parked.drop(conn, parked_id, by=caller.subject, reason=decision.reason)
+            except parked.NotParked:
+                raise _settled() from None
+        return {"state": "dropped"}
+
+    return router
+
+
+def _settled() -> Problem:
+    return Problem(409, "not_parked", "It is not parked, or was settled before.")
+
+
+def _readable(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode()
