@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+from pydantic_settings import SettingsConfigDict
+
+from npms_shared.settings import ServiceSettings, SettingsError, load_settings, read_settings
+
+
+class ExampleSettings(ServiceSettings):
+    model_config = SettingsConfigDict(env_prefix="NPMS_EXAMPLE_")
+
+
+@pytest.fixture
+def complete(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    keys = tmp_path / "jwks.json"
+    keys.write_text('{"keys": []}')
+    monkeypatch.setenv("NPMS_EXAMPLE_DATABASE_URL", "postgresql://a:b@127.0.0.1/c")
+    monkeypatch.setenv("NPMS_EXAMPLE_AMQP_URL", "amqp://a:b@127.0.0.1/c")
+    monkeypatch.setenv("NPMS_EXAMPLE_JWKS_PATH", str(keys))
+    return keys
+
+
+@pytest.mark.usefixtures("complete")
+def test_secrets_do_not_show() -> None:
+    settings = read_settings(ExampleSettings)
+    assert "a:b" not in repr(settings)
+    assert settings.partitions == 16
+
+
+@pytest.mark.usefixtures("complete")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATABASE_URL", "here"),
+        ("PORT", "seventy"),
+        ("PORT", "70000"),
+        ("JWKS_PATH", "/does/not/exist"),
+        ("LOG_LEVEL", "loud"),
+        ("PARTITIONS", "0"),
+    ],
+)
+def test_what_is_wrong_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    monkeypatch.setenv(f"NPMS_EXAMPLE_{variable}", value)
+    with pytest.raises(SystemExit) as stop:
+        load_settings(ExampleSettings)
+    assert stop.value.code == 2
+    assert f"NPMS_EXAMPLE_{variable}:" in capsys.readouterr().err
+
+
+def test_everything_missing_is_named_at_once() -> None:
+    with pytest.raises(SettingsError) as fault:
+        read_settings(ExampleSettings)
+    named = {problem.split(":")[0] for problem in fault.value.problems}
+    assert named == {
+        "NPMS_EXAMPLE_DATABASE_URL",
+        "NPMS_EXAMPLE_AMQP_URL",
+        "NPMS_EXAMPLE_JWKS_PATH",
+    }
