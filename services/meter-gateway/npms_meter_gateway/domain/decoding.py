@@ -1,0 +1,44 @@
+"""From registers to exact numbers: no float ever takes part in an energy."""
+
+import math
+import struct
+from collections.abc import Sequence
+from fractions import Fraction
+
+from npms_meter_gateway.domain.profile import NumberType, Point
+
+_FORMATS = {
+    NumberType.U16: ">H",
+    NumberType.S16: ">h",
+    NumberType.U32: ">I",
+    NumberType.S32: ">i",
+    NumberType.U64: ">Q",
+    NumberType.S64: ">q",
+    NumberType.F32: ">f",
+    NumberType.F64: ">d",
+}
+
+
+def decode(point: Point, registers: Sequence[int]) -> Fraction | None:
+    """The point's exact value in the unit of its name; None where the meter has none.
+
+    `registers` are the point's own, in the order they were read. NaN, infinities
+    and the profile's invalid patterns mean "not available", never zero.
+    """
+    words = reversed(registers) if point.low_word_first else registers
+    raw = b"".join(word.to_bytes(2, "big") for word in words)
+    if int.from_bytes(raw, "big") in point.invalid:
+        return None
+    (number,) = struct.unpack(_FORMATS[point.type], raw)
+    if isinstance(number, float) and not math.isfinite(number):
+        return None
+    return Fraction(number) * point.scale
+
+
+def whole(value: Fraction) -> int:
+    """The integer at or below a value.
+
+    A cumulative register is cut down to the Wh, so that what was read never
+    exceeds what was counted and differences of two readings still telescope.
+    """
+    return math.floor(value)

@@ -1,0 +1,99 @@
+"""Which reads bring a set of points: few, inside the meter's limits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from npms_meter_gateway.domain.profile import (
+    ENERGY,
+    POWER,
+    RELAY,
+    VOLTAGE,
+    Limits,
+    NumberType,
+    Point,
+    Profile,
+    Table,
+)
+
+POLLED = (ENERGY, POWER, VOLTAGE)
+MAX_READ_PDU = 125
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A named run of registers (or one coil) that a read must cover."""
+
+    name: str
+    table: Table
+    address: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One read: `count` registers or coils from `address` on, and what stands in them."""
+
+    table: Table
+    address: int
+    count: int
+    spots: tuple[Spot, ...]
+
+
+def polled_spots(profile: Profile) -> list[Spot]:
+    """What every poll reads: energy, power, voltage and the relay's state, as far as there."""
+    spots = [spot_of(profile.points[name]) for name in POLLED if name in profile.points]
+    return [*spots, *relay_spots(profile)]
+
+
+def relay_spots(profile: Profile) -> list[Spot]:
+    """Where the relay's state is read back; nothing for a meter without a relay."""
+    relay = profile.relay
+    return [Spot(RELAY, relay.read_table, relay.read_address, 1)] if relay else []
+
+
+def spot_of(point: Point) -> Spot:
+    return Spot(point.name, point.table, point.address, NumberType(point.type).registers)
+
+
+def plan(spots: Iterable[Spot], limits: Limits) -> tuple[Block, ...]:
+    """Reads that cover all spots, merged while the hole and the length stay inside the limits."""
+    blocks: list[Block] = []
+    for spot in sorted(spots, key=lambda s: (s.table, s.address)):
+        merged = _merge(blocks[-1], spot, limits) if blocks else None
+        if merged is None:
+            blocks.append(_block(spot, limits))
+        else:
+            blocks[-1] = merged
+    return tuple(blocks)
+
+
+def split(block: Block, limits: Limits) -> tuple[Block, ...]:
+    """The block's spots, each read apart: for a meter that refuses what lies between them."""
+    return tuple(_block(spot, limits) for spot in block.spots)
+
+
+def _block(spot: Spot, limits: Limits) -> Block:
+    end = _aligned_end(spot.address + spot.count, spot.table, limits)
+    start = spot.address - (spot.address % 2 if _aligns(spot.table, limits) else 0)
+    return Block(spot.table, start, end - start, (spot,))
+
+
+def _merge(block: Block, spot: Spot, limits: Limits) -> Block | None:
+    if spot.table != block.table or spot.table == "coil":
+        return None
+    hole = spot.address - (block.address + block.count)
+    end = max(
+        block.address + block.count,
+        _aligned_end(spot.address + spot.count, spot.table, limits),
+    )
+    if hole > limits.max_hole or end - block.address > min(limits.max_read, MAX_READ_PDU):
+        return None
+    return Block(block.table, block.address, end - block.address, (*block.spots, spot))
+
+
+def _aligns(table: Table, limits: Limits) -> bool:
+    return limits.even and table != "coil"
+
+
+def _aligned_end(end: int, table: Table, limits: Limits) -> int:
+    return end + (end % 2 if _aligns(table, limits) else 0)

@@ -1,0 +1,79 @@
+"""Working a relay toward the state the ledger desires: what is seen decides, not what was sent."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["on", "off"]
+Seen = Literal["on", "off", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    state: State
+    revision: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the meter showed: its relay's state, and the power that flows where it tells it."""
+
+    relay: Seen
+    power_w: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchingPolicy:
+    """After `alarm_after` failed attempts a person is told; pauses double up to the longest."""
+
+    alarm_after: int = 3
+    first_pause_s: float = 5.0
+    longest_pause_s: float = 600.0
+    idle_power_w: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`state` as reported to the ledger; `in_place` when nothing is left to do."""
+
+    state: Seen
+    verified: bool
+    in_place: bool
+    detail: str = ""
+
+
+def supersedes(known: int | None, revision: int) -> bool:
+    """Whether a desired state of `revision` replaces the known one."""
+    return known is None or revision > known
+
+
+def judge(desired: Desired, sight: Sight, policy: SwitchingPolicy) -> Finding:
+    """Whether what is seen is what is desired.
+
+    An open relay through which power still flows is not believed: a welded
+    contact reads "off" and supplies on.
+    """
+    if sight.relay == "unknown":
+        return Finding("unknown", verified=False, in_place=False, detail="relay state not readable")
+    flows = sight.power_w is not None and abs(sight.power_w) > policy.idle_power_w
+    if sight.relay == "off" and flows:
+        return Finding(
+            "off", verified=False, in_place=False, detail=f"{sight.power_w} W flow, relay reads off"
+        )
+    return Finding(sight.relay, verified=True, in_place=sight.relay == desired.state)
+
+
+def must_write(desired: Desired, before: Finding, attempts: int, policy: SwitchingPolicy) -> bool:
+    """Whether an attempt sends a command, after it has read the meter.
+
+    A relay that already reads as desired but is not believed is pulsed a
+    bounded number of times, never for ever.
+    """
+    if before.in_place:
+        return False
+    return before.state != desired.state or attempts < policy.alarm_after
+
+
+def pause_s(attempts: int, policy: SwitchingPolicy) -> float:
+    """How long to leave a meter alone after its n-th failed attempt (n from 1)."""
+    return min(policy.first_pause_s * 2.0 ** min(attempts - 1, 30), policy.longest_pause_s)

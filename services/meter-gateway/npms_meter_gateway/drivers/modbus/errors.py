@@ -1,0 +1,64 @@
+"""What can go wrong between asking a meter and being answered."""
+
+
+class LinkFault(Exception):
+    """No usable answer; `cause` is a short word for metrics and breakers."""
+
+    cause = "fault"
+
+
+class NotConnected(LinkFault):
+    """The gateway's address does not take a connection, or its breaker is open."""
+
+    cause = "not_connected"
+
+
+class NoAnswer(LinkFault):
+    """Nothing came within the time; the connection was dropped."""
+
+    cause = "no_answer"
+
+
+class PeerClosed(LinkFault):
+    """The peer closed the connection while an answer was awaited."""
+
+    cause = "peer_closed"
+
+
+class BadAnswer(LinkFault):
+    """What came is not the answer to what was asked; it was not decoded, the connection dropped."""
+
+    cause = "bad_answer"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+REGISTER_CODES = frozenset({1, 2, 3})
+BUSY_CODES = frozenset({5, 6})
+UNIT_CODES = frozenset({0x0A, 0x0B})
+
+
+class Refused(LinkFault):
+    """The meter, or the gateway for it, answered with a Modbus exception."""
+
+    cause = "refused"
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"Modbus exception {code:#04x}")
+        self.code = code
+
+    @property
+    def is_about_registers(self) -> bool:
+        """The function, the address or the value is not served: asking again will not help."""
+        return self.code in REGISTER_CODES
+
+    @property
+    def is_busy(self) -> bool:
+        return self.code in BUSY_CODES
+
+    @property
+    def is_about_unit(self) -> bool:
+        """The gateway speaks, the unit behind it does not."""
+        return self.code in UNIT_CODES
