@@ -13,7 +13,6 @@ from aio_pika.exceptions import AMQPError
 
 from npms_shared.messaging import topology
 
-BROKER_FAULTS = (AMQPError, OSError, TimeoutError, asyncio.CancelledError, RuntimeError)
 BROKER_AWAY = (AMQPError, OSError, TimeoutError, RuntimeError)
 """What aio-pika and aiormq raise when the broker, a connection or a channel has gone."""
 
@@ -34,7 +33,8 @@ class Broker:
 
     @property
     def connected(self) -> bool:
-        return self._connection is not None and not self._connection.is_closed
+        connection = self._connection
+        return connection is not None and not connection.is_closed and connection.connected.is_set()
 
     async def channel(self, *, confirms: bool = False) -> AbstractChannel:
         """A new channel; raises one of BROKER_AWAY when the broker cannot be reached."""
@@ -45,8 +45,10 @@ class Broker:
                     timeout=CONNECT_TIMEOUT_S,
                     client_properties={"connection_name": self._name},
                 )
-        assert self._connection is not None
-        channel = self._connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+            assert self._connection is not None
+            channel = self._connection.channel(
+                publisher_confirms=confirms, on_return_raises=confirms
+            )
         await channel.initialize(timeout=CONNECT_TIMEOUT_S)
         return channel
 

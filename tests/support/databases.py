@@ -1,0 +1,93 @@
+"""A fresh migrated database per test, copied from a template that is migrated once per worker."""
+
+import asyncio
+import importlib
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import make_url
+
+from npms_shared.db import migrations
+from npms_shared.db.engine import Database
+
+PASSWORD = "for-tests-only"
+
+
+@dataclass(frozen=True, slots=True)
+class TestDatabase:
+    __test__ = False
+
+    name: str
+    url: str
+    """As the application's role."""
+    migration_url: str
+    """As the owner."""
+    database: Database
+
+
+class DatabaseFactory:
+    def __init__(self, admin_url: str, *, worker: str) -> None:
+        self._admin_url, self._worker = admin_url, worker
+        self._numbers = itertools.count()
+        self._templates: dict[str, str] = {}
+        self._role = f"npms_test_app_{worker}"
+
+    async def make(self, service: str) -> TestDatabase:
+        """A database at the newest revision of `service` ("ledger", "meter-gateway", …)."""
+        if service not in self._templates:
+            self._templates[service] = await self._template(service)
+        name = f"npms_test_{self._worker}_{next(self._numbers)}"
+        await self._admin(
+            f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
+            f'CREATE DATABASE "{name}" TEMPLATE "{self._templates[service]}"',
+        )
+        url = self._url(name, application=True)
+        return TestDatabase(name, url, self._url(name), Database(url, application="npms-test"))
+
+    async def drop(self, database: TestDatabase) -> None:
+        await database.database.close()
+        await self._admin(f'DROP DATABASE IF EXISTS "{database.name}" WITH (FORCE)')
+
+    async def close(self) -> None:
+        for template in self._templates.values():
+            await self._admin(f'DROP DATABASE IF EXISTS "{template}" WITH (FORCE)')
+
+    async def _template(self, service: str) -> str:
+        name = f"npms_test_{self._worker}_{service.replace('-', '_')}"
+        await self._admin(
+            f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
+            f'CREATE DATABASE "{name}"',
+            f"DO $$ BEGIN CREATE ROLE {self._role} LOGIN PASSWORD '{PASSWORD}'; "
+            "EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        )
+        await asyncio.to_thread(
+            migrations.migrate,
+            migrations_of(service),
+            url=self._url(name),
+            application_role=self._role,
+        )
+        return name
+
+    def _url(self, name: str, *, application: bool = False) -> str:
+        url = make_url(self._admin_url).set(database=name)
+        if application:
+            url = url.set(username=self._role, password=PASSWORD)
+        return url.render_as_string(hide_password=False)
+
+    async def _admin(self, *statements: str) -> None:
+        conn = await asyncpg.connect(self._admin_url)
+        try:
+            for statement in statements:
+                await conn.execute(statement)
+        finally:
+            await conn.close()
+
+
+def migrations_of(service: str) -> Path:
+    """The folder of a service's migrations; "frame" has the messaging tables only."""
+    if service == "frame":
+        return Path(__file__).parent / "frame_migrations"
+    package = importlib.import_module(f"npms_{service.replace('-', '_')}")
+    return Path(str(package.__file__)).parent / "migrations"
