@@ -1,0 +1,50 @@
+"""`npms`: one line in COMMANDS for each command; its module is imported only when it is called."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from npms_tools.stack.errors import StackError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "stack": ("npms_tools.stack.commands:app", "PostgreSQL and RabbitMQ on this machine"),
+    "token": ("npms_tools.stack.commands:token", "Print a token of the development issuer"),
+}
+"""Name: where a typer app (of several verbs) or a function (one command) is, and a line of help."""
+
+
+def app() -> None:
+    """The entry point; what cannot be done is said on stderr, with exit status 1."""
+    try:
+        command_line(sys.argv[1:2])()
+    except StackError as fault:
+        print(f"\n{fault}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def command_line(chosen: list[str]) -> typer.Typer:
+    """The application with the chosen command loaded and the others listed only."""
+    root = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    root.callback()(_npms)
+    for name, (place, summary) in COMMANDS.items():
+        command: Any = _load(place) if chosen == [name] else _listed
+        if isinstance(command, typer.Typer):
+            root.add_typer(command, name=name, help=summary, no_args_is_help=True)
+        else:
+            root.command(name, help=summary)(command)
+    return root
+
+
+def _npms() -> None:
+    """What development, demonstration and proof of NPMS need."""
+
+
+def _listed() -> None:
+    raise AssertionError("a command that was not chosen cannot be called")
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

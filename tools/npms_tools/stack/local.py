@@ -1,0 +1,195 @@
+"""The stack of one name: where it lives, what of it runs here, what was given by a URL."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from npms_tools.stack import packages
+from npms_tools.stack.databases import ServiceDatabase, prepare_databases
+from npms_tools.stack.errors import StackError
+from npms_tools.stack.identity import Identity, unprivileged
+from npms_tools.stack.issuer import Issuer
+from npms_tools.stack.memory import Memory, locked
+from npms_tools.stack.postgres import PostgresNode, StopMode
+from npms_tools.stack.rabbitmq import RabbitNode
+
+Progress = Callable[[str], None]
+
+WORKSPACE = Path(__file__).resolve().parents[3]
+"""The root of the checkout."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackUrls:
+    """Where PostgreSQL (administrator) and RabbitMQ are; `management_url` only of an own broker."""
+
+    postgres_admin_url: str
+    amqp_url: str
+    management_url: str | None
+
+
+class Stack:
+    """PostgreSQL and RabbitMQ for one purpose (`demo`, `test`, `bench`) under `<root>/.run/<name>`.
+
+    NPMS_POSTGRES_URL and NPMS_AMQP_URL, where given, take the place of a node.
+    """
+
+    def __init__(self, name: str = "demo", root: Path = WORKSPACE) -> None:
+        self.name = name
+        self.folder = root / ".run" / name
+        self.memory = Memory(self.folder / "stack.json")
+        self._given_postgres = os.environ.get("NPMS_POSTGRES_URL", "")
+        self._given_amqp = os.environ.get("NPMS_AMQP_URL", "")
+
+    def up(self, progress: Progress = print) -> StackUrls:
+        """Start what does not run yet; safe to call again, and from several processes at once.
+
+        Raises StackError with the step, its log and what to do.
+        """
+        own_postgres, own_broker = not self._given_postgres, not self._given_amqp
+        self._make_folder()
+        with locked(self.folder / "up.lock"):
+            packages.ensure(postgres=own_postgres, rabbitmq=own_broker, progress=progress)
+            parts = [
+                ("PostgreSQL", own_postgres, self.start_postgres),
+                ("RabbitMQ", own_broker, self.start_broker),
+            ]
+            with ThreadPoolExecutor() as pool:
+                steps = [pool.submit(self._step, progress, *part) for part in parts]
+            for step in steps:
+                step.result()
+        return self.urls()
+
+    def urls(self) -> StackUrls:
+        """The URLs, whether or not anything runs."""
+        broker = None if self._given_amqp else self._broker()
+        return StackUrls(
+            postgres_admin_url=self._given_postgres or self._postgres().url,
+            amqp_url=broker.url if broker else self._given_amqp,
+            management_url=broker.management_url if broker else None,
+        )
+
+    def databases(
+        self, services: Iterable[str], prefix: str = "npms"
+    ) -> dict[str, ServiceDatabase]:
+        """The services' databases and roles, made when missing; the same URLs every time."""
+        admin_url = self.urls().postgres_admin_url
+        secret = self.memory.secret("databases")
+        return prepare_databases(admin_url, services, prefix, secret=secret)
+
+    def vhost(self, name: str) -> str:
+        """The URL of a virtual host of that name, made when missing; only of our own broker."""
+        self._broker().ensure_vhost(name)
+        return self._broker().url_of(name)
+
+    def drop_vhost(self, name: str) -> None:
+        """Remove a virtual host and its queues."""
+        self._broker().drop_vhost(name)
+
+    @property
+    def issuer(self) -> Issuer:
+        """The development issuer of tokens."""
+        return Issuer(self.folder / "issuer")
+
+    def status(self) -> dict[str, str]:
+        """A word on each part."""
+        postgres, broker = self._postgres(), self._broker()
+        return {
+            "PostgreSQL": self._word(self._given_postgres, postgres.pid(), postgres.answers),
+            "RabbitMQ": self._word(self._given_amqp, broker.pid(), broker.answers),
+        }
+
+    def down(self) -> None:
+        """Stop the nodes that were started here; data is kept."""
+        if not self.folder.exists():
+            return
+        with locked(self.folder / "up.lock"), ThreadPoolExecutor() as pool:
+            steps = [pool.submit(self.stop_postgres, "fast"), pool.submit(self._broker().stop)]
+            for step in steps:
+                step.result()
+
+    def clean(self) -> None:
+        """Stop, and remove data, logs, keys and passwords."""
+        self.down()
+        nodes = self.folder / "nodes"
+        if nodes.is_symlink():
+            shutil.rmtree(nodes.resolve(), ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start_postgres(self) -> None:
+        self._postgres().start()
+
+    def stop_postgres(self, mode: StopMode = "immediate") -> None:
+        self._postgres().stop(mode)
+
+    def start_broker(self) -> None:
+        self._broker().start()
+
+    def kill_broker(self) -> None:
+        """SIGKILL."""
+        self._broker().kill()
+
+    def stop_broker(self) -> None:
+        """In good order."""
+        self._broker().stop()
+
+    def _step(self, progress: Progress, name: str, own: bool, start: Callable[[], None]) -> None:  # noqa: FBT001
+        if not own:
+            progress(f"{name}: as given by the environment")
+            return
+        progress(f"{name}: starting")
+        start()
+        progress(f"{name}: ready")
+
+    def _word(self, given: str, pid: int | None, answers: Callable[[], bool]) -> str:
+        if given:
+            return "given by the environment"
+        if pid is None:
+            return "stopped"
+        return f"running, pid {pid}" if answers() else f"not answering, pid {pid}"
+
+    def _postgres(self) -> PostgresNode:
+        identity = unprivileged("postgres")
+        return PostgresNode(self._node_folder(identity) / "postgres", identity, self.memory)
+
+    def _broker(self) -> RabbitNode:
+        identity = unprivileged("rabbitmq")
+        folder = self._node_folder(identity) / "rabbitmq"
+        return RabbitNode(self.name, folder, identity, self.memory)
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as fault:
+            raise StackError(f"cannot make {self.folder}: {fault.strerror}") from None
+        if self.folder.stat().st_uid != os.getuid():
+            raise StackError(
+                f"{self.folder} belongs to another user", advice="run as that user, or remove it"
+            )
+
+    def _node_folder(self, identity: Identity) -> Path:
+        """Where the nodes keep their data: here, or where their user can get at it."""
+        self._make_folder()
+        nodes = self.folder / "nodes"
+        with locked(self.folder / "nodes.lock"):
+            if not nodes.exists():
+                nodes.unlink(missing_ok=True)
+                if identity.reaches(self.folder):
+                    nodes.mkdir(mode=0o755)
+                else:
+                    nodes.symlink_to(_elsewhere(self.folder))
+        return nodes.resolve()
+
+
+def _elsewhere(folder: Path) -> Path:
+    """A folder of ours under /var/tmp, the same for the same checkout; refuses a stranger's."""
+    tag = hashlib.sha256(str(folder).encode()).hexdigest()[:10]
+    path = Path("/var/tmp") / f"npms-{tag}-{folder.name}"  # noqa: S108 - owner and kind are checked
+    path.mkdir(mode=0o755, exist_ok=True)
+    if path.is_symlink() or path.stat().st_uid != os.getuid():
+        raise StackError(f"{path} is not ours", advice="remove it")
+    return path
