@@ -1,0 +1,85 @@
+"""Where a person is told things: one channel, one address in its canonical form."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import phonenumbers
+
+from npms_notifier.domain.errors import AddressRefused, LanguageUnknown
+
+
+class Channel(StrEnum):
+    EMAIL = "email"
+    SMS = "sms"
+
+
+LANGUAGES = ("en", "sw")
+"""Every message exists in each of these; the first is spoken where another is asked for."""
+
+_LOCAL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_EMAIL = re.compile(rf"(?P<local>{_LOCAL})@(?P<domain>{_LABEL}(?:\.{_LABEL})+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """`fault` says why an address that came with an account cannot be used; nothing is sent there."""
+
+    channel: Channel
+    address: str
+    fault: str | None = None
+
+
+def contact(channel: Channel, address: str) -> Contact:
+    """The contact with its address in canonical form; raises AddressRefused."""
+    form = _email if channel is Channel.EMAIL else _phone
+    return Contact(channel, form(address.strip()))
+
+
+def contact_or_fault(channel: Channel, address: str) -> Contact:
+    """As `contact`, but an address that cannot be used is kept and marked."""
+    try:
+        return contact(channel, address)
+    except AddressRefused as fault:
+        return Contact(channel, address, fault.code)
+
+
+def distinct(contacts: Iterable[Contact]) -> list[Contact]:
+    """The contacts in their order, each channel and address once."""
+    return list({(c.channel, c.address): c for c in contacts}.values())
+
+
+def known_language(language: str) -> str:
+    """The language if messages exist in it; raises LanguageUnknown."""
+    if language not in LANGUAGES:
+        raise LanguageUnknown(language, known=LANGUAGES)
+    return language
+
+
+def spoken_language(language: str) -> str:
+    """The language messages are written in for somebody who asked for `language`, e.g. sw-KE → sw."""
+    base = re.split("[-_]", language.lower(), maxsplit=1)[0]
+    return base if base in LANGUAGES else LANGUAGES[0]
+
+
+def _email(text: str) -> str:
+    found = _EMAIL.fullmatch(text)
+    if found is None or len(text) > 254 or _has_stray_dot(found["local"]):
+        raise AddressRefused("not_an_email_address", channel=Channel.EMAIL, address=text)
+    return f"{found['local']}@{found['domain'].lower()}"
+
+
+def _has_stray_dot(local: str) -> bool:
+    return local.startswith(".") or local.endswith(".") or ".." in local
+
+
+def _phone(text: str) -> str:
+    try:
+        number = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        raise AddressRefused("not_an_e164_number", channel=Channel.SMS, address=text) from None
+    if not phonenumbers.is_possible_number(number):
+        raise AddressRefused("impossible_number", channel=Channel.SMS, address=text)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,50 @@
+"""The life of a delivery: queued → sending → sent | failed, through retrying as often as is allowed."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class State(StrEnum):
+    QUEUED = "queued"
+    SENDING = "sending"
+    RETRYING = "retrying"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+OPEN = (State.QUEUED, State.SENDING, State.RETRYING)
+"""Those a loop still has to look at; `sending` too, since a process may die while it sends."""
+
+MULTIPLIER = 4
+LONGEST = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`attempts` in all; the wait before the second is `first`, then four times as long each time."""
+
+    attempts: int
+    first: timedelta
+
+    def delay(self, attempts_made: int) -> timedelta:
+        """Wall time to wait after so many attempts."""
+        seconds = self.first.total_seconds() * MULTIPLIER ** min(attempts_made - 1, 12)
+        return min(timedelta(seconds=seconds), max(LONGEST, self.first))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where an attempt left a delivery; `due_at` only while it is to be tried again."""
+
+    state: State
+    due_at: datetime | None = None
+
+
+def after_failure(
+    policy: RetryPolicy, *, attempts_made: int, permanent: bool, at: datetime
+) -> Outcome:
+    """A refusal of the address ends it at once, anything else when the attempts are spent."""
+    if permanent or attempts_made >= policy.attempts:
+        return Outcome(State.FAILED)
+    return Outcome(State.RETRYING, at + policy.delay(attempts_made))

@@ -1,0 +1,84 @@
+"""What people are told, before it has a language or a channel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """Millionths of the currency unit, to be shown to a person."""
+
+    amount_micro: int
+    currency: str
+
+
+Value = str | int | Money | datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A template's name and its variables; one that is not urgent waits for the morning."""
+
+    template: str
+    values: Mapping[str, Value]
+    urgent: bool = True
+
+
+def low_balance(*, balance: Money, to_avoid_cut: Money) -> Notice:
+    return Notice(
+        "low_balance", {"balance": balance, "to_avoid_cut": to_avoid_cut}, urgent=False
+    )
+
+
+def credit_posted(
+    *,
+    amount: Money,
+    to_debt: Money,
+    to_emergency: Money,
+    to_balance: Money,
+    balance: Money,
+    debt: Money,
+) -> Notice:
+    """The receipt: the three parts sum to the amount."""
+    return Notice(
+        "credit_posted",
+        {
+            "amount": amount,
+            "to_debt": to_debt,
+            "to_emergency": to_emergency,
+            "to_balance": to_balance,
+            "balance": balance,
+            "debt": debt,
+        },
+    )
+
+
+def emergency_credit_offered(*, limit: Money, balance: Money) -> Notice:
+    return Notice("emergency_credit_offered", {"limit": limit, "balance": balance})
+
+
+def emergency_credit_accepted(*, limit: Money) -> Notice:
+    return Notice("emergency_credit_accepted", {"limit": limit})
+
+
+def credit_exhausted(
+    *, to_clear: Money, keeps_supply: bool, keeps_supply_until: datetime | None
+) -> Notice:
+    """`keeps_supply` also where no end of it is known, as for a protected customer."""
+    return Notice(
+        "credit_exhausted",
+        {
+            "to_clear": to_clear,
+            "keeps_supply": keeps_supply,
+            "keeps_supply_until": keeps_supply_until,
+        },
+    )
+
+
+def credit_restored(*, balance: Money) -> Notice:
+    return Notice("credit_restored", {"balance": balance})
+
+
+def ticket_answered(*, subject: str, answer: str) -> Notice:
+    return Notice("ticket_answered", {"subject": subject, "answer": answer}, urgent=False)

@@ -1,0 +1,131 @@
+"""Deliveries: queued with the event that causes them, claimed under a lease, settled once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_notifier.domain.contacts import Channel
+from npms_notifier.domain.deliveries import State
+from npms_notifier.storage.records import ClaimedDelivery, Delivery, NewDelivery
+
+_QUEUE = text(
+    """
+    INSERT INTO delivery (delivery_id, account_id, message_id, channel, address, template,
+                          language, subject, body, due_at, created_at)
+    VALUES (:delivery_id, :account_id, :message_id, :channel, :address, :template,
+            :language, :subject, :body, :due_at, :created_at)
+    ON CONFLICT (message_id, channel, address) DO NOTHING
+    """
+)
+_CLAIM = text(
+    """
+    UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = :lease_until
+    WHERE delivery_id IN (
+        SELECT delivery_id FROM delivery WHERE due_at <= :at
+        ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    RETURNING delivery_id, account_id, channel, address, template, subject, body, attempts
+    """
+)
+_HELD = "WHERE delivery_id = :delivery_id AND state = 'sending' AND attempts = :attempts"
+_SENT = text(
+    f"""
+    UPDATE delivery
+    SET state = 'sent', due_at = NULL, settled_at = :at, error = NULL, reference = :reference
+    {_HELD} RETURNING delivery_id
+    """  # noqa: S608 - constants only
+)
+_RETRY = text(
+    f"""
+    UPDATE delivery SET state = 'retrying', due_at = :due_at, error = :error
+    {_HELD} RETURNING delivery_id
+    """  # noqa: S608 - constants only
+)
+_FAILED = text(
+    f"""
+    UPDATE delivery SET state = 'failed', due_at = NULL, settled_at = :at, error = :error
+    {_HELD} RETURNING delivery_id
+    """  # noqa: S608 - constants only
+)
+_LIST = text(
+    """
+    SELECT delivery_id, account_id, channel, address, template, language, subject, body, state,
+           attempts, error, reference, created_at, settled_at
+    FROM delivery
+    WHERE account_id = :account_id
+      AND (CAST(:before AS uuid) IS NULL OR delivery_id < CAST(:before AS uuid))
+    ORDER BY delivery_id DESC LIMIT :most
+    """
+)
+
+
+async def queue(conn: AsyncConnection, deliveries: Sequence[NewDelivery]) -> None:
+    """Those that were queued before for the same message and address stay as they are."""
+    if deliveries:
+        await conn.execute(_QUEUE, [_row(delivery) for delivery in deliveries])
+
+
+def _row(delivery: NewDelivery) -> dict[str, object]:
+    return {
+        "delivery_id": delivery.delivery_id,
+        "account_id": delivery.account_id,
+        "message_id": delivery.message_id,
+        "channel": delivery.contact.channel.value,
+        "address": delivery.contact.address,
+        "template": delivery.template,
+        "language": delivery.language,
+        "subject": delivery.subject,
+        "body": delivery.body,
+        "due_at": delivery.due_at,
+        "created_at": delivery.created_at,
+    }
+
+
+async def claim(
+    conn: AsyncConnection, *, at: datetime, lease_until: datetime, most: int
+) -> list[ClaimedDelivery]:
+    """Those that are due, oldest first, counted as one attempt more; other processes skip them."""
+    rows = await conn.execute(_CLAIM, {"at": at, "lease_until": lease_until, "most": most})
+    return [ClaimedDelivery(**{**r._mapping, "channel": Channel(r.channel)}) for r in rows]
+
+
+async def settle_sent(
+    conn: AsyncConnection, claimed: ClaimedDelivery, *, reference: str, at: datetime
+) -> bool:
+    """Whether the lease still was ours."""
+    return await _settle(conn, _SENT, claimed, {"reference": reference, "at": at})
+
+
+async def put_off(
+    conn: AsyncConnection, claimed: ClaimedDelivery, *, error: str, due_at: datetime
+) -> bool:
+    """Whether the lease still was ours."""
+    return await _settle(conn, _RETRY, claimed, {"error": error, "due_at": due_at})
+
+
+async def settle_failed(
+    conn: AsyncConnection, claimed: ClaimedDelivery, *, error: str, at: datetime
+) -> bool:
+    """Whether the lease still was ours."""
+    return await _settle(conn, _FAILED, claimed, {"error": error, "at": at})
+
+
+async def _settle(
+    conn: AsyncConnection, statement: TextClause, claimed: ClaimedDelivery, values: dict[str, object]
+) -> bool:
+    lease = {"delivery_id": claimed.delivery_id, "attempts": claimed.attempts}
+    return (await conn.execute(statement, {**lease, **values})).first() is not None
+
+
+async def list_of(
+    conn: AsyncConnection, account_id: int, *, before: UUID | None, most: int
+) -> list[Delivery]:
+    """Newest first, those older than `before`."""
+    rows = await conn.execute(_LIST, {"account_id": account_id, "before": before, "most": most})
+    return [
+        Delivery(**{**r._mapping, "channel": Channel(r.channel), "state": State(r.state)})
+        for r in rows
+    ]
