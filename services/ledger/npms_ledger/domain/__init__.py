@@ -1,0 +1,1 @@
+"""The rules of prepayment, pure: positions, policies, postings, decisions."""
