@@ -1,12 +1,16 @@
-"""`npms stack …` and `npms token`."""
+"""`npms stack …`, `npms token` and `npms parked …`."""
 
+import signal
+import subprocess
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from npms_tools.stack.errors import last_lines
 from npms_tools.stack.issuer import ROLES
 from npms_tools.stack.local import Stack
+from npms_tools.stack.services import SERVICES, Services, command_of
 
 app = typer.Typer()
 
@@ -48,6 +52,56 @@ def env(name: Name = "demo") -> None:
     typer.echo(f"export NPMS_AMQP_URL='{urls.amqp_url}'")
     if urls.management_url:
         typer.echo(f"export NPMS_MANAGEMENT_URL='{urls.management_url}'")
+
+
+@app.command()
+def migrate(name: Name = "demo") -> None:
+    """Start the nodes, make the databases and bring them to their newest revisions."""
+    _prepared(name).migrate(typer.echo)
+    typer.echo("migrated")
+
+
+@app.command()
+def serve(name: Name = "demo") -> None:
+    """Run the five services until Ctrl-C."""
+    services = _prepared(name)
+    services.migrate(typer.echo)
+    services.start(typer.echo)
+    typer.echo("Ctrl-C stops the services; the nodes stay until `make down`.")
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        typer.echo("stopping")
+    finally:
+        services.stop()
+
+
+@app.command()
+def logs(name: Name = "demo", lines: Annotated[int, typer.Option(min=1)] = 20) -> None:
+    """Print the last lines of every log."""
+    for log in Stack(name).logs():
+        typer.echo(f"==> {log}")
+        for line in last_lines(log, lines):
+            typer.echo(f"  {line}")
+
+
+def parked(
+    service: Annotated[str, typer.Argument(help=f"one of {', '.join(SERVICES)}")],
+    words: Annotated[list[str], typer.Argument(help="list | show | replay | drop, and its words")],
+    name: Name = "demo",
+) -> None:
+    """Look after the messages that a service has parked."""
+    if service not in SERVICES:
+        raise typer.BadParameter(f"no such service: {service}")
+    own = Services(Stack(name))[service]
+    command = command_of(service, "parked", *words)
+    raise typer.Exit(subprocess.run(command, env=own.environment, check=False).returncode)
+
+
+def _prepared(name: str) -> Services:
+    stack = Stack(name)
+    stack.up(typer.echo)
+    return Services(stack)
 
 
 def token(

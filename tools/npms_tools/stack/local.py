@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
-from npms_tools.stack import packages
+from npms_tools.stack import packages, pid_files, vhosts
 from npms_tools.stack.databases import ServiceDatabase, prepare_databases
 from npms_tools.stack.errors import StackError
 from npms_tools.stack.identity import Identity, unprivileged
@@ -25,7 +26,7 @@ WORKSPACE = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True, slots=True)
 class StackUrls:
-    """Where PostgreSQL (administrator) and RabbitMQ are; `management_url` only of an own broker."""
+    """Where PostgreSQL (administrator) and RabbitMQ are; `management_url` where it is known."""
 
     postgres_admin_url: str
     amqp_url: str
@@ -35,7 +36,8 @@ class StackUrls:
 class Stack:
     """PostgreSQL and RabbitMQ for one purpose (`demo`, `test`, `bench`) under `<root>/.run/<name>`.
 
-    NPMS_POSTGRES_URL and NPMS_AMQP_URL, where given, take the place of a node.
+    NPMS_POSTGRES_URL and NPMS_AMQP_URL (with NPMS_MANAGEMENT_URL), where given,
+    take the place of a node.
     """
 
     def __init__(self, name: str = "demo", root: Path = WORKSPACE) -> None:
@@ -44,6 +46,7 @@ class Stack:
         self.memory = Memory(self.folder / "stack.json")
         self._given_postgres = os.environ.get("NPMS_POSTGRES_URL", "")
         self._given_amqp = os.environ.get("NPMS_AMQP_URL", "")
+        self._given_management = os.environ.get("NPMS_MANAGEMENT_URL", "")
 
     def up(self, progress: Progress = print) -> StackUrls:
         """Start what does not run yet; safe to call again, and from several processes at once.
@@ -66,11 +69,14 @@ class Stack:
 
     def urls(self) -> StackUrls:
         """The URLs, whether or not anything runs."""
-        broker = None if self._given_amqp else self._broker()
+        if self._given_amqp:
+            amqp_url, management_url = self._given_amqp, self._given_management or None
+        else:
+            amqp_url, management_url = self._broker().url, self._broker().management_url
         return StackUrls(
             postgres_admin_url=self._given_postgres or self._postgres().url,
-            amqp_url=broker.url if broker else self._given_amqp,
-            management_url=broker.management_url if broker else None,
+            amqp_url=amqp_url,
+            management_url=management_url,
         )
 
     def databases(
@@ -82,13 +88,26 @@ class Stack:
         return prepare_databases(admin_url, services, prefix, secret=secret)
 
     def vhost(self, name: str) -> str:
-        """The URL of a virtual host of that name, made when missing; only of our own broker."""
-        self._broker().ensure_vhost(name)
-        return self._broker().url_of(name)
+        """The AMQP URL of a virtual host of that name, made when missing.
+
+        A broker that was given needs its management interface given too.
+        """
+        urls = self.urls()
+        vhosts.ensure_vhost(self._management(urls), name)
+        broker = urlsplit(urls.amqp_url)
+        return urlunsplit((broker.scheme, broker.netloc, f"/{name}", broker.query, ""))
 
     def drop_vhost(self, name: str) -> None:
         """Remove a virtual host and its queues."""
-        self._broker().drop_vhost(name)
+        vhosts.drop_vhost(self._management(self.urls()), name)
+
+    def _management(self, urls: StackUrls) -> str:
+        if urls.management_url is None:
+            raise StackError(
+                "making virtual hosts needs RabbitMQ's management interface",
+                advice="give NPMS_MANAGEMENT_URL=http://user:password@host:15672",
+            )
+        return urls.management_url
 
     @property
     def issuer(self) -> Issuer:
@@ -103,10 +122,16 @@ class Stack:
             "RabbitMQ": self._word(self._given_amqp, broker.pid(), broker.answers),
         }
 
+    def logs(self) -> list[Path]:
+        """The log files of nodes and services."""
+        nodes = self.folder / "nodes"
+        return sorted([*nodes.glob("*/*.log"), *(self.folder / "logs").glob("*.log")])
+
     def down(self) -> None:
-        """Stop the nodes that were started here; data is kept."""
+        """Stop what was started here, services that were left behind too; data is kept."""
         if not self.folder.exists():
             return
+        pid_files.end_all(self.folder / "services")
         with locked(self.folder / "up.lock"), ThreadPoolExecutor() as pool:
             steps = [pool.submit(self.stop_postgres, "fast"), pool.submit(self._broker().stop)]
             for step in steps:

@@ -10,7 +10,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import psutil
 
 from npms_tools.stack import packages, processes
@@ -18,10 +17,10 @@ from npms_tools.stack.errors import StackError
 from npms_tools.stack.identity import Identity
 from npms_tools.stack.memory import Memory
 from npms_tools.stack.ports import LOOPBACK
+from npms_tools.stack.vhosts import EVERYTHING
 
 USER = "npms"
 VHOST = "npms"
-EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 START_S = 90
 STOP_S = 30
 HALF_DEAD_S = 20
@@ -60,7 +59,8 @@ class RabbitNode:
 
     @property
     def url(self) -> str:
-        return self.url_of(VHOST)
+        """As our user, in the virtual host `npms`."""
+        return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self.memory.port('amqp')}/{VHOST}"
 
     @property
     def management_url(self) -> str:
@@ -70,9 +70,6 @@ class RabbitNode:
     @property
     def _password(self) -> str:
         return self.memory.secret("rabbitmq")
-
-    def url_of(self, vhost: str) -> str:
-        return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self.memory.port('amqp')}/{vhost}"
 
     def start(self) -> None:
         """Start, or leave alone what runs and answers; the messages of the last time are kept."""
@@ -122,17 +119,6 @@ class RabbitNode:
                 return connection.recv(1) == b"\x01"
         except OSError:
             return False
-
-    def ensure_vhost(self, name: str) -> None:
-        """Make the virtual host if it is missing, and let our user work in it."""
-        with httpx.Client(base_url=self.management_url, timeout=30) as management:
-            management.put(f"/api/vhosts/{name}").raise_for_status()
-            permissions = f"/api/permissions/{name}/{USER}"
-            management.put(permissions, json=EVERYTHING).raise_for_status()
-
-    def drop_vhost(self, name: str) -> None:
-        with httpx.Client(base_url=self.management_url, timeout=30) as management:
-            management.delete(f"/api/vhosts/{name}")
 
     @property
     def _pid_file(self) -> Path:

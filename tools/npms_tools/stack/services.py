@@ -1,0 +1,269 @@
+"""The five services as processes of this machine, for the demonstration, system tests and bench."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+
+from npms_tools.stack import processes
+from npms_tools.stack.databases import ServiceDatabase
+from npms_tools.stack.errors import StackError
+from npms_tools.stack.local import Stack
+from npms_tools.stack.memory import Memory
+from npms_tools.stack.pid_files import PidFile
+from npms_tools.stack.ports import LOOPBACK
+
+SERVICES = ("ledger", "tariff", "meter-gateway", "payments", "notifier")
+
+READY_S = 60.0
+STOP_S = 25.0
+POLL_S = 0.1
+LARGEST_LOG = 50_000_000
+
+Progress = Callable[[str], None]
+
+
+class ServiceProcess:
+    """One service: started, watched, injured and stopped."""
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        environment: Mapping[str, str],
+        memory: Memory,
+        log: Path,
+        pid_file: PidFile,
+    ) -> None:
+        self.service, self.log = service, log
+        self.port = memory.port(f"service {service}")
+        self.environment = dict(environment)
+        self._memory, self._pid_file = memory, pid_file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process's, while it lives."""
+        alive = self._process is not None and self._process.poll() is None
+        return self._process.pid if alive and self._process else None
+
+    def start(self, command: str = "run") -> None:
+        """Start `run`, `api` or `worker`; what an earlier start left behind is stopped first."""
+        assert self.pid is None, f"{self.service} runs already"
+        self._pid_file.end()
+        self.port = self._memory.free_port(f"service {self.service}")
+        port = {variable_of(self.service, "port"): str(self.port)}
+        _rotate(self.log)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command_of(self.service, command),
+                env={**self.environment, **port, **self._pid_file.environment()},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._pid_file.write(self._process.pid)
+
+    def wait_ready(self, seconds: float = READY_S) -> None:
+        """Until /health/ready says yes; raises StackError with the log when it never does."""
+        deadline, answer = time.monotonic() + seconds, "no answer"
+        with httpx.Client(base_url=self.url, timeout=5) as client:
+            while time.monotonic() < deadline:
+                self._check_alive()
+                ready, answer = _ask(client)
+                if ready:
+                    return
+                time.sleep(POLL_S)
+        raise StackError(
+            f"{self.service} did not become ready in {seconds:.0f} s: {answer}",
+            log=self.log,
+            advice="read the log; what is not ready is named above",
+        )
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._signal(signal.SIGKILL)
+        self._wait(10)
+
+    def pause(self) -> None:
+        """SIGSTOP: frozen when this returns, its connections left open."""
+        self._signal(signal.SIGSTOP)
+        if self.pid is not None:
+            process = psutil.Process(self.pid)
+            processes.wait_until(lambda: process.status() == psutil.STATUS_STOPPED, seconds=5)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def stop(self, seconds: float = STOP_S) -> int | None:
+        """SIGTERM, SIGKILL if it does not end in time; the exit status (0: ended in good order)."""
+        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGTERM)
+        if not self._wait(seconds):
+            self.kill()
+        return self._process.returncode if self._process else None
+
+    def _check_alive(self) -> None:
+        if self.pid is None:
+            status = self._process.returncode if self._process else "none"
+            raise StackError(
+                f"{self.service} ended while starting (exit status {status})",
+                log=self.log,
+                advice="a line beginning with `configuration:` names the variable that is wrong",
+            )
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.pid is not None and self._process is not None:
+            self._process.send_signal(number)
+
+    def _wait(self, seconds: float) -> bool:
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+class Services:
+    """All five on one stack, each with its database, port and log.
+
+    `extra` holds variables for single services, `common` for all of them.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        *,
+        prefix: str = "npms",
+        amqp_url: str | None = None,
+        extra: Mapping[str, Mapping[str, str]] | None = None,
+        common: Mapping[str, str] | None = None,
+    ) -> None:
+        self.databases = stack.databases(SERVICES, prefix)
+        self._folder, self._stack = stack.folder, stack
+        self._amqp_url = amqp_url or stack.urls().amqp_url
+        self._extra, self._common = extra or {}, common or {}
+        self._jwks_path = stack.issuer.jwks_path
+        self._processes = {service: self._make(service) for service in SERVICES}
+
+    def __getitem__(self, service: str) -> ServiceProcess:
+        return self._processes[service]
+
+    def __iter__(self) -> Iterator[ServiceProcess]:
+        return iter(self._processes.values())
+
+    def migrate(self, progress: Progress = print) -> None:
+        """Bring every database to its newest revision, all at the same time."""
+        progress("migrating the databases")
+        _at_once(self._migrate_one, self)
+
+    def start(self, progress: Progress = print) -> None:
+        """Start all and wait until each is ready; if one is not, none is left running."""
+        try:
+            for process in self:
+                process.start()
+            for process in self:
+                process.wait_ready()
+                progress(f"{process.service}: ready at {process.url}")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop all, in good order."""
+        _at_once(ServiceProcess.stop, self)
+
+    def _migrate_one(self, process: ServiceProcess) -> None:
+        log = process.log.with_suffix(".migrate.log")
+        with log.open("wb") as file:
+            done = subprocess.run(
+                command_of(process.service, "migrate"),
+                env=process.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise StackError(
+                f"the migration of {process.service} failed",
+                log=log,
+                advice="data of an unfinished version: make clean",
+            )
+
+    def _make(self, service: str) -> ServiceProcess:
+        logs = self._folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        own = environment_of(
+            service,
+            database=self.databases[service],
+            amqp_url=self._amqp_url,
+            jwks_path=self._jwks_path,
+        )
+        return ServiceProcess(
+            service,
+            environment={**os.environ, **own, **self._common, **self._extra.get(service, {})},
+            memory=self._stack.memory,
+            log=logs / f"{service}.log",
+            pid_file=PidFile(self._folder / "services" / f"{service}.pid"),
+        )
+
+
+def command_of(service: str, *words: str) -> list[str]:
+    """The command line of a service in this environment."""
+    return [sys.executable, "-m", f"npms_{service.replace('-', '_')}.cli", *words]
+
+
+def variable_of(service: str, name: str) -> str:
+    """`NPMS_METER_GATEWAY_DATABASE_URL` for ("meter-gateway", "database_url")."""
+    return f"NPMS_{service}_{name}".replace("-", "_").upper()
+
+
+def environment_of(
+    service: str, *, database: ServiceDatabase, amqp_url: str, jwks_path: Path
+) -> dict[str, str]:
+    """What a service needs to know."""
+    values = {
+        "database_url": database.url,
+        "migration_database_url": database.migration_url,
+        "amqp_url": amqp_url,
+        "host": LOOPBACK,
+        "jwks_path": str(jwks_path),
+    }
+    own = {variable_of(service, name): value for name, value in values.items()}
+    return {**own, "PYTHONUNBUFFERED": "1"}
+
+
+def _ask(client: httpx.Client) -> tuple[bool, str]:
+    try:
+        answer = client.get("/health/ready")
+    except httpx.HTTPError as fault:
+        return False, f"{type(fault).__name__}: {fault}"
+    return answer.is_success, answer.text[:400]
+
+
+def _at_once(work: Callable[[ServiceProcess], object], processes: Iterable[ServiceProcess]) -> None:
+    with ThreadPoolExecutor(len(SERVICES)) as pool:
+        steps = [pool.submit(work, process) for process in services]
+    for step in steps:
+        step.result()
+
+
+def _rotate(log: Path) -> None:
+    if log.exists() and log.stat().st_size > LARGEST_LOG:
+        log.replace(log.with_suffix(".log.1"))
