@@ -1,5 +1,5 @@
 # One image per service from one recipe: `docker build --build-arg SERVICE=ledger .`
-# SERVICE=tools with LOCK=requirements.lock builds the demonstration's side (street, sinks, audit).
+# SERVICE=tools with LOCK=requirements.lock builds what only a trial needs: street, sinks, tokens.
 
 FROM python:3.11-slim-bookworm AS build
 ARG SERVICE
@@ -21,14 +21,19 @@ RUN python -m venv /opt/npms \
 COPY shared shared
 COPY services services
 COPY tools tools
-RUN if [ "${SERVICE}" = tools ]; then folder=tools; command=npms; \
-    else folder="services/${SERVICE}"; command="npms-${SERVICE}"; fi \
-    && /opt/builder/bin/pip wheel --no-deps --no-index --no-build-isolation -w wheels ./shared "./${folder}" \
+# The tools bring the services along, because the street serves the gateway's profiles.
+RUN if [ "${SERVICE}" = tools ]; then folders="services/* tools"; command=npms; \
+    else folders="services/${SERVICE}"; command="npms-${SERVICE}"; fi \
+    && for folder in shared ${folders}; do \
+         /opt/builder/bin/pip wheel --no-deps --no-index --no-build-isolation -w wheels "./${folder}" \
+         || exit 1; \
+       done \
     && /opt/npms/bin/pip install --no-deps --no-index wheels/*.whl \
     && /opt/npms/bin/pip check \
     && /opt/npms/bin/pip uninstall --yes pip setuptools \
     && ln -s "${command}" /opt/npms/bin/service \
-    && test -x /opt/npms/bin/service
+    && test -x /opt/npms/bin/service \
+    && ln -s /var/lib/npms /opt/npms/lib/python3.11/.run
 
 
 FROM python:3.11-slim-bookworm
@@ -38,7 +43,8 @@ LABEL org.opencontainers.image.title="npms-${SERVICE}" \
 ENV PATH=/opt/npms/bin:${PATH} PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN groupadd --gid 10001 npms \
     && useradd --uid 10001 --gid npms --no-create-home --home-dir /nonexistent \
-               --shell /usr/sbin/nologin npms
+               --shell /usr/sbin/nologin npms \
+    && install --directory --owner npms --group npms /etc/npms /var/lib/npms
 COPY --from=build /opt/npms /opt/npms
 WORKDIR /opt/npms
 USER 10001:10001

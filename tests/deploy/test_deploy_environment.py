@@ -1,0 +1,50 @@
+"""What manifests set is what services read: no unknown variable, no missing one."""
+
+from typing import Any
+
+import pytest
+from tests.deploy.manifests import (
+    SERVICES,
+    known_variables,
+    of_kind,
+    pod_of,
+    render,
+    required_variables,
+    settings_of,
+    variables_of,
+)
+from tests.deploy.test_deploy_compose import CONTAINERS
+
+EVERYWHERE = {"NPMS_CLOCK"}
+"""Read by the clock itself, not by a service's settings."""
+
+
+def containers_on_kubernetes(service: str) -> dict[str, set[str]]:
+    manifests = render()
+    return {
+        workload["metadata"]["name"]: variables_of(pod_of(workload)["containers"][0], manifests)
+        for workload in of_kind(manifests, "Deployment", "Job")
+        if workload["metadata"]["labels"]["app.kubernetes.io/name"] == service
+    }
+
+
+def containers_of_compose(service: str) -> dict[str, set[str]]:
+    found: dict[str, Any] = {name: CONTAINERS[name] for name in (service, f"{service}-migrate")}
+    return {name: set(container["environment"]) for name, container in found.items()}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("where", [containers_on_kubernetes, containers_of_compose])
+def test_each_variable_is_one_that_the_service_knows(service: str, where: Any) -> None:
+    known = known_variables(settings_of(service)) | EVERYWHERE
+    for container, variables in where(service).items():
+        assert variables <= known, f"{container} sets {sorted(variables - known)}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("where", [containers_on_kubernetes, containers_of_compose])
+def test_each_container_has_what_the_service_cannot_start_without(service: str, where: Any) -> None:
+    required = required_variables(settings_of(service))
+    assert required, "nothing is required: the settings were not read"
+    for container, variables in where(service).items():
+        assert required <= variables, f"{container} lacks {sorted(required - variables)}"
