@@ -1,0 +1,81 @@
+"""Which refusal is which problem."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from npms_payments.domain.errors import (
+    AccountIsClosed,
+    AccountUnknown,
+    AlreadyReceived,
+    AmountRefused,
+    BatchIsActive,
+    ExpiryRefused,
+    NotFound,
+    ProviderUnknown,
+    SuspenseClosed,
+    VoucherLocked,
+    VoucherMistyped,
+    VoucherRefused,
+    WrongCurrency,
+)
+from npms_payments.domain.webhooks import WebhookRefused
+from npms_shared.money import format_amount
+from npms_shared.web.problems import Problem, not_found
+
+_AMOUNT_WORDS = {
+    "amount_zero": "The amount is zero.",
+    "amount_negative": "The amount is negative.",
+    "amount_above_limit": "The amount is above the limit",
+}
+
+
+def _amount(fault: AmountRefused) -> Problem:
+    words = _AMOUNT_WORDS[fault.code]
+    if fault.limit_micro is not None:
+        words = f"{words} of {format_amount(fault.limit_micro)}."
+    return Problem(422, fault.code, words)
+
+
+def _currency(fault: WrongCurrency) -> Problem:
+    return Problem(422, fault.code, f"The account is in {fault.expected}, not in {fault.given}.")
+
+
+def _locked(fault: VoucherLocked) -> Problem:
+    wait_s = math.ceil(fault.retry_after.total_seconds())
+    return Problem(
+        429,
+        fault.code,
+        f"Too many wrong vouchers; try again in {wait_s} seconds.",
+        headers={"Retry-After": str(wait_s)},
+    )
+
+
+def _already(fault: AlreadyReceived) -> Problem:
+    return Problem(
+        409, fault.code, f"{fault.source} payment {fault.reference!r} was recorded before."
+    )
+
+
+ERRORS: dict[type[Exception], Callable[[Any], Problem]] = {
+    AmountRefused: _amount,
+    WrongCurrency: _currency,
+    AccountUnknown: lambda _: not_found("account"),
+    NotFound: lambda fault: not_found(fault.what),
+    AccountIsClosed: lambda fault: Problem(409, fault.code, "The account is closed."),
+    ProviderUnknown: lambda fault: Problem(
+        422, fault.code, f"No provider {fault.provider!r} is set up."
+    ),
+    VoucherMistyped: lambda fault: Problem(
+        422, fault.code, "These digits cannot be a voucher: look at them again."
+    ),
+    VoucherRefused: lambda fault: Problem(422, fault.code, "This voucher cannot be redeemed."),
+    VoucherLocked: _locked,
+    BatchIsActive: lambda fault: Problem(409, fault.code, "The batch is active already."),
+    ExpiryRefused: lambda fault: Problem(422, fault.code, "The batch would expire at once."),
+    SuspenseClosed: lambda fault: Problem(409, fault.code, "This money was allocated before."),
+    AlreadyReceived: _already,
+    WebhookRefused: lambda fault: Problem(
+        401, f"webhook_{fault.code}", f"The webhook was refused: {fault}."
+    ),
+}

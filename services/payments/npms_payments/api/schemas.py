@@ -1,0 +1,241 @@
+"""Requests and answers of the REST interface."""
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeVar
+from uuid import UUID
+
+from fastapi import Path, Query
+from pydantic import AwareDatetime, BaseModel, Field, SecretStr, StringConstraints
+
+from npms_payments.domain.records import Batch, Payment, Review, Suspended
+from npms_payments.handlers.make_vouchers import Printed
+from npms_shared.web.problems import Problem
+from npms_shared.web.schemas import Money, Page, Schema, decode_cursor, encode_cursor
+
+T = TypeVar("T")
+
+Line = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$"
+    ),
+]
+AccountId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[1])]
+Limit = Annotated[int, Query(ge=1, le=200, description="items on a page")]
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before")]
+
+
+class TopUpRequest(Schema):
+    amount: Money
+    provider: Line = Field(examples=["paysim"])
+
+
+class VoucherRequest(Schema):
+    pin: SecretStr = Field(
+        description="18 digits; spaces and hyphens do not matter",
+        examples=["1234 5678 9012 3456 78"],
+    )
+
+
+class PaymentRequest(Schema):
+    """Money that came by another way than a top-up order."""
+
+    account_number: Line = Field(description="as the payer wrote it", examples=["1"])
+    amount: Money
+    source: Literal["bank", "partner"] = Field(examples=["bank"])
+    reference: Line = Field(
+        description="the sender's own number of this payment; counts once", examples=["FT26327-88"]
+    )
+
+
+class BatchRequest(Schema):
+    value: Money
+    count: int = Field(ge=1, le=10_000, examples=[3])
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="a year from now if left out", examples=["2027-11-23T00:00:00Z"]
+    )
+
+
+class AllocationRequest(Schema):
+    account_id: int = Field(ge=1, le=2**63 - 1, examples=[1])
+    reason: Line = Field(examples=["The payer wrote 11 for 1."])
+
+
+class CheckoutView(BaseModel):
+    provider: str = Field(examples=["paysim"])
+    reference: str | None = Field(description="the provider's own name for it")
+    url: str | None = Field(description="where the payer pays")
+
+
+class CreditView(BaseModel):
+    """What the ledger did with the money: the three parts sum to the amount."""
+
+    posted_at: datetime
+    to_debt: Money
+    to_emergency: Money
+    to_balance: Money
+    balance_after: Money
+
+
+class PaymentView(BaseModel):
+    """A payment. `state` is the payment's, `credit` the ledger's word: two separate facts."""
+
+    payment_id: UUID
+    account_id: int
+    amount: Money
+    source: str = Field(examples=["voucher", "online:paysim", "bank", "partner"])
+    reference: str | None = Field(description="voucher serial, provider's or sender's number")
+    state: Literal[
+        "created", "pending", "outcome_unknown", "settled", "failed", "expired", "reversed"
+    ]
+    failure_code: str | None
+    created_at: datetime
+    settled_at: datetime | None
+    reversed_at: datetime | None
+    reversal_reason: str | None
+    checkout: CheckoutView | None
+    credit: CreditView | None
+
+
+class SuspenseView(BaseModel):
+    """Money that fits no account yet, and why."""
+
+    suspense_id: UUID
+    amount: Money
+    source: str
+    reference: str
+    account_given: str
+    order_id: UUID | None
+    reason: str = Field(examples=["account_unknown", "amount_mismatch", "unknown_order"])
+    state: Literal["open", "allocated"]
+    received_at: datetime
+    payment_id: UUID | None
+    allocated_at: datetime | None
+    allocated_by: str | None
+    allocated_reason: str | None
+
+
+class ReviewView(BaseModel):
+    """Something a provider said that contradicts what is known, or could not be read."""
+
+    review_id: UUID
+    provider: str
+    event_id: str
+    order_id: UUID | None
+    reason: str = Field(examples=["failed_after_settled", "repeated_differently", "unreadable"])
+    detail: str
+    raised_at: datetime
+
+
+class PrintedView(BaseModel):
+    serial: str = Field(examples=["7-000001"])
+    pin: str = Field(examples=["123456789012345678"])
+
+
+class BatchView(BaseModel):
+    batch_id: UUID
+    batch_number: int
+    value: Money
+    count: int
+    expires_at: datetime
+    state: Literal["inactive", "active"]
+    created_at: datetime
+    created_by: str
+    activated_at: datetime | None
+    activated_by: str | None
+    vouchers: list[PrintedView] | None = Field(
+        default=None, description="with their PINs, in the first answer to their making only"
+    )
+
+
+class WebhookAnswer(BaseModel):
+    outcome: Literal["settled", "reversed", "closed", "suspense", "review", "ignored", "duplicate"]
+
+
+def to_payment_view(payment: Payment) -> PaymentView:
+    return PaymentView(
+        payment_id=payment.payment_id,
+        account_id=payment.account_id,
+        amount=Money.of(payment.amount_micro, payment.currency),
+        source=payment.source,
+        reference=payment.reference,
+        state=payment.state.value,
+        failure_code=payment.failure_code,
+        created_at=payment.created_at,
+        settled_at=payment.settled_at,
+        reversed_at=payment.reversed_at,
+        reversal_reason=payment.reversal_reason,
+        checkout=_to_checkout_view(payment),
+        credit=_to_credit_view(payment),
+    )
+
+
+def _to_checkout_view(payment: Payment) -> CheckoutView | None:
+    if payment.provider is None:
+        return None
+    return CheckoutView(
+        provider=payment.provider, reference=payment.provider_ref, url=payment.checkout_url
+    )
+
+
+def _to_credit_view(payment: Payment) -> CreditView | None:
+    if payment.credited_at is None:
+        return None
+
+    def money(amount_micro: int | None) -> Money:
+        return Money.of(amount_micro or 0, payment.currency)
+
+    return CreditView(
+        posted_at=payment.credited_at,
+        to_debt=money(payment.to_debt_micro),
+        to_emergency=money(payment.to_emergency_micro),
+        to_balance=money(payment.to_balance_micro),
+        balance_after=money(payment.balance_after_micro),
+    )
+
+
+def to_suspense_view(item: Suspended) -> SuspenseView:
+    return SuspenseView.model_validate(
+        {
+            **{name: getattr(item, name) for name in SuspenseView.model_fields if name != "amount"},
+            "amount": Money.of(item.amount_micro, item.currency),
+        }
+    )
+
+
+def to_review_view(found: Review) -> ReviewView:
+    return ReviewView.model_validate(found, from_attributes=True)
+
+
+def to_batch_view(batch: Batch, printed: list[Printed] | None = None) -> BatchView:
+    return BatchView(
+        batch_id=batch.batch_id,
+        batch_number=batch.batch_number,
+        value=Money.of(batch.value_micro, batch.currency),
+        count=batch.voucher_count,
+        expires_at=batch.expires_at,
+        state="active" if batch.state == "active" else "inactive",
+        created_at=batch.created_at,
+        created_by=batch.created_by,
+        activated_at=batch.activated_at,
+        activated_by=batch.activated_by,
+        vouchers=printed and [PrintedView(serial=one.serial, pin=one.pin) for one in printed],
+    )
+
+
+def read_cursor(cursor: str | None) -> UUID | None:
+    """The id after which a page goes on."""
+    position = decode_cursor(cursor)
+    if position is None:
+        return None
+    try:
+        return UUID(position[0])
+    except (ValueError, IndexError, AttributeError, TypeError):
+        raise Problem(422, "bad_cursor", "The cursor was not given by this interface.") from None
+
+
+def to_page(views: list[T], ids: list[UUID], *, limit: int) -> Page[T]:
+    """`views` may hold one more than `limit`: then there is a next page."""
+    more = len(views) > limit
+    cursor = encode_cursor(str(ids[limit - 1])) if more else None
+    return Page(items=views[:limit], next_cursor=cursor)

@@ -1,0 +1,88 @@
+"""Money that fits nowhere, and what providers said that somebody should look at."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from npms_payments.api.access import Operator
+from npms_payments.api.schemas import (
+    AllocationRequest,
+    Cursor,
+    Limit,
+    PaymentView,
+    ReviewView,
+    SuspenseView,
+    read_cursor,
+    to_page,
+    to_payment_view,
+    to_review_view,
+    to_suspense_view,
+)
+from npms_payments.handlers.allocate_suspense import Allocate, allocate
+from npms_payments.handlers.context import Context
+from npms_payments.handlers.read import list_reviews, list_suspense
+from npms_shared.web.idempotency import fingerprint, idempotency_key, run_once
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import Page
+
+
+def suspense_router(context: Context) -> APIRouter:
+    router = APIRouter(tags=["suspense"])
+
+    @router.get("/suspense", operation_id="list_suspense", responses=problem_responses())
+    async def list_items(
+        _caller: Operator,
+        state: Literal["open", "allocated"] | None = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Page[SuspenseView]:
+        """Newest first."""
+        before = read_cursor(cursor)
+        async with context.database.connect() as conn:
+            found = await list_suspense(conn, state=state, before=before, limit=limit + 1)
+        ids = [item.suspense_id for item in found]
+        return to_page([to_suspense_view(item) for item in found], ids, limit=limit)
+
+    @router.post(
+        "/suspense/{suspense_id}/allocate",
+        operation_id="allocate_suspense",
+        status_code=201,
+        response_model=PaymentView,
+        responses=problem_responses(400, 404, 409),
+    )
+    async def allocate_item(
+        suspense_id: UUID,
+        request: AllocationRequest,
+        caller: Operator,
+        key: Annotated[str, Depends(idempotency_key)],
+    ) -> JSONResponse:
+        """Give the money to an account: it settles there as the payment it was."""
+
+        async def act() -> tuple[int, dict[str, Any]]:
+            command = Allocate(suspense_id, request.account_id, request.reason, caller.subject)
+            payment = await allocate(conn, context, command)
+            return 201, to_payment_view(payment).model_dump(mode="json")
+
+        async with context.database.transaction() as conn:
+            return await run_once(
+                conn,
+                key=key,
+                caller=caller,
+                request_fingerprint=fingerprint(f"suspense/{suspense_id}", request),
+                action=act,
+            )
+
+    @router.get("/payment-reviews", operation_id="list_reviews", responses=problem_responses())
+    async def list_all_reviews(
+        _caller: Operator, limit: Limit = 50, cursor: Cursor = None
+    ) -> Page[ReviewView]:
+        """What providers said that contradicts what is known; newest first."""
+        before = read_cursor(cursor)
+        async with context.database.connect() as conn:
+            found = await list_reviews(conn, before=before, limit=limit + 1)
+        ids = [one.review_id for one in found]
+        return to_page([to_review_view(one) for one in found], ids, limit=limit)
+
+    return router

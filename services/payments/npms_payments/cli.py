@@ -1,0 +1,7 @@
+"""npms-payments: run | api | worker | migrate | check-config | invariants | parked …"""
+
+from npms_payments.bootstrap import build
+from npms_payments.settings import PaymentsSettings
+from npms_shared.runtime import make_cli
+
+app = make_cli(PaymentsSettings, build, help_text="Top-ups: vouchers, providers, suspense.")

@@ -1,0 +1,129 @@
+"""What payments keeps, as the rest of the service sees it. Amounts in micro-units."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from npms_payments.domain.attempts import Limit
+from npms_payments.domain.lifecycle import State
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as the ledger told of it; the first three are None until its opening is heard."""
+
+    account_id: int
+    customer_id: int | None
+    currency: str | None
+    opened_at: datetime | None
+    closed_at: datetime | None
+
+    @property
+    def open(self) -> bool:
+        return self.opened_at is not None and self.closed_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment and, apart from it, what the ledger confirmed of its credit."""
+
+    payment_id: UUID
+    account_id: int
+    amount_micro: int
+    currency: str
+    source: str
+    issuer: str
+    reference: str | None
+    state: State
+    failure_code: str | None
+    created_at: datetime
+    created_by: str
+    settled_at: datetime | None
+    reversed_at: datetime | None
+    reversal_id: UUID | None
+    reversal_reason: str | None
+    credited_at: datetime | None
+    to_debt_micro: int | None
+    to_emergency_micro: int | None
+    to_balance_micro: int | None
+    balance_after_micro: int | None
+    provider: str | None
+    provider_ref: str | None
+    checkout_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A movement of money as its sender names it; (source, issuer, reference) occurs once.
+
+    `issuer` sets apart the numbering of one partner from another's.
+    """
+
+    amount_micro: int
+    currency: str
+    source: str
+    reference: str
+    issuer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    batch_id: UUID
+    batch_number: int
+    value_micro: int
+    currency: str
+    voucher_count: int
+    expires_at: datetime
+    state: str
+    created_at: datetime
+    created_by: str
+    activated_at: datetime | None
+    activated_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """Money that fits no account yet."""
+
+    suspense_id: UUID
+    amount_micro: int
+    currency: str
+    source: str
+    issuer: str
+    reference: str
+    account_given: str
+    order_id: UUID | None
+    reason: str
+    state: str
+    received_at: datetime
+    received_by: str
+    payment_id: UUID | None
+    allocated_at: datetime | None
+    allocated_by: str | None
+    allocated_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Something a provider said that a person should look at."""
+
+    review_id: UUID
+    provider: str
+    event_id: str
+    order_id: UUID | None
+    reason: str
+    detail: str
+    raised_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The limits of this installation. Times are wall time."""
+
+    max_payment_micro: int
+    failures_per_account: Limit
+    failures_per_caller: Limit
+    order_lifetime: timedelta
+    """An unpaid order is closed after so long."""
+    first_query: timedelta
+    """How long a provider may be silent before it is asked."""

@@ -1,0 +1,17 @@
+"""Metrics of payments; labels from closed sets."""
+
+from prometheus_client import Counter, Histogram
+
+from npms_shared.observability.metrics import LATENCY_BUCKETS
+
+PAYMENTS = Counter("npms_payments", "Payments that reached a state", ["source", "state"])
+WEBHOOKS = Counter(
+    "npms_payment_webhooks", "Webhooks received, by what became of them", ["provider", "outcome"]
+)
+VOUCHERS = Counter("npms_voucher_attempts", "Attempts to redeem a voucher", ["outcome"])
+SUSPENSE = Counter("npms_suspense", "Money set aside", ["reason"])
+CREDIT_DELAY = Histogram(
+    "npms_payment_to_credit_seconds",
+    "From a settled payment to the word of its credit",
+    buckets=LATENCY_BUCKETS,
+)

@@ -1,0 +1,81 @@
+"""Money that fits nowhere yet."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_payments.domain.records import Money, Suspended
+from npms_payments.storage.tables import suspense_item
+
+
+async def insert_item(
+    conn: AsyncConnection,
+    *,
+    suspense_id: UUID,
+    money: Money,
+    account_given: str,
+    order_id: UUID | None,
+    reason: str,
+    at: datetime,
+    by: str,
+) -> None:
+    await conn.execute(
+        insert(suspense_item).values(
+            suspense_id=suspense_id,
+            amount_micro=money.amount_micro,
+            currency=money.currency,
+            source=money.source,
+            issuer=money.issuer,
+            reference=money.reference,
+            account_given=account_given,
+            order_id=order_id,
+            reason=reason,
+            state="open",
+            received_at=at,
+            received_by=by,
+        )
+    )
+
+
+async def find(conn: AsyncConnection, suspense_id: UUID, *, lock: bool = False) -> Suspended | None:
+    statement = select(suspense_item).where(suspense_item.c.suspense_id == suspense_id)
+    if lock:
+        statement = statement.with_for_update()
+    row = (await conn.execute(statement)).first()
+    return Suspended(**row._mapping) if row else None
+
+
+async def list_items(
+    conn: AsyncConnection, *, state: str | None, before: UUID | None, limit: int
+) -> list[Suspended]:
+    """Newest first."""
+    statement = select(suspense_item).order_by(suspense_item.c.suspense_id.desc()).limit(limit)
+    if state is not None:
+        statement = statement.where(suspense_item.c.state == state)
+    if before is not None:
+        statement = statement.where(suspense_item.c.suspense_id < before)
+    return [Suspended(**row._mapping) for row in await conn.execute(statement)]
+
+
+async def mark_allocated(
+    conn: AsyncConnection,
+    suspense_id: UUID,
+    *,
+    payment_id: UUID,
+    at: datetime,
+    by: str,
+    reason: str,
+) -> None:
+    await conn.execute(
+        update(suspense_item)
+        .where(suspense_item.c.suspense_id == suspense_id)
+        .values(
+            state="allocated",
+            payment_id=payment_id,
+            allocated_at=at,
+            allocated_by=by,
+            allocated_reason=reason,
+        )
+    )
