@@ -257,7 +257,7 @@ def _ask(client: httpx.Client) -> tuple[bool, str]:
     return answer.is_success, answer.text[:400]
 
 
-def _at_once(work: Callable[[ServiceProcess], object], processes: Iterable[ServiceProcess]) -> None:
+def _at_once(work: Callable[[ServiceProcess], object], services: Iterable[ServiceProcess]) -> None:
     with ThreadPoolExecutor(len(SERVICES)) as pool:
         steps = [pool.submit(work, process) for process in services]
     for step in steps:
