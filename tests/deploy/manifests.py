@@ -89,6 +89,15 @@ def required_variables(settings: type[ServiceSettings]) -> set[str]:
     return {prefix + name for name in _names(settings, required=True)}
 
 
+def secret_variables(settings: type[ServiceSettings]) -> set[str]:
+    prefix = str(settings.model_config["env_prefix"])
+    return {
+        prefix + name.upper()
+        for name, field in settings.model_fields.items()
+        if "SecretStr" in str(field.annotation)
+    }
+
+
 def _names(model: type[BaseModel], *, required: bool) -> Iterator[str]:
     for name, field in model.model_fields.items():
         if required and not field.is_required():
@@ -106,9 +115,14 @@ def _collect(folder: Path) -> Iterator[Manifest]:
         path = folder / resource
         yield from _collect(path) if path.is_dir() else load(path)
     for generator in kustomization.get("configMapGenerator", []):
-        data = dict(literal.split("=", 1) for literal in generator.get("literals", []))
-        metadata = {"name": generator["name"]}
-        yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        if "behavior" not in generator:
+            data = _literals(generator)
+            metadata = {"name": generator["name"]}
+            yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _literals(generator: Manifest) -> dict[str, str]:
+    return dict(literal.split("=", 1) for literal in generator["literals"])
 
 
 def _finish(manifest: Manifest, overlay: Path) -> Manifest:
@@ -121,6 +135,9 @@ def _finish(manifest: Manifest, overlay: Path) -> Manifest:
     if done["kind"] in {"Deployment", "Job"}:
         done["spec"]["template"]["metadata"]["labels"].update(labels)
         _retag(pod_of(done), kustomization["images"])
+    for generator in kustomization["configMapGenerator"]:
+        if done["kind"] == "ConfigMap" and done["metadata"]["name"] == generator["name"]:
+            done["data"].update(_literals(generator))
     for entry in kustomization["replicas"]:
         if done["kind"] == "Deployment" and done["metadata"]["name"] == entry["name"]:
             done["spec"]["replicas"] = entry["count"]

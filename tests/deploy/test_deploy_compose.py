@@ -18,8 +18,8 @@ CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 KNOWN_TO_1_29 = {
     "build", "cap_drop", "command", "depends_on", "entrypoint", "environment", "healthcheck",
-    "hostname", "image", "network_mode", "ports", "read_only", "restart", "security_opt",
-    "shm_size", "stop_grace_period", "tmpfs", "volumes",
+    "hostname", "image", "network_mode", "ports", "profiles", "read_only", "restart",
+    "security_opt", "shm_size", "stop_grace_period", "tmpfs", "volumes",
 }  # fmt: skip
 """What of the format this file uses; more is fine as long as docker-compose 1.29 takes it."""
 

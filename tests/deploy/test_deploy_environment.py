@@ -10,6 +10,7 @@ from tests.deploy.manifests import (
     pod_of,
     render,
     required_variables,
+    secret_variables,
     settings_of,
     variables_of,
 )
@@ -48,3 +49,12 @@ def test_each_container_has_what_the_service_cannot_start_without(service: str, 
     assert required, "nothing is required: the settings were not read"
     for container, variables in where(service).items():
         assert required <= variables, f"{container} lacks {sorted(required - variables)}"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_is_secret_comes_from_secrets(service: str) -> None:
+    manifests = render()
+    secret = secret_variables(settings_of(service))
+    assert len(secret) >= 3, "database, its owner and broker at least"
+    for config in of_kind(manifests, "ConfigMap"):
+        assert not secret & set(config["data"])
