@@ -65,7 +65,7 @@ def test_every_secret_must_be_given_and_none_has_a_default() -> None:
     used = set(re.findall(r"\$\{(\w+):\?", TEXT))
     assert used == {name for name, value in variables_of_example().items() if not value}
     for name in re.findall(r"\$\{(\w+):-", TEXT):
-        assert name in {"NPMS_TAG", "NPMS_CLOCK"}, f"{name} has a default"
+        assert name in {"NPMS_TAG", "NPMS_CLOCK", "NPMS_POLL_INTERVAL_S"}, f"{name} has a default"
 
 
 def test_passwords_are_in_no_line() -> None:
