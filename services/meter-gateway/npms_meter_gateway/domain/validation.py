@@ -59,16 +59,10 @@ Columns = tuple[list[int], list[int], list[int], list[int]]
 
 @dataclass(slots=True)
 class Sifted:
-    """`accepted` by partition, `others` by index into what was given; `before` undoes it."""
+    """`accepted` by partition, `others` by index into what was given."""
 
     accepted: dict[int, Columns] = field(default_factory=dict)
     others: dict[int, Verdict] = field(default_factory=dict)
-    before: list[tuple[Track, int, int, bool]] = field(default_factory=list)
-
-    def undo(self) -> None:
-        """Put the tracks back to where they were: what was sifted did not commit."""
-        for track, at_s, register_wh, has_readings in reversed(self.before):
-            track.at_s, track.register_wh, track.has_readings = at_s, register_wh, has_readings
 
 
 def sift(
@@ -86,7 +80,7 @@ def sift(
     reading is the most a register can have moved: 1.2 W·s = 1/3000 Wh.
     """
     sifted = Sifted()
-    accepted, before = sifted.accepted, sifted.before
+    accepted = sifted.accepted
     for index, (installation_id, at_s, register_wh) in enumerate(
         zip(installation_ids, taken_at_s, registers_wh, strict=True)
     ):
@@ -108,7 +102,6 @@ def sift(
             if verdict is not Verdict.ACCEPTED:
                 sifted.others[index] = verdict
                 continue
-        before.append((track, track.at_s, track.register_wh, track.has_readings))
         track.at_s, track.register_wh, track.has_readings = at_s, register_wh, True
         columns = accepted.get(track.partition)
         if columns is None:
@@ -140,8 +133,10 @@ def _weigh(track: Track, at_s: int, register_wh: int, latest_s: int) -> tuple[Ve
 
 
 def _weigh_old(track: Track, at_s: int, register_wh: int) -> Verdict:
-    if at_s < track.at_s or not track.has_readings:
+    if at_s < track.at_s:
         return Verdict.LATE
+    if not track.has_readings:
+        return Verdict.UNCHANGED
     return Verdict.DUPLICATE if register_wh == track.register_wh else Verdict.CONFLICT
 
 

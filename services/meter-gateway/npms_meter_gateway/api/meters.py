@@ -1,0 +1,112 @@
+"""Meters as the gateway knows them, and the profiles it can read."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy import Row
+
+from npms_meter_gateway.api.schemas import (
+    DesiredSupply,
+    LastReading,
+    Link,
+    Meter,
+    ProfileOut,
+    ReportedSupply,
+    SourceOut,
+    Supply,
+)
+from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.handlers.show_meters import list_meters, show_meter
+from npms_shared.auth.tokens import Principal
+from npms_shared.db.engine import Database
+from npms_shared.web.principals import require
+from npms_shared.web.problems import not_found, problem_responses
+from npms_shared.web.schemas import Energy, Page, decode_cursor, encode_cursor
+
+Staff = Annotated[Principal, Depends(require("operator", "admin", "service"))]
+
+
+def meters_router(database: Database, profiles: Mapping[str, Profile]) -> APIRouter:
+    router = APIRouter(tags=["meters"])
+
+    @router.get("/meters", operation_id="list_meters", responses=problem_responses())
+    async def list_all(
+        _caller: Staff,
+        cursor: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> Page[Meter]:
+        """In the order of their installations."""
+        position = decode_cursor(cursor)
+        after = int(position[0]) if position else 0
+        items = [_meter(row) for row in await list_meters(database, after=after, limit=limit)]
+        more = len(items) == limit
+        return Page(
+            items=items, next_cursor=encode_cursor(items[-1].installation_id) if more else None
+        )
+
+    @router.get(
+        "/meters/{installation_id}", operation_id="show_meter", responses=problem_responses(404)
+    )
+    async def show(_caller: Staff, installation_id: int) -> Meter:
+        row = await show_meter(database, installation_id)
+        if row is None:
+            raise not_found("meter")
+        return _meter(row)
+
+    @router.get("/profiles", operation_id="list_profiles", responses=problem_responses())
+    async def list_profiles(_caller: Staff) -> list[ProfileOut]:
+        """Device types, with the confidence of each source of their register maps."""
+        return [_profile(profile) for profile in profiles.values()]
+
+    return router
+
+
+def _meter(row: Row[Any]) -> Meter:
+    return Meter(
+        **{name: getattr(row, name) for name in _PLAIN},
+        link=Link(state=row.link, since=row.link_since),
+        last_reading=_last_reading(row),
+        supply=_supply(row),
+    )
+
+
+_PLAIN = (
+    "installation_id", "account_id", "serial", "profile", "host", "port", "unit_id", "opened_at",
+    "closed_at", "seen_at", "power_w", "voltage_mv", "relay",
+)  # fmt: skip
+
+
+def _last_reading(row: Row[Any]) -> LastReading | None:
+    if row.taken_at is None:
+        return None
+    return LastReading(taken_at=row.taken_at, register=Energy.of(row.register_wh))
+
+
+def _supply(row: Row[Any]) -> Supply | None:
+    if row.desired_state is None:
+        return None
+    reported = None
+    if row.reported_state is not None:
+        reported = ReportedSupply(
+            state=row.reported_state,
+            revision=row.reported_revision,
+            verified=row.reported_verified,
+            reported_at=row.reported_at,
+        )
+    desired = DesiredSupply(
+        state=row.desired_state, revision=row.desired_revision, reason=row.desired_reason
+    )
+    return Supply(desired=desired, reported=reported, settled=row.settled)
+
+
+def _profile(profile: Profile) -> ProfileOut:
+    return ProfileOut(
+        profile=profile.code,
+        vendor=profile.vendor,
+        model=profile.model,
+        has_relay=profile.relay is not None,
+        points=sorted(profile.points),
+        resolution_wh=profile.resolution_wh,
+        sources=[SourceOut(what=s.what, confidence=s.confidence) for s in profile.sources],
+    )

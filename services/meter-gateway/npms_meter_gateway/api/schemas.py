@@ -1,0 +1,130 @@
+"""Shapes of the REST interface."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from npms_meter_gateway.domain.validation import Verdict
+from npms_shared.web.schemas import Energy, Schema
+
+BIGINT_MAX = (1 << 63) - 1
+LATEST = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+
+
+class ReadingIn(Schema):
+    """What a meter showed at a moment."""
+
+    installation_id: int = Field(ge=1, le=BIGINT_MAX, examples=[1])
+    taken_at: AwareDatetime = Field(
+        description="with its offset from UTC; kept to the second",
+        lt=LATEST,
+        examples=["2026-11-23T18:15:00+03:00"],
+    )
+    register_wh: int = Field(
+        ge=0,
+        le=BIGINT_MAX,
+        description="the cumulative import register, as the meter shows it",
+        examples=[1250000],
+    )
+
+
+class ReadingsIn(Schema):
+    readings: Annotated[list[ReadingIn], Field(min_length=1, max_length=1000)]
+
+
+class ReadingResult(BaseModel):
+    """What became of one reading, in the order given."""
+
+    installation_id: int
+    result: Verdict = Field(
+        description="accepted; unchanged or duplicate, nothing new; anything else is the reason "
+        "for which the reading was parked",
+        examples=["accepted"],
+    )
+
+
+class ReadingsResult(BaseModel):
+    accepted: int
+    results: list[ReadingResult]
+
+
+class LastReading(BaseModel):
+    taken_at: datetime
+    register_: Energy = Field(alias="register", serialization_alias="register")
+
+
+class DesiredSupply(BaseModel):
+    state: Literal["on", "off"]
+    revision: int
+    reason: str
+
+
+class ReportedSupply(BaseModel):
+    state: Literal["on", "off", "unknown"]
+    revision: int
+    verified: bool
+    reported_at: datetime
+
+
+class Supply(BaseModel):
+    """What supply should be beside what it was last seen to be."""
+
+    desired: DesiredSupply
+    reported: ReportedSupply | None
+    settled: bool
+
+
+class Link(BaseModel):
+    state: Literal["unknown", "reachable", "unreachable"]
+    since: datetime | None
+
+
+class Meter(BaseModel):
+    """An installation's meter, how it is reached, and what it last showed."""
+
+    installation_id: int
+    account_id: int
+    serial: str
+    profile: str
+    host: str
+    port: int
+    unit_id: int
+    opened_at: datetime
+    closed_at: datetime | None
+    link: Link
+    last_reading: LastReading | None
+    seen_at: datetime | None
+    power_w: int | None
+    voltage_mv: int | None
+    relay: Literal["on", "off", "unknown"] | None
+    supply: Supply | None
+
+
+class ParkedReading(BaseModel):
+    """A reading that was not believed, and why."""
+
+    parked_id: int
+    installation_id: int
+    taken_at: datetime
+    register_wh: str = Field(description="as given, decimal")
+    reason: Verdict
+    source: str = Field(examples=["poll"])
+    parked_at: datetime
+
+
+class SourceOut(BaseModel):
+    what: str
+    confidence: str
+
+
+class ProfileOut(BaseModel):
+    """A device type that can be read, and how sure its register map is."""
+
+    profile: str
+    vendor: str
+    model: str
+    has_relay: bool
+    points: list[str]
+    resolution_wh: int
+    sources: list[SourceOut]

@@ -1,0 +1,10 @@
+"""npms-meter-gateway: run, api, worker, migrate, parked …"""
+
+from npms_meter_gateway.bootstrap import build
+from npms_meter_gateway.settings import MeterGatewaySettings
+from npms_shared.runtime import make_cli
+
+app = make_cli(MeterGatewaySettings, build, help_text="Reads meters and works their relays.")
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,55 @@
+"""A meter begins or ends to serve an account."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.storage import installations, readings
+from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
+from npms_shared.db.engine import Database
+from npms_shared.messaging.partitions import partition_of
+from npms_shared.messaging.subscriptions import Unprocessable
+
+Fingerprint = tuple[int, int]
+
+
+async def polled_installations(
+    database: Database, known: Fingerprint | None
+) -> tuple[Sequence[Row[Any]] | None, Fingerprint]:
+    """Every installation whose meter we read, or None while they are those of `known`."""
+    async with database.connect() as conn:
+        fingerprint = await installations.polled_fingerprint(conn)
+        if fingerprint == known:
+            return None, fingerprint
+        return await installations.polled(conn), fingerprint
+
+
+async def open_installation(
+    conn: AsyncConnection,
+    event: InstallationOpened,
+    *,
+    profiles: Mapping[str, Profile],
+    partitions: int,
+) -> None:
+    """Unprocessable for an unknown profile, and for a meter that another account still has."""
+    meter = event.meter
+    if meter.profile not in profiles:
+        raise Unprocessable("unknown_profile", f"no profile {meter.profile!r} is loaded")
+    partition = partition_of(event.account_id, partitions)
+    try:
+        await installations.open_installation(conn, event, partition=partition)
+    except installations.MeterInUse:
+        raise Unprocessable(
+            "meter_in_use",
+            f"unit {meter.unit_id} at {meter.host}:{meter.port} serves another open installation",
+        ) from None
+
+
+async def close_installation(conn: AsyncConnection, event: InstallationClosed) -> None:
+    """No reading is accepted from here on, whoever has the installation in memory."""
+    partition = await installations.close_installation(conn, event)
+    if partition is not None:
+        await readings.take_turns(conn, [partition])

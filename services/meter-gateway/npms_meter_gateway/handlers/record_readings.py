@@ -1,0 +1,183 @@
+"""Readings come in, are judged, stored once and told by partition: the start of the hot path."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.validation import (
+    NOTHING_NEW,
+    Sifted,
+    Track,
+    Verdict,
+    sift,
+)
+from npms_meter_gateway.outgoing import readings_batches
+from npms_meter_gateway.storage import readings as storage
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.messaging import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Columns of one length: `taken_at_s` in epoch seconds, `register_wh` as the meter shows."""
+
+    installation_id: list[int]
+    taken_at_s: list[int]
+    register_wh: list[int]
+
+    def __len__(self) -> int:
+        return len(self.installation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`others` has the verdict of every reading that was not accepted, by its index."""
+
+    accepted: int
+    others: Mapping[int, Verdict] = field(default_factory=dict)
+
+
+class ReadingRecorder:
+    """Keeps every installation's last accepted reading in memory, and proves it at each write.
+
+    A partition's cursor tells whether another process wrote since: then what
+    was cached of the partition is read again before anything is judged.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        profiles: Mapping[str, Profile],
+        clock: Clock,
+        *,
+        future_tolerance_s: int = 300,
+    ) -> None:
+        self._database, self._clock = database, clock
+        self._future_tolerance_s = future_tolerance_s
+        self._registers = {p.code: (p.resolution_wh, p.rollover_wh) for p in profiles.values()}
+        self._tracks: dict[int, Track] = {}
+        self._members: dict[int, list[int]] = {}
+        self._versions: dict[int, int] = {}
+        self._turn = asyncio.Lock()
+
+    async def record_readings(self, readings: Readings, *, source: str) -> Outcome:
+        """Store and tell what is good, park what is not; `source` is kept with the latter.
+
+        Readings of one installation are judged in the given order. All of it
+        commits or nothing; after an exception the same readings can be given again.
+        """
+        if not len(readings):
+            return Outcome(0)
+        async with self._turn:
+            try:
+                async with self._database.transaction() as conn:
+                    sifted, versions = await self._record(conn, readings, source)
+            except BaseException:
+                self._forget_all()
+                raise
+            self._versions.update(versions)
+        accepted = len(readings) - len(sifted.others)
+        _count(accepted, sifted.others)
+        return Outcome(accepted, sifted.others)
+
+    async def _record(
+        self, conn: AsyncConnection, readings: Readings, source: str
+    ) -> tuple[Sifted, dict[int, int]]:
+        versions = await self._prove_tracks(conn, readings.installation_id)
+        now = self._clock.now()
+        sifted = sift(
+            readings.installation_id,
+            readings.taken_at_s,
+            readings.register_wh,
+            tracks=self._tracks,
+            latest_s=int(now.timestamp()) + self._future_tolerance_s,
+        )
+        if sifted.others:
+            await self._look_closer(conn, readings, sifted)
+            await self._park(conn, readings, sifted, source)
+        if sifted.accepted:
+            await storage.add_readings(conn, list(sifted.accepted.values()))
+            for partition, columns in sorted(sifted.accepted.items()):
+                for batch in readings_batches(columns):
+                    await outbox.publish_batch(conn, batch, partition=partition)
+        return sifted, versions
+
+    async def _prove_tracks(
+        self, conn: AsyncConnection, installation_ids: list[int]
+    ) -> dict[int, int]:
+        """Bring every track asked for up to date, its partition's cursor held by us."""
+        asked = set(installation_ids)
+        await self._load(conn, asked - self._tracks.keys())
+        partitions = {t.partition for i in asked if (t := self._tracks.get(i)) is not None}
+        versions = await storage.take_turns(conn, partitions) if partitions else {}
+        for partition, version in versions.items():
+            if self._versions.get(partition) != version - 1:
+                self._forget(partition)
+        await self._load(conn, asked - self._tracks.keys())
+        return versions
+
+    async def _load(self, conn: AsyncConnection, installation_ids: Iterable[int]) -> None:
+        wanted = list(installation_ids)
+        if not wanted:
+            return
+        for track in await storage.load_tracks(conn, wanted, registers=self._registers):
+            self._tracks[track.installation_id] = track
+            self._members.setdefault(track.partition, []).append(track.installation_id)
+
+    def _forget(self, partition: int) -> None:
+        for installation_id in self._members.pop(partition, ()):
+            self._tracks.pop(installation_id, None)
+        self._versions.pop(partition, None)
+
+    def _forget_all(self) -> None:
+        """What did not commit, or may not have, must not be believed."""
+        self._tracks.clear()
+        self._members.clear()
+        self._versions.clear()
+
+    async def _look_closer(self, conn: AsyncConnection, readings: Readings, sifted: Sifted) -> None:
+        """Tell a reading sent twice from one that comes too late."""
+        late = [index for index, verdict in sifted.others.items() if verdict is Verdict.LATE]
+        if not late:
+            return
+        moments = [(readings.installation_id[i], readings.taken_at_s[i]) for i in late]
+        stored = await storage.registers_at(conn, moments)
+        for index, moment in zip(late, moments, strict=True):
+            register_wh = stored.get(moment)
+            if register_wh is not None:
+                same = self._shows(moment[0], register_wh) == readings.register_wh[index]
+                sifted.others[index] = Verdict.DUPLICATE if same else Verdict.CONFLICT
+
+    def _shows(self, installation_id: int, register_wh: int) -> int:
+        """What the meter itself shows at a stored register."""
+        modulus = self._tracks[installation_id].rollover_wh
+        return register_wh % modulus if modulus else register_wh
+
+    async def _park(
+        self, conn: AsyncConnection, readings: Readings, sifted: Sifted, source: str
+    ) -> None:
+        rejected = [
+            (
+                readings.installation_id[index],
+                readings.taken_at_s[index],
+                readings.register_wh[index],
+                verdict.value,
+            )
+            for index, verdict in sifted.others.items()
+            if verdict not in NOTHING_NEW
+        ]
+        if rejected:
+            now = self._clock.wall_now()
+            await storage.park_readings(conn, rejected, source=source, now=now)
+
+
+def _count(accepted: int, others: Mapping[int, Verdict]) -> None:
+    if accepted:
+        metrics.READINGS.labels(verdict=Verdict.ACCEPTED.value).inc(accepted)
+    for verdict in others.values():
+        metrics.READINGS.labels(verdict=verdict.value).inc()

@@ -1,0 +1,42 @@
+"""What must always hold in this database."""
+
+from npms_shared.db.invariants import Rule
+
+RULES = (
+    Rule(
+        "gateway_registers_monotonic",
+        "the registers of an installation never fall from one reading to the next",
+        """
+        SELECT installation_id, taken_at, register_wh, before_wh FROM (
+            SELECT installation_id, taken_at, register_wh, lag(register_wh)
+                   OVER (PARTITION BY installation_id ORDER BY taken_at) AS before_wh
+            FROM reading
+            WHERE installation_id IN (
+                SELECT installation_id FROM meter_state ORDER BY seen_at DESC NULLS LAST LIMIT 200
+            )
+        ) r WHERE register_wh < before_wh LIMIT 20
+        """,
+    ),
+    Rule(
+        "gateway_readings_have_installation",
+        "every reading belongs to an installation and does not precede its opening",
+        """
+        SELECT r.installation_id, r.taken_at FROM (
+            SELECT installation_id, taken_at FROM reading LIMIT 5000
+        ) r LEFT JOIN installation i USING (installation_id)
+        WHERE i.installation_id IS NULL OR r.taken_at < date_trunc('second', i.opened_at) LIMIT 20
+        """,
+    ),
+    Rule(
+        "gateway_settled_supplies_are_in_place",
+        "a settled supply was reported for its desired revision, verified unless it has no relay",
+        """
+        SELECT installation_id, desired_revision, reported_revision FROM supply
+        WHERE settled AND (
+            reported_revision IS DISTINCT FROM desired_revision
+            OR (reported_verified AND reported_state <> desired_state)
+            OR (NOT reported_verified AND reported_state <> 'unknown')
+        ) LIMIT 20
+        """,
+    ),
+)

@@ -1,0 +1,15 @@
+"""What the gateway measures; no label is ever an id."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+READINGS = Counter("npms_gateway_readings", "Readings by what became of them", ["verdict"])
+POLLS = Counter("npms_gateway_polls", "Polls of meters by outcome", ["outcome"])
+POLL_LATENESS = Histogram(
+    "npms_gateway_poll_lateness_seconds",
+    "How long after its time a poll began",
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300),
+)
+RELAY_ATTEMPTS = Counter(
+    "npms_gateway_relay_attempts", "Attempts to bring a relay to its desired state", ["outcome"]
+)
+METERS_POLLED = Gauge("npms_gateway_meters_polled", "Meters this process reads")

@@ -1,0 +1,63 @@
+"""From what happened here to what is told on the broker."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.reconciling import Finding
+from npms_meter_gateway.domain.validation import Columns
+from npms_shared.contracts.meter_gateway import (
+    MeterEventRaised,
+    ProfilePublished,
+    ReadingsBatch,
+    SupplyReported,
+)
+
+READINGS_PER_MESSAGE = 500
+
+
+def readings_batches(columns: Columns) -> Iterator[ReadingsBatch]:
+    """A partition's accepted readings as messages of a bounded size, in order."""
+    for start in range(0, len(columns[0]), READINGS_PER_MESSAGE):
+        part = slice(start, start + READINGS_PER_MESSAGE)
+        yield ReadingsBatch.model_construct(
+            installation_id=columns[0][part],
+            account_id=columns[1][part],
+            taken_at_s=columns[2][part],
+            register_wh=columns[3][part],
+        )
+
+
+def profile_published(profile: Profile) -> ProfilePublished:
+    return ProfilePublished(
+        profile=profile.code,
+        vendor=profile.vendor,
+        model=profile.model,
+        has_relay=profile.relay is not None,
+    )
+
+
+def supply_reported(
+    installation_id: int, account_id: int, finding: Finding, *, revision: int, at: datetime
+) -> SupplyReported:
+    return SupplyReported(
+        installation_id=installation_id,
+        account_id=account_id,
+        state=finding.state,
+        desired_revision=revision,
+        verified=finding.verified,
+        observed_at=at,
+        detail=finding.detail,
+    )
+
+
+def meter_event(
+    installation_id: int, account_id: int, *, kind: str, detail: str, at: datetime
+) -> MeterEventRaised:
+    return MeterEventRaised(
+        installation_id=installation_id,
+        account_id=account_id,
+        kind=kind,
+        detail=detail,
+        raised_at=at,
+    )

@@ -1,0 +1,98 @@
+"""All lines: follows which installations are open, and knows the unit of each."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from sqlalchemy import Row
+
+from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.polling.line import Hooks, Line, Meter
+from npms_meter_gateway.polling.unit import Unit
+from npms_shared.clock import Clock
+from npms_shared.db.engine import is_passing
+
+Address = tuple[str, int]
+
+log = structlog.get_logger()
+
+
+class Fleet:
+    """One line, and so one connection, per gateway address."""
+
+    def __init__(
+        self,
+        profiles: Mapping[str, Profile],
+        clock: Clock,
+        hooks: Hooks,
+        *,
+        interval_s: float,
+        policy: BreakerPolicy,
+    ) -> None:
+        self._profiles, self._clock, self._hooks = profiles, clock, hooks
+        self._interval_s, self._policy = interval_s, policy
+        self._lines: dict[Address, tuple[Line, asyncio.Task[None]]] = {}
+        self._meters: dict[int, tuple[Address, Meter]] = {}
+
+    def unit(self, installation_id: int) -> Unit | None:
+        """The unit of an installation that is polled."""
+        known = self._meters.get(installation_id)
+        return known[1].unit if known else None
+
+    async def follow(self, rows: Sequence[Row[Any]]) -> None:
+        """Poll exactly these installations; those already polled go on undisturbed."""
+        wanted = {row.installation_id: row for row in rows if row.profile in self._profiles}
+        for installation_id in self._meters.keys() - wanted.keys():
+            await self._remove(installation_id)
+        for installation_id in wanted.keys() - self._meters.keys():
+            self._add(wanted[installation_id])
+        metrics.METERS_POLLED.set(len(self._meters))
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        for installation_id in list(self._meters):
+            await self._remove(installation_id)
+        metrics.METERS_POLLED.set(0)
+
+    def _add(self, row: Row[Any]) -> None:
+        address = (row.host, row.port)
+        line = self._line(address)
+        unit = Unit(line.bus, row.unit_id, self._profiles[row.profile], self._policy)
+        reach = {"reachable": True, "unreachable": False}.get(row.link)
+        meter = Meter(row.installation_id, row.account_id, row.serial, unit, is_reachable=reach)
+        self._meters[row.installation_id] = (address, meter)
+        line.add(meter)
+
+    def _line(self, address: Address) -> Line:
+        if address not in self._lines:
+            line = Line(Bus(*address), self._clock, self._interval_s, self._hooks)
+            task = asyncio.create_task(self._keep(line), name=f"line {address[0]}:{address[1]}")
+            self._lines[address] = (line, task)
+        return self._lines[address][0]
+
+    async def _remove(self, installation_id: int) -> None:
+        address, _ = self._meters.pop(installation_id)
+        line, task = self._lines[address]
+        line.remove(installation_id)
+        if line.meters:
+            return
+        del self._lines[address]
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await line.bus.close()
+
+    async def _keep(self, line: Line) -> None:
+        """A line that fails by a fault of ours is told of and goes on."""
+        while True:
+            try:
+                await line.run()
+            except Exception as fault:
+                tell = log.warning if is_passing(fault) else log.exception
+                tell("line_failed", host=line.bus.host, port=line.bus.port, fault=repr(fault))
+                await asyncio.sleep(1)

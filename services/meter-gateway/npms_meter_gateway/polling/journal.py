@@ -1,0 +1,72 @@
+"""Collects what polls bring and hands it over in batches: what is there, without waiting."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from npms_meter_gateway.handlers.note_sights import MeterSight, note_sights
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database, is_passing
+
+BATCH = 1000
+WAITING = 20_000
+BACK_OFF_S = 0.5
+
+log = structlog.get_logger()
+
+
+class Journal:
+    """While the database is away polls wait here, then at their meters; nothing is dropped."""
+
+    def __init__(
+        self, database: Database, recorder: ReadingRecorder, clock: Clock, *, idle_power_w: int
+    ) -> None:
+        self._database, self._recorder, self._clock = database, recorder, clock
+        self._idle_power_w = idle_power_w
+        self._sights: asyncio.Queue[MeterSight] = asyncio.Queue(WAITING)
+        self._hand: list[MeterSight] = []
+
+    async def put(self, sight: MeterSight) -> None:
+        await self._sights.put(sight)
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            self._hand = [await self._sights.get(), *self._ready(BATCH - 1)]
+            await self._write_surely(self._hand)
+            self._hand = []
+
+    async def flush(self) -> None:
+        """Write what was in hand when `run` was cancelled, and what waits."""
+        while sights := self._hand or self._ready(BATCH):
+            await self._write(sights)
+            self._hand = []
+
+    def _ready(self, limit: int) -> list[MeterSight]:
+        return [self._sights.get_nowait() for _ in range(min(limit, self._sights.qsize()))]
+
+    async def _write_surely(self, sights: Sequence[MeterSight]) -> None:
+        while True:
+            try:
+                await self._write(sights)
+            except Exception as fault:
+                if not is_passing(fault):
+                    log.exception("sights_failed", count=len(sights))
+                    return
+                log.warning("database_away", fault=repr(fault))
+                await asyncio.sleep(BACK_OFF_S)
+            else:
+                return
+
+    async def _write(self, sights: Sequence[MeterSight]) -> None:
+        rows = [
+            (sight.installation_id, int(sight.seen_at.timestamp()), sight.register_wh)
+            for sight in sights
+            if sight.register_wh is not None
+        ]
+        if rows:
+            ids, at_s, registers = (list(column) for column in zip(*rows, strict=True))
+            await self._recorder.record_readings(Readings(ids, at_s, registers), source="poll")
+        await note_sights(self._database, self._clock, sights, idle_power_w=self._idle_power_w)

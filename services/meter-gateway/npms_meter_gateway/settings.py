@@ -1,0 +1,48 @@
+"""Every variable of the meter gateway, all beginning with NPMS_METER_GATEWAY_."""
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from npms_shared.settings import ServiceSettings
+
+
+class MeterGatewaySettings(ServiceSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="NPMS_METER_GATEWAY_", env_nested_delimiter="__", frozen=True
+    )
+
+    poll: bool = Field(
+        default=True, description="whether this worker reads meters and switches relays"
+    )
+    poll_interval_s: float = Field(
+        default=900, gt=0, description="business seconds between two readings of a meter"
+    )
+    future_tolerance_s: int = Field(
+        default=300, ge=0, description="how far ahead of our clock a reading may be, in seconds"
+    )
+    profiles_path: Path | None = Field(
+        default=None, description="folder with further device profiles (*.yaml)"
+    )
+    unit_first_pause_s: float = Field(
+        default=5, gt=0, description="pause after a unit's second failed poll; doubles"
+    )
+    unit_longest_pause_s: float = Field(default=300, gt=0, description="longest such pause")
+    relay_first_pause_s: float = Field(
+        default=5, gt=0, description="cool-down after a failed relay attempt; doubles"
+    )
+    relay_longest_pause_s: float = Field(default=600, gt=0, description="longest such cool-down")
+    relay_alarm_after: int = Field(
+        default=3, ge=1, description="failed attempts after which relay_stuck is raised"
+    )
+    relay_concurrency: int = Field(
+        default=16, ge=1, description="relays worked on at the same time"
+    )
+
+    @field_validator("profiles_path")
+    @classmethod
+    def _is_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_dir():
+            raise ValueError(f"no such folder: {value}")
+        return value

@@ -1,0 +1,48 @@
+"""Meter events: what a person should see of a meter."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_ADD = text(
+    """
+    INSERT INTO meter_event (event_id, installation_id, account_id, kind, detail, raised_at)
+    VALUES (:event_id, :installation_id, :account_id, :kind, :detail, :raised_at)
+    """
+)
+_HAS = text(
+    """
+    SELECT EXISTS (
+        SELECT FROM meter_event WHERE installation_id = :installation_id AND kind = :kind
+    )
+    """
+)
+
+
+async def add_event(
+    conn: AsyncConnection,
+    *,
+    event_id: UUID,
+    installation_id: int,
+    account_id: int,
+    kind: str,
+    detail: str,
+    raised_at: datetime,
+) -> None:
+    values = {
+        "event_id": event_id,
+        "installation_id": installation_id,
+        "account_id": account_id,
+        "kind": kind,
+        "detail": detail,
+        "raised_at": raised_at,
+    }
+    await conn.execute(_ADD, values)
+
+
+async def has_event(conn: AsyncConnection, installation_id: int, *, kind: str) -> bool:
+    """Whether an event of this kind was ever raised for the installation."""
+    values = {"installation_id": installation_id, "kind": kind}
+    return bool((await conn.execute(_HAS, values)).scalar_one())

@@ -1,0 +1,160 @@
+"""Installations as the gateway needs them, and what their meters last showed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
+
+_OPEN = text(
+    """
+    INSERT INTO installation (installation_id, account_id, partition, serial, profile, host, port,
+                              unit_id, max_power_w, opening_register_wh, opened_at)
+    VALUES (:installation_id, :account_id, :partition, :serial, :profile, :host, :port,
+            :unit_id, :max_power_w, :opening_register_wh, :opened_at)
+    ON CONFLICT (installation_id) DO NOTHING
+    """
+)
+_CLOSE = text(
+    """
+    UPDATE installation
+    SET closed_at = :closed_at, closing_register_wh = :closing_register_wh,
+        change = nextval('installation_change')
+    WHERE installation_id = :installation_id AND closed_at IS NULL
+    RETURNING partition
+    """
+)
+_FINGERPRINT = text(
+    """
+    SELECT count(*), coalesce(sum(change), 0) FROM installation
+    WHERE closed_at IS NULL AND port > 0
+    """
+)
+_POLLED = text(
+    """
+    SELECT i.installation_id, i.account_id, i.serial, i.profile, i.host, i.port, i.unit_id,
+           coalesce(m.link, 'unknown') AS link
+    FROM installation i LEFT JOIN meter_state m USING (installation_id)
+    WHERE i.closed_at IS NULL AND i.port > 0
+    """
+)
+_METERS = """
+    SELECT i.installation_id, i.account_id, i.serial, i.profile, i.host, i.port, i.unit_id,
+           i.opened_at, i.closed_at, coalesce(m.link, 'unknown') AS link, m.link_since, m.seen_at,
+           m.power_w, m.voltage_mv, m.relay, r.taken_at, r.register_wh,
+           s.desired_state, s.desired_revision, s.desired_reason, s.settled,
+           s.reported_state, s.reported_revision, s.reported_verified, s.reported_at
+    FROM installation i
+    LEFT JOIN meter_state m USING (installation_id)
+    LEFT JOIN supply s USING (installation_id)
+    LEFT JOIN LATERAL (
+        SELECT taken_at, register_wh FROM reading
+        WHERE installation_id = i.installation_id ORDER BY taken_at DESC LIMIT 1
+    ) r ON true
+"""
+_LIST = text(f"{_METERS} WHERE i.installation_id > :after ORDER BY i.installation_id LIMIT :limit")
+_SHOW = text(f"{_METERS} WHERE i.installation_id = :installation_id")
+
+_SEE = text(
+    """
+    INSERT INTO meter_state AS m (installation_id, seen_at, power_w, voltage_mv, relay)
+    SELECT * FROM unnest(CAST(:installation_ids AS bigint[]), CAST(:seen_at AS timestamptz[]),
+                         CAST(:power_w AS bigint[]), CAST(:voltage_mv AS bigint[]),
+                         CAST(:relays AS text[]))
+    ON CONFLICT (installation_id) DO UPDATE
+    SET seen_at = excluded.seen_at, power_w = excluded.power_w,
+        voltage_mv = excluded.voltage_mv, relay = excluded.relay
+    """
+)
+_LINK = text("SELECT link FROM meter_state WHERE installation_id = :installation_id FOR UPDATE")
+_SET_LINK = text(
+    """
+    INSERT INTO meter_state (installation_id, link, link_since)
+    VALUES (:installation_id, :link, :since)
+    ON CONFLICT (installation_id) DO UPDATE
+    SET link = excluded.link, link_since = excluded.link_since
+    """
+)
+
+
+class MeterInUse(Exception):
+    """Another open installation reads the same unit behind the same address."""
+
+
+async def open_installation(
+    conn: AsyncConnection, event: InstallationOpened, *, partition: int
+) -> None:
+    """Note an installation; MeterInUse when its meter already serves another open one."""
+    meter = event.meter
+    values = {
+        "installation_id": event.installation_id,
+        "account_id": event.account_id,
+        "partition": partition,
+        "serial": meter.serial,
+        "profile": meter.profile,
+        "host": meter.host,
+        "port": meter.port,
+        "unit_id": meter.unit_id,
+        "max_power_w": event.max_power_w,
+        "opening_register_wh": event.opening_register_wh,
+        "opened_at": event.opened_at,
+    }
+    try:
+        async with conn.begin_nested():
+            await conn.execute(_OPEN, values)
+    except IntegrityError as fault:
+        if "installation_of_meter" in str(fault.orig):
+            raise MeterInUse from None
+        raise
+
+
+async def close_installation(conn: AsyncConnection, event: InstallationClosed) -> int | None:
+    """The partition of the installation closed; None if there is no such open one."""
+    found = await conn.execute(
+        _CLOSE,
+        {
+            "installation_id": event.installation_id,
+            "closed_at": event.closed_at,
+            "closing_register_wh": event.closing_register_wh,
+        },
+    )
+    return found.scalar_one_or_none()
+
+
+async def polled_fingerprint(conn: AsyncConnection) -> tuple[int, int]:
+    """Changes whenever the set of polled installations does."""
+    count, total = (await conn.execute(_FINGERPRINT)).one()
+    return int(count), int(total)
+
+
+async def polled(conn: AsyncConnection) -> Sequence[Row[Any]]:
+    """Every open installation whose meter is read by us, with its link state."""
+    return (await conn.execute(_POLLED)).all()
+
+
+async def list_meters(conn: AsyncConnection, *, after: int, limit: int) -> Sequence[Row[Any]]:
+    return (await conn.execute(_LIST, {"after": after, "limit": limit})).all()
+
+
+async def show_meter(conn: AsyncConnection, installation_id: int) -> Row[Any] | None:
+    return (await conn.execute(_SHOW, {"installation_id": installation_id})).one_or_none()
+
+
+async def note_sights(conn: AsyncConnection, columns: dict[str, list[Any]]) -> None:
+    """Upsert sights: lists of installation_ids, seen_at, power_w, voltage_mv, relays."""
+    await conn.execute(_SEE, columns)
+
+
+async def exchange_link(
+    conn: AsyncConnection, installation_id: int, *, link: str, since: Any
+) -> str:
+    """Set the link state and return what it was."""
+    found = await conn.execute(_LINK, {"installation_id": installation_id})
+    before = found.scalar_one_or_none() or "unknown"
+    if before != link:
+        values = {"installation_id": installation_id, "link": link, "since": since}
+        await conn.execute(_SET_LINK, values)
+    return before
