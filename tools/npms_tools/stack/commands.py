@@ -9,12 +9,14 @@ import typer
 
 from npms_tools.stack.errors import last_lines
 from npms_tools.stack.issuer import ROLES
-from npms_tools.stack.local import Stack
+from npms_tools.stack.local import Stack, known_stacks
 from npms_tools.stack.services import SERVICES, Services, command_of
 
 app = typer.Typer()
 
 Name = Annotated[str, typer.Option(help="which stack: its own nodes, ports and data")]
+
+Every = Annotated[bool, typer.Option("--all", help="every stack of this checkout")]
 
 
 @app.command()
@@ -24,17 +26,19 @@ def up(name: Name = "demo") -> None:
 
 
 @app.command()
-def down(name: Name = "demo") -> None:
+def down(name: Name = "demo", *, every: Every = False) -> None:
     """Stop what was started here; data is kept."""
-    Stack(name).down()
-    typer.echo(f"stack {name}: stopped")
+    for stack in _chosen(name, every=every):
+        stack.down()
+        typer.echo(f"stack {stack.name}: stopped")
 
 
 @app.command()
-def clean(name: Name = "demo") -> None:
+def clean(name: Name = "demo", *, every: Every = False) -> None:
     """Stop, and remove the data, keys and passwords."""
-    Stack(name).clean()
-    typer.echo(f"stack {name}: removed")
+    for stack in _chosen(name, every=every):
+        stack.clean()
+        typer.echo(f"stack {stack.name}: removed")
 
 
 @app.command()
@@ -96,6 +100,10 @@ def parked(
     own = Services(Stack(name))[service]
     command = command_of(service, "parked", *words)
     raise typer.Exit(subprocess.run(command, env=own.environment, check=False).returncode)
+
+
+def _chosen(name: str, *, every: bool) -> list[Stack]:
+    return [Stack(one) for one in known_stacks()] if every else [Stack(name)]
 
 
 def _prepared(name: str) -> Services:

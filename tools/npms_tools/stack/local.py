@@ -210,6 +210,11 @@ class Stack:
         return nodes.resolve()
 
 
+def known_stacks(root: Path = WORKSPACE) -> list[str]:
+    """The names of the stacks that a checkout has."""
+    return sorted(file.parent.name for file in (root / ".run").glob("*/stack.json"))
+
+
 def _elsewhere(folder: Path) -> Path:
     """A folder of ours under /var/tmp, the same for the same checkout; refuses a stranger's."""
     tag = hashlib.sha256(str(folder).encode()).hexdigest()[:10]
