@@ -28,14 +28,16 @@ class MailServer:
 class MailSender:
     def __init__(self, server: MailServer, clock: Clock) -> None:
         self._server, self._clock = server, clock
+        self._domain = parseaddr(server.sender)[1].rpartition("@")[2]
 
     async def send(self, message: OutgoingMessage) -> str:
-        server, mail = self._server, self._compose(message)
+        server, mail = self._server, self._composed(message)
         try:
             _, answer = await aiosmtplib.send(
                 mail,
                 hostname=server.host,
                 port=server.port,
+                local_hostname=self._domain,
                 start_tls=server.starttls,
                 username=server.username,
                 password=server.password,
@@ -46,16 +48,21 @@ class MailSender:
         return answer[:200]
 
     async def close(self) -> None:
-        return
+        """Nothing is held open between messages."""
+
+    def _composed(self, message: OutgoingMessage) -> EmailMessage:
+        try:
+            return self._compose(message)
+        except ValueError as fault:
+            raise NotDelivered(_reason(fault), permanent=True) from fault
 
     def _compose(self, message: OutgoingMessage) -> EmailMessage:
-        domain = parseaddr(self._server.sender)[1].rpartition("@")[2]
         mail = EmailMessage()
         mail["From"] = self._server.sender
         mail["To"] = message.address
         mail["Subject"] = message.subject
         mail["Date"] = format_datetime(self._clock.wall_now())
-        mail["Message-ID"] = f"<{message.delivery_id}@{domain}>"
+        mail["Message-ID"] = f"<{message.delivery_id}@{self._domain}>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(message.body)
         return mail

@@ -25,7 +25,7 @@ _EMAIL = re.compile(rf"(?P<local>{_LOCAL})@(?P<domain>{_LABEL}(?:\.{_LABEL})+)")
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """`fault` says why an address that came with an account cannot be used; nothing is sent there."""
+    """`fault` says why an address that came with an account is not used."""
 
     channel: Channel
     address: str
@@ -59,7 +59,7 @@ def known_language(language: str) -> str:
 
 
 def spoken_language(language: str) -> str:
-    """The language messages are written in for somebody who asked for `language`, e.g. sw-KE → sw."""
+    """The language of messages to somebody who asked for `language`, e.g. sw-KE → sw."""
     base = re.split("[-_]", language.lower(), maxsplit=1)[0]
     return base if base in LANGUAGES else LANGUAGES[0]
 

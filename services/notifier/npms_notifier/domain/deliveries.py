@@ -1,4 +1,4 @@
-"""The life of a delivery: queued → sending → sent | failed, through retrying as often as is allowed."""
+"""The life of a delivery: queued → sending → sent | failed, by way of retrying."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ LONGEST = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """`attempts` in all; the wait before the second is `first`, then four times as long each time."""
+    """`attempts` in all; `first` is the wait before the second, then four times as long each."""
 
     attempts: int
     first: timedelta

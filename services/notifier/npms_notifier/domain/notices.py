@@ -26,9 +26,7 @@ class Notice:
 
 
 def low_balance(*, balance: Money, to_avoid_cut: Money) -> Notice:
-    return Notice(
-        "low_balance", {"balance": balance, "to_avoid_cut": to_avoid_cut}, urgent=False
-    )
+    return Notice("low_balance", {"balance": balance, "to_avoid_cut": to_avoid_cut}, urgent=False)
 
 
 def credit_posted(

@@ -1,4 +1,4 @@
-"""A question of a customer: open until somebody answers, open again when they ask back, then closed."""
+"""A customer's question: open until answered, open again when they ask back, then closed."""
 
 from enum import StrEnum
 from uuid import UUID

@@ -114,7 +114,10 @@ async def settle_failed(
 
 
 async def _settle(
-    conn: AsyncConnection, statement: TextClause, claimed: ClaimedDelivery, values: dict[str, object]
+    conn: AsyncConnection,
+    statement: TextClause,
+    claimed: ClaimedDelivery,
+    values: dict[str, object],
 ) -> bool:
     lease = {"delivery_id": claimed.delivery_id, "attempts": claimed.attempts}
     return (await conn.execute(statement, {**lease, **values})).first() is not None

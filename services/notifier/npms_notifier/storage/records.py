@@ -1,7 +1,7 @@
 """What is in the tables, as data; migrations/ says the same in SQL, with its constraints.
 
-`delivery.due_at` is wall time: when the loop looks at a delivery next. While one is being sent it is
-the end of its lease, so that a delivery whose process died is taken up again.
+`delivery.due_at` is wall time: when the loop looks at a delivery next. While one is being sent it
+is the end of its lease, so that a delivery whose process died is taken up again.
 """
 
 from collections.abc import Sequence

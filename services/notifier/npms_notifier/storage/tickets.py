@@ -81,7 +81,9 @@ async def write(conn: AsyncConnection, message: TicketMessage) -> None:
     )
 
 
-async def find(conn: AsyncConnection, ticket_id: UUID, *, for_update: bool = False) -> Ticket | None:
+async def find(
+    conn: AsyncConnection, ticket_id: UUID, *, for_update: bool = False
+) -> Ticket | None:
     query = _LOCK if for_update else _FIND
     row = (await conn.execute(query, {"ticket_id": ticket_id})).first()
     return _ticket(row) if row else None

@@ -27,7 +27,7 @@ _FOLDER = Path(__file__).parent / "text"
 
 
 class TemplateFault(Exception):
-    """A template that cannot be rendered: missing, malformed, or asking for what no notice gives."""
+    """A template that is missing, malformed, or asks for what its notice does not give."""
 
     def __init__(self, language: str, template: str, reason: str) -> None:
         super().__init__(f"{language}/{template}: {reason}")

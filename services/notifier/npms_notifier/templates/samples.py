@@ -34,9 +34,7 @@ SAMPLES: tuple[Notice, ...] = (
     notices.credit_exhausted(
         to_clear=_kes("11000.01"), keeps_supply=False, keeps_supply_until=None
     ),
-    notices.credit_exhausted(
-        to_clear=_kes("11000.01"), keeps_supply=True, keeps_supply_until=None
-    ),
+    notices.credit_exhausted(to_clear=_kes("11000.01"), keeps_supply=True, keeps_supply_until=None),
     notices.credit_exhausted(
         to_clear=_kes("11000.01"),
         keeps_supply=True,

@@ -51,6 +51,7 @@ _STATEMENTS = (
         created_at timestamptz NOT NULL,
         settled_at timestamptz,
         UNIQUE (message_id, channel, address),
+        CHECK ((state = 'queued') = (attempts = 0)),
         CHECK ((state IN ('sent', 'failed')) = (settled_at IS NOT NULL)),
         CHECK ((state IN ('sent', 'failed')) = (due_at IS NULL))
     )

@@ -1,0 +1,86 @@
+"""From settings to a notifier."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from npms_notifier.api.app import build_app
+from npms_notifier.channels.base import Sender
+from npms_notifier.channels.mail import MailSender, MailServer
+from npms_notifier.channels.sms import SmsOperator, SmsSender
+from npms_notifier.consumers import subscriptions
+from npms_notifier.domain.contacts import Channel
+from npms_notifier.domain.deliveries import RetryPolicy
+from npms_notifier.handlers.deliver import DeliveryLoop, Pace
+from npms_notifier.handlers.notify import Herald
+from npms_notifier.invariants import RULES
+from npms_notifier.settings import NotifierSettings
+from npms_notifier.templates.rendering import Renderer
+from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.clock import Clock, clock_from_environment
+from npms_shared.db.engine import Database
+from npms_shared.runtime import Service
+
+
+def build(settings: NotifierSettings) -> Service:
+    """Raises TemplateFault where a template asks for what no notice gives."""
+    clock = clock_from_environment()
+    database = Database(
+        settings.database_url.get_secret_value(),
+        application="npms-notifier",
+        pool_size=settings.database_pool_size,
+    )
+    renderer = Renderer(brand=settings.brand)
+    renderer.check()
+    herald = Herald(renderer, clock, settings.quiet)
+    verifier = TokenVerifier(
+        jwks_path=settings.jwks_path,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+    )
+    senders = make_senders(settings, clock)
+    loop = DeliveryLoop(database, senders, clock, policy=_policy(settings), pace=_pace(settings))
+    return Service(
+        name="notifier",
+        settings=settings,
+        database=database,
+        app=build_app(database, herald, verifier),
+        migrations=Path(__file__).parent / "migrations",
+        subscriptions=subscriptions(herald),
+        loops=[loop.run],
+        rules=RULES,
+        closers=[sender.close for sender in senders.values()],
+    )
+
+
+def make_senders(settings: NotifierSettings, clock: Clock) -> dict[Channel, Sender]:
+    password = settings.smtp_password
+    server = MailServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        sender=settings.smtp_sender,
+        starttls=settings.smtp_starttls,
+        username=settings.smtp_username,
+        password=password.get_secret_value() if password else None,
+        timeout_s=settings.delivery_timeout_s,
+    )
+    operator = SmsOperator(
+        url=settings.sms_url,
+        api_key=settings.sms_api_key.get_secret_value(),
+        sender=settings.sms_sender,
+        timeout_s=settings.delivery_timeout_s,
+    )
+    return {Channel.EMAIL: MailSender(server, clock), Channel.SMS: SmsSender(operator)}
+
+
+def _policy(settings: NotifierSettings) -> RetryPolicy:
+    return RetryPolicy(
+        attempts=settings.delivery_attempts, first=timedelta(seconds=settings.delivery_retry_s)
+    )
+
+
+def _pace(settings: NotifierSettings) -> Pace:
+    return Pace(
+        timeout=timedelta(seconds=settings.delivery_timeout_s),
+        lease=timedelta(seconds=settings.delivery_lease_s),
+        look=timedelta(seconds=settings.delivery_look_s),
+    )

@@ -1,0 +1,128 @@
+"""Sends what is due: claims under a lease, sends outside of any transaction, settles once.
+
+A process that dies between sending and settling leaves its lease to run out, and the message goes
+again with the same id: at least once, and the receiver can tell.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from npms_notifier import metrics, outgoing
+from npms_notifier.channels.base import NotDelivered, OutgoingMessage, Sender
+from npms_notifier.domain.contacts import Channel
+from npms_notifier.domain.deliveries import RetryPolicy, after_failure
+from npms_notifier.storage import deliveries
+from npms_notifier.storage.records import ClaimedDelivery
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.messaging import outbox
+from npms_shared.messaging.events import wait_out_database
+from npms_shared.runtime import wait_or_stop
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`timeout` bounds one attempt; `lease` is longer; `look` is how often an idle loop looks."""
+
+    timeout: timedelta
+    lease: timedelta
+    look: timedelta
+    at_once: int = 20
+
+
+class DeliveryLoop:
+    def __init__(
+        self,
+        database: Database,
+        senders: Mapping[Channel, Sender],
+        clock: Clock,
+        *,
+        policy: RetryPolicy,
+        pace: Pace,
+    ) -> None:
+        self._database, self._senders, self._clock = database, senders, clock
+        self._policy, self._pace = policy, pace
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until stopped; what is in hand then is sent and settled first."""
+        while not stopping.is_set():
+            if not await self.run_pass():
+                await wait_or_stop(stopping, self._pace.look.total_seconds())
+
+    async def run_pass(self) -> int:
+        """Attempt what is due, all at the same time; returns how many."""
+        now = self._clock.wall_now()
+        async with self._database.transaction() as conn:
+            claimed = await deliveries.claim(
+                conn, at=now, lease_until=now + self._pace.lease, most=self._pace.at_once
+            )
+        await asyncio.gather(*map(self._attempt, claimed))
+        return len(claimed)
+
+    async def _attempt(self, delivery: ClaimedDelivery) -> None:
+        message = OutgoingMessage(
+            delivery.delivery_id, delivery.address, delivery.subject, delivery.body
+        )
+        try:
+            async with asyncio.timeout(self._pace.timeout.total_seconds()):
+                reference = await self._senders[delivery.channel].send(message)
+        except NotDelivered as fault:
+            reason, permanent = fault.reason, fault.permanent
+        except TimeoutError:
+            reason, permanent = "timeout", False
+        else:
+            await wait_out_database(lambda: self._settle_sent(delivery, reference))
+            return
+        await wait_out_database(lambda: self._settle_failure(delivery, reason, permanent=permanent))
+
+    async def _settle_sent(self, delivery: ClaimedDelivery, reference: str) -> None:
+        at = self._clock.now()
+        async with self._database.transaction() as conn:
+            ours = await deliveries.settle_sent(conn, delivery, reference=reference, at=at)
+            if ours:
+                event = outgoing.delivery_reported(delivery, state="sent", at=at)
+                await outbox.publish(conn, event, subject=str(delivery.account_id))
+        _count(delivery, "sent" if ours else "lease_lost")
+
+    async def _settle_failure(
+        self, delivery: ClaimedDelivery, reason: str, *, permanent: bool
+    ) -> None:
+        outcome = after_failure(
+            self._policy,
+            attempts_made=delivery.attempts,
+            permanent=permanent,
+            at=self._clock.wall_now(),
+        )
+        if outcome.due_at is not None:
+            async with self._database.transaction() as conn:
+                ours = await deliveries.put_off(conn, delivery, error=reason, due_at=outcome.due_at)
+        else:
+            ours = await self._give_up(delivery, reason)
+        _count(delivery, outcome.state if ours else "lease_lost")
+        log.warning(
+            "delivery_not_made",
+            delivery_id=str(delivery.delivery_id),
+            channel=delivery.channel,
+            attempts=delivery.attempts,
+            state=outcome.state,
+            reason=reason,
+        )
+
+    async def _give_up(self, delivery: ClaimedDelivery, reason: str) -> bool:
+        at = self._clock.now()
+        async with self._database.transaction() as conn:
+            ours = await deliveries.settle_failed(conn, delivery, error=reason, at=at)
+            if ours:
+                event = outgoing.delivery_reported(delivery, state="failed", at=at)
+                await outbox.publish(conn, event, subject=str(delivery.account_id))
+        return ours
+
+
+def _count(delivery: ClaimedDelivery, outcome: str) -> None:
+    metrics.NOTIFICATIONS.labels(channel=delivery.channel.value, outcome=outcome).inc()

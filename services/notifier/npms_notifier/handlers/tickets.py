@@ -1,0 +1,134 @@
+"""Questions of customers: opened, written in, closed, read."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_notifier import outgoing
+from npms_notifier.domain import notices
+from npms_notifier.domain.errors import TicketUnknown
+from npms_notifier.domain.tickets import Author, TicketState, after_message
+from npms_notifier.handlers.accounts import visible_account
+from npms_notifier.handlers.notify import Herald
+from npms_notifier.storage import tickets
+from npms_notifier.storage.records import Conversation, Ticket, TicketMessage
+from npms_shared.auth.tokens import Principal
+from npms_shared.ids import new_id
+from npms_shared.messaging import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where tickets are handled; `herald` brings the answers to the customer."""
+
+    herald: Herald
+
+    async def open_ticket(
+        self, conn: AsyncConnection, account_id: int, caller: Principal, *, subject: str, body: str
+    ) -> Conversation:
+        """A question, in the customer's name also where an operator writes it down.
+
+        Raises AccountUnknown.
+        """
+        account = await visible_account(conn, account_id, caller)
+        ticket = Ticket(
+            ticket_id=new_id(),
+            account_id=account_id,
+            customer_id=account.customer_id,
+            subject=subject,
+            state=TicketState.OPEN,
+            opened_by=caller.subject,
+            opened_at=self.herald.clock.now(),
+        )
+        await tickets.add(conn, ticket)
+        await self._write(conn, ticket, caller, Author.CUSTOMER, body)
+        await outbox.publish(conn, outgoing.ticket_opened(ticket), subject=str(account_id))
+        return await _conversation(conn, ticket)
+
+    async def write_message(
+        self, conn: AsyncConnection, ticket_id: UUID, caller: Principal, *, body: str
+    ) -> Conversation:
+        """An operator's message answers and goes to the customer's contacts; a customer's reopens.
+
+        Raises TicketUnknown, TicketIsClosed.
+        """
+        ticket = await _visible_ticket(conn, ticket_id, caller, for_update=True)
+        author = Author.OPERATOR if caller.is_staff() else Author.CUSTOMER
+        state = after_message(ticket_id, ticket.state, author)
+        message = await self._write(conn, ticket, caller, author, body)
+        await tickets.set_state(conn, ticket_id, state)
+        if author is Author.OPERATOR:
+            notice = notices.ticket_answered(subject=ticket.subject, answer=body)
+            await self.herald.tell(
+                conn, notice, account_id=ticket.account_id, message_id=message.message_id
+            )
+        return await _conversation(conn, replace(ticket, state=state))
+
+    async def close_ticket(
+        self, conn: AsyncConnection, ticket_id: UUID, caller: Principal
+    ) -> Conversation:
+        """Closing what is closed changes nothing; raises TicketUnknown."""
+        ticket = await _visible_ticket(conn, ticket_id, caller, for_update=True)
+        if ticket.state is TicketState.CLOSED:
+            return await _conversation(conn, ticket)
+        at = self.herald.clock.now()
+        await tickets.close(conn, ticket_id, closed_by=caller.subject, closed_at=at)
+        event = outgoing.ticket_closed(ticket, at=at)
+        await outbox.publish(conn, event, subject=str(ticket.account_id))
+        closed = replace(ticket, state=TicketState.CLOSED, closed_by=caller.subject, closed_at=at)
+        return await _conversation(conn, closed)
+
+    async def _write(
+        self, conn: AsyncConnection, ticket: Ticket, caller: Principal, author: Author, body: str
+    ) -> TicketMessage:
+        message = TicketMessage(
+            message_id=new_id(),
+            ticket_id=ticket.ticket_id,
+            author=author,
+            written_by=caller.subject,
+            body=body,
+            written_at=self.herald.clock.now(),
+        )
+        await tickets.write(conn, message)
+        return message
+
+
+async def read_ticket(conn: AsyncConnection, ticket_id: UUID, caller: Principal) -> Conversation:
+    """Raises TicketUnknown also where the ticket is not the caller's."""
+    return await _conversation(conn, await _visible_ticket(conn, ticket_id, caller))
+
+
+async def list_tickets(
+    conn: AsyncConnection,
+    caller: Principal,
+    *,
+    account_id: int | None = None,
+    state: TicketState | None = None,
+    before: UUID | None,
+    most: int,
+) -> list[Ticket]:
+    """Newest first: staff sees all, a customer their own; raises AccountUnknown."""
+    if account_id is not None:
+        await visible_account(conn, account_id, caller)
+    return await tickets.list_tickets(
+        conn,
+        account_id=account_id,
+        customer_id=None if caller.is_staff() else caller.customer_id or 0,
+        state=state,
+        before=before,
+        most=most,
+    )
+
+
+async def _visible_ticket(
+    conn: AsyncConnection, ticket_id: UUID, caller: Principal, *, for_update: bool = False
+) -> Ticket:
+    ticket = await tickets.find(conn, ticket_id, for_update=for_update)
+    if ticket is None or not caller.may_see(ticket.customer_id):
+        raise TicketUnknown(ticket_id)
+    return ticket
+
+
+async def _conversation(conn: AsyncConnection, ticket: Ticket) -> Conversation:
+    return Conversation(ticket, await tickets.messages_of(conn, ticket.ticket_id))

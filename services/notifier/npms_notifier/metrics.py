@@ -1,0 +1,7 @@
+"""What this service measures besides what every service does."""
+
+from prometheus_client import Counter
+
+NOTIFICATIONS = Counter(
+    "npms_notifications", "Attempts to deliver a message, by how they ended", ["channel", "outcome"]
+)
