@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -57,14 +57,12 @@ class Stack:
         self._make_folder()
         with locked(self.folder / "up.lock"):
             packages.ensure(postgres=own_postgres, rabbitmq=own_broker, progress=progress)
-            parts = [
-                ("PostgreSQL", own_postgres, self.start_postgres),
-                ("RabbitMQ", own_broker, self.start_broker),
-            ]
-            with ThreadPoolExecutor() as pool:
-                steps = [pool.submit(self._step, progress, *part) for part in parts]
-            for step in steps:
-                step.result()
+            starts = {"PostgreSQL": self.start_postgres, "RabbitMQ": self.start_broker}
+            for name, own in (("PostgreSQL", own_postgres), ("RabbitMQ", own_broker)):
+                if not own:
+                    del starts[name]
+                progress(f"{name}: {'starting' if own else 'as given by the environment'}")
+            _all_at_once(starts, progress)
         return self.urls()
 
     def urls(self) -> StackUrls:
@@ -162,14 +160,6 @@ class Stack:
         """In good order."""
         self._broker().stop()
 
-    def _step(self, progress: Progress, name: str, own: bool, start: Callable[[], None]) -> None:  # noqa: FBT001
-        if not own:
-            progress(f"{name}: as given by the environment")
-            return
-        progress(f"{name}: starting")
-        start()
-        progress(f"{name}: ready")
-
     def _word(self, given: str, pid: int | None, answers: Callable[[], bool]) -> str:
         if given:
             return "given by the environment"
@@ -208,6 +198,14 @@ class Stack:
                 else:
                     nodes.symlink_to(_elsewhere(self.folder))
         return nodes.resolve()
+
+
+def _all_at_once(starts: dict[str, Callable[[], None]], progress: Progress) -> None:
+    with ThreadPoolExecutor() as pool:
+        steps = {pool.submit(start): name for name, start in starts.items()}
+        for step in as_completed(steps):
+            step.result()
+            progress(f"{steps[step]}: ready")
 
 
 def known_stacks(root: Path = WORKSPACE) -> list[str]:
