@@ -43,13 +43,13 @@ class Street:
         return int(self._clock.now().timestamp() * 1000)
 
     async def start(self) -> None:
-        """Listen on every address; a port 0 becomes the one the system chose."""
+        """Listen on every address; a port below 0 becomes one that the system chose."""
         by_address: dict[tuple[str, int], dict[int, Meter]] = {}
         for meter in self.meters.values():
             by_address.setdefault((meter.host, meter.port), {})[meter.unit_id] = meter
         for (host, port), units in by_address.items():
             socket = GatewaySocket(units, self.now_ms)
-            chosen = await socket.start(host, port)
+            chosen = await socket.start(host, max(port, 0))
             for meter in units.values():
                 meter.port = chosen
             self._sockets[host, chosen] = socket

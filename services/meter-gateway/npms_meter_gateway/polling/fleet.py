@@ -92,7 +92,7 @@ class Fleet:
         while True:
             try:
                 await line.run()
-            except Exception as fault:
+            except Exception as fault:  # noqa: BLE001 - told of, and the line goes on
                 tell = log.warning if is_passing(fault) else log.exception
                 tell("line_failed", host=line.bus.host, port=line.bus.port, fault=repr(fault))
                 await asyncio.sleep(1)

@@ -1,0 +1,244 @@
+"""The Modbus client against scripted peers, and against pymodbus as a second opinion."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pymodbus.pdu import DecodePDU
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from npms_meter_gateway.drivers.modbus.bus import Bus, Priority
+from npms_meter_gateway.drivers.modbus.connection import Connection
+from npms_meter_gateway.drivers.modbus.errors import (
+    BadAnswer,
+    LinkFault,
+    NoAnswer,
+    NotConnected,
+    PeerClosed,
+    Refused,
+)
+from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegister
+
+Frame = tuple[int, int, bytes]
+Script = Callable[[int, int, bytes], Sequence[bytes] | None]
+"""(transaction, unit, pdu) → the chunks to send, or None to hang up."""
+
+
+def frame(transaction: int, unit: int, pdu: bytes, *, protocol: int = 0, grow: int = 0) -> bytes:
+    return struct.pack(">HHHB", transaction, protocol, len(pdu) + 1 + grow, unit) + pdu
+
+
+@asynccontextmanager
+async def peer(script: Script) -> AsyncIterator[tuple[int, list[Frame]]]:
+    """A scripted Modbus/TCP server; yields its port and what it was asked."""
+    asked: list[Frame] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                transaction, _, length, unit = struct.unpack(">HHHB", await reader.readexactly(7))
+                pdu = await reader.readexactly(length - 1)
+                asked.append((transaction, unit, pdu))
+                chunks = script(transaction, unit, pdu)
+                if chunks is None:
+                    break
+                for chunk in chunks:
+                    writer.write(chunk)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], asked
+    finally:
+        server.close()
+
+
+REGISTERS = bytes([3, 4]) + struct.pack(">HH", 0x1234, 0x5678)
+READ = Read("holding", 10, 2)
+
+
+async def ask(port: int, request: Request = READ, timeout_s: float = 0.1) -> tuple[int, ...]:
+    connection = await Connection.open("127.0.0.1", port, timeout_s=1)
+    try:
+        return await connection.ask(7, request, timeout_s=timeout_s)
+    finally:
+        connection.close()
+
+
+async def test_reads_registers() -> None:
+    async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, asked):
+        assert await ask(port) == (0x1234, 0x5678)
+        assert asked[0][1:] == (7, bytes.fromhex("03000a0002"))
+
+
+@pytest.mark.parametrize("cut", range(1, 13))
+async def test_an_answer_may_come_in_pieces(cut: int) -> None:
+    def script(t: int, u: int, _: bytes) -> list[bytes]:
+        whole = frame(t, u, REGISTERS)
+        return [whole[:cut], whole[cut:]]
+
+    async with peer(script) as (port, _):
+        assert await ask(port, timeout_s=2) == (0x1234, 0x5678)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda t, u: frame(t ^ 1, u, REGISTERS), "transaction"),
+        (lambda _, u: frame(0, u, REGISTERS), "transaction"),
+        (lambda t, u: frame(t, u + 1, REGISTERS), "unit"),
+        (lambda t, u: frame(t, u, REGISTERS, protocol=1), "protocol"),
+        (lambda t, u: frame(t, u, REGISTERS, grow=300), "length"),
+        (lambda t, u: struct.pack(">HHHB", t, 0, 1, u), "length"),
+        (lambda t, u: frame(t, u, bytes([4]) + REGISTERS[1:]), "function"),
+        (lambda t, u: frame(t, u, bytes([3, 2, 0x12, 0x34])), "bytes of data"),
+        (lambda t, u: frame(t, u, bytes([3, 6]) + bytes(6)), "bytes of data"),
+        (lambda t, u: frame(t, u, bytes([3, 2]) + bytes(4)), "bytes of data"),
+        (lambda t, u: frame(t, u, bytes([0x83])), "exception"),
+        (lambda t, u: frame(t, u, REGISTERS) + b"\0", "more bytes"),
+        (lambda t, u: frame(t, u, REGISTERS) * 2, "more bytes"),
+        (lambda _t, _u: b"HTTP/1.1 400 Bad Request\r\n\r\n", "protocol"),
+    ],
+)
+async def test_what_does_not_fit_is_never_decoded(
+    answer: Callable[[int, int], bytes], why: str
+) -> None:
+    async with peer(lambda t, u, _: [answer(t, u)]) as (port, _):
+        connection = await Connection.open("127.0.0.1", port, timeout_s=1)
+        with pytest.raises(BadAnswer, match=why):
+            await connection.ask(7, READ, timeout_s=2)
+        assert not connection.is_open
+
+
+async def test_silence_ends_the_connection() -> None:
+    async with peer(lambda _t, _u, _p: []) as (port, _):
+        connection = await Connection.open("127.0.0.1", port, timeout_s=1)
+        with pytest.raises(NoAnswer):
+            await connection.ask(7, READ, timeout_s=0.05)
+        assert not connection.is_open
+        with pytest.raises(PeerClosed):
+            await connection.ask(7, READ, timeout_s=0.05)
+
+
+async def test_a_peer_that_hangs_up_is_noticed_at_once() -> None:
+    async with peer(lambda _t, _u, _p: None) as (port, _):
+        async with asyncio.timeout(1):
+            with pytest.raises(PeerClosed):
+                await ask(port, timeout_s=30)
+
+
+async def test_exceptions_keep_the_connection() -> None:
+    async with peer(lambda t, u, p: [frame(t, u, bytes([p[0] | 0x80, 2]))]) as (port, _):
+        connection = await Connection.open("127.0.0.1", port, timeout_s=1)
+        for _ in range(2):
+            with pytest.raises(Refused) as caught:
+                await connection.ask(7, READ, timeout_s=1)
+            assert caught.value.is_about_registers
+        connection.close()
+
+
+async def test_a_write_must_be_acknowledged_for_what_it_was() -> None:
+    async with peer(lambda t, u, _: [frame(t, u, bytes.fromhex("10001a0001"))]) as (port, _):
+        assert await ask(port, WriteRegister(0x1A, 0)) == ()
+        with pytest.raises(BadAnswer):
+            await ask(port, WriteRegister(0x1B, 0))
+        with pytest.raises(BadAnswer):
+            await ask(port, WriteCoil(0, is_on=True))
+
+
+@given(st.integers(0, 0xFFFF), st.integers(1, 125), st.sampled_from(["holding", "input"]))
+def test_requests_read_back_in_pymodbus(address: int, count: int, table: str) -> None:
+    pdu = DecodePDU(is_server=True).decode(Read(table, address, count).encode())  # type: ignore[arg-type]
+    assert pdu is not None
+    assert (pdu.address, pdu.count) == (address, count)
+
+
+async def test_a_pymodbus_server_gives_the_same_registers() -> None:
+    coils = [SimData(0, values=[True, False, True], datatype=DataType.BITS)]
+    words = [SimData(10, values=[0x1234, 0x5678, 1], datatype=DataType.REGISTERS)]
+    device = SimDevice(7, (coils, coils, words, words))
+    server = ModbusTcpServer(device, address=("127.0.0.1", 0))
+    await server.serve_forever(background=True)
+    try:
+        assert server.transport is not None
+        port = server.transport.sockets[0].getsockname()[1]
+        assert await ask(port, timeout_s=2) == (0x1234, 0x5678)
+        assert await ask(port, WriteRegister(12, 0xBEEF), timeout_s=2) == ()
+        assert await ask(port, Read("holding", 12, 1), timeout_s=2) == (0xBEEF,)
+        with pytest.raises(Refused):
+            await ask(port, Read("holding", 4000, 1), timeout_s=2)
+    finally:
+        await server.shutdown()
+
+
+async def test_urgent_requests_go_first() -> None:
+    async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, asked):
+        bus = Bus("127.0.0.1", port)
+        order = [Priority.BILLING, Priority.BILLING, Priority.ON_DEMAND, Priority.READ_BACK]
+        await asyncio.gather(
+            *(bus.ask(unit, READ, timeout_s=1, priority=p) for unit, p in enumerate(order, 1))
+        )
+        await bus.close()
+    assert [unit for _, unit, _ in asked] == [4, 3, 1, 2]
+
+
+async def test_a_busy_meter_is_asked_again() -> None:
+    answers = [bytes([0x83, 6]), REGISTERS]
+    async with peer(lambda t, u, _: [frame(t, u, answers.pop(0))]) as (port, asked):
+        bus = Bus("127.0.0.1", port)
+        assert await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING) == (0x1234, 0x5678)
+        await bus.close()
+    assert len(asked) == 2
+
+
+async def test_a_bus_reconnects_after_a_fault() -> None:
+    answers = [[], None, [REGISTERS]]
+
+    def script(t: int, u: int, _: bytes) -> list[bytes] | None:
+        chunks = answers.pop(0)
+        return None if chunks is None else [frame(t, u, pdu) for pdu in chunks]
+
+    async with peer(script) as (port, _):
+        bus = Bus("127.0.0.1", port)
+        for fault in (NoAnswer, PeerClosed):
+            with pytest.raises(fault):
+                await bus.ask(1, READ, timeout_s=0.05, priority=Priority.BILLING)
+        assert await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING) == (0x1234, 0x5678)
+        await bus.close()
+
+
+async def test_a_gateway_that_is_down_fails_fast_and_is_tried_rarely() -> None:
+    async with peer(lambda _t, _u, _p: []) as (port, _):
+        pass
+    bus = Bus("127.0.0.1", port, jitter=lambda: 0.0)
+    with pytest.raises(NotConnected):
+        await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING)
+    assert bus.is_down
+    with pytest.raises(NotConnected, match="waiting"):
+        await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING)
+    await bus.close()
+
+
+async def test_closing_a_bus_fails_what_waits() -> None:
+    async with peer(lambda _t, _u, _p: []) as (port, _):
+        bus = Bus("127.0.0.1", port)
+        waiting = [
+            asyncio.create_task(bus.ask(u, READ, timeout_s=30, priority=Priority.BILLING))
+            for u in (1, 2)
+        ]
+        await asyncio.sleep(0)
+        await bus.close()
+        assert all(
+            isinstance(fault, LinkFault)
+            for fault in await asyncio.gather(*waiting, return_exceptions=True)
+        )

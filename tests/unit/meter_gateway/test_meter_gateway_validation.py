@@ -1,0 +1,145 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npms_meter_gateway.domain.validation import Sifted, Track, Verdict, sift
+
+U32_WH = 42_949_672_960
+T0 = 1_800_000_000
+
+
+def track(**changes: object) -> Track:
+    base = Track(
+        installation_id=1,
+        account_id=10,
+        partition=3,
+        at_s=T0,
+        register_wh=1_000_000,
+        max_power_w=9_200,
+        resolution_wh=10,
+        rollover_wh=U32_WH,
+        has_readings=True,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def judge(known: Track, at_s: int, register_wh: int, latest_s: int = T0 + 10**6) -> Verdict:
+    sifted = sift([1], [at_s], [register_wh], tracks={1: known}, latest_s=latest_s)
+    return sifted.others.get(0, Verdict.ACCEPTED)
+
+
+def test_a_plausible_reading_moves_the_track() -> None:
+    known = track()
+    sifted = sift([1], [T0 + 900], [1_000_400], tracks={1: known}, latest_s=T0 + 900)
+    assert sifted == Sifted(accepted={3: ([1], [10], [T0 + 900], [1_000_400])})
+    assert (known.at_s, known.register_wh) == (T0 + 900, 1_000_400)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "register_wh", "verdict"),
+    [
+        (T0 + 900, 1_000_000, Verdict.ACCEPTED),
+        (T0 + 900, 999_990, Verdict.UNCHANGED),
+        (T0 + 900, 999_980, Verdict.UNCHANGED),
+        (T0 + 900, 999_979, Verdict.BACKWARDS),
+        (T0 + 900, 0, Verdict.BACKWARDS),
+        (T0 + 3540, 1_000_000 + 11_040, Verdict.ACCEPTED),
+        (T0 + 3540, 1_000_000 + 11_041, Verdict.JUMP),
+        (T0 + 900, 10_113_000, Verdict.JUMP),
+        (T0, 1_000_000, Verdict.DUPLICATE),
+        (T0, 1_000_010, Verdict.CONFLICT),
+        (T0 - 1, 1_000_000, Verdict.LATE),
+        (T0 + 10**6 + 1, 1_000_400, Verdict.FUTURE),
+        (T0 + 900, -1, Verdict.OUT_OF_RANGE),
+        (T0 + 900, 1 << 63, Verdict.OUT_OF_RANGE),
+    ],
+)
+def test_verdicts(at_s: int, register_wh: int, verdict: Verdict) -> None:
+    known = track(rollover_wh=None)
+    before = replace(known)
+    assert judge(known, at_s, register_wh) is verdict
+    if verdict is not Verdict.ACCEPTED:
+        assert known == before
+
+
+def test_unknown_and_closed_installations_are_parked() -> None:
+    sifted = sift([2], [T0], [1], tracks={}, latest_s=T0)
+    assert sifted.others == {0: Verdict.UNKNOWN_INSTALLATION}
+    assert judge(track(closed=True), T0 + 900, 1_000_400) is Verdict.CLOSED
+
+
+def test_the_opening_register_may_have_been_noted_an_hour_before() -> None:
+    fresh = track(has_readings=False)
+    assert judge(fresh, T0 + 1, 1_000_000 + 11_000) is Verdict.ACCEPTED
+    assert judge(track(), T0 + 1, 1_000_000 + 11_000) is Verdict.JUMP
+
+
+def test_a_reading_in_the_second_of_the_opening_is_nothing_new() -> None:
+    assert judge(track(has_readings=False), T0, 1_000_000) is Verdict.UNCHANGED
+
+
+def test_a_rollover_is_unrolled_exactly() -> None:
+    known = track(register_wh=U32_WH - 10)
+    assert judge(known, T0 + 900, 20) is Verdict.ACCEPTED
+    assert known.register_wh == U32_WH + 20
+    assert judge(known, T0 + 1800, 120) is Verdict.ACCEPTED
+    assert known.register_wh == U32_WH + 120
+    assert judge(known, T0 + 2700, 110) is Verdict.UNCHANGED
+    assert judge(known, T0 + 2700, 60) is Verdict.BACKWARDS
+
+
+def test_a_reset_is_no_rollover() -> None:
+    assert judge(track(register_wh=U32_WH // 2), T0 + 900, 0) is Verdict.BACKWARDS
+    assert judge(track(register_wh=U32_WH - 10), T0 + 900, U32_WH // 2) is Verdict.BACKWARDS
+    assert judge(track(register_wh=U32_WH - 10), T0 + 900, 100_000) is Verdict.JUMP
+
+
+def test_a_jump_is_believed_once_enough_time_has_passed() -> None:
+    known = track(rollover_wh=None)
+    assert judge(known, T0 + 900, 1_100_000) is Verdict.JUMP
+    assert judge(known, T0 + 36_000, 1_100_000) is Verdict.ACCEPTED
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(1, 3), st.integers(-2000, 7200), st.integers(-500, 30_000)), max_size=60
+)
+
+
+@given(STEPS, st.integers(1, 60))
+def test_what_is_accepted_never_falls_and_does_not_depend_on_batches(
+    steps: list[tuple[int, int, int]], cut: int
+) -> None:
+    ids, times, registers = [], [], []
+    at_s, register_wh = T0, 1_000_000
+    for installation_id, took_s, moved_wh in steps:
+        at_s, register_wh = at_s + took_s, max(0, register_wh + moved_wh)
+        ids.append(installation_id)
+        times.append(at_s)
+        registers.append(register_wh)
+
+    def run(size: int) -> tuple[list[tuple[int, int, int]], dict[int, Verdict], dict[int, Track]]:
+        tracks = {i: track(installation_id=i, partition=0) for i in (1, 2)}
+        accepted, others = [], {}
+        for start in range(0, len(ids), size):
+            part = slice(start, start + size)
+            sifted = sift(
+                ids[part], times[part], registers[part], tracks=tracks, latest_s=T0 + 10**9
+            )
+            for columns in sifted.accepted.values():
+                accepted += list(zip(columns[0], columns[2], columns[3], strict=True))
+            others |= {start + index: verdict for index, verdict in sifted.others.items()}
+        return accepted, others, tracks
+
+    accepted, others, tracks = run(cut)
+    assert (accepted, others, tracks) == run(10**6)
+    assert len(accepted) + len(others) == len(ids)
+    for installation_id, last in tracks.items():
+        mine = [(at, wh) for i, at, wh in accepted if i == installation_id]
+        assert mine == sorted(mine)
+        assert len({at for at, _ in mine}) == len(mine)
+        deltas = [b[1] - a[1] for a, b in zip([(T0, 1_000_000), *mine], mine, strict=False)]
+        assert all(delta >= 0 for delta in deltas)
+        assert 1_000_000 + sum(deltas) == last.register_wh
+    assert all(v is Verdict.UNKNOWN_INSTALLATION for i, v in others.items() if ids[i] == 3)
