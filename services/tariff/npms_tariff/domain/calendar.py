@@ -1,0 +1,146 @@
+"""Local time cut into cells in which nothing about the price changes but the block.
+
+A cell lies within one hour, day and month of the account's local time, one price
+period and one plan version. Between two changes of the zone's offset local time
+is linear, so all edges are found by adding; days of 23 and 25 hours need no care.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from npms_tariff.domain.plan import MINUTES_A_DAY
+from npms_tariff.domain.tariff import Tariff
+
+HOUR_S = 3600
+DAYS_KEPT = 800
+_EPOCH = date(1970, 1, 1)
+_DAY = timedelta(days=1)
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """[start_s, end_s) of constant price; `hour_s` is when its local hour began, `month` is
+    year x 100 + month."""
+
+    start_s: int
+    end_s: int
+    tariff: Tariff
+    period: int
+    hour_s: int
+    day_end_s: int
+    month: int
+    following: "Cell | None" = None
+
+
+@lru_cache(maxsize=4096)
+def day_start_s(day: date, zone: ZoneInfo) -> int:
+    """The instant a local day begins: its first midnight, or where a gap swallowed it, the gap."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
+
+
+def local_day(at_s: int, zone: ZoneInfo) -> date:
+    """The local day an instant belongs to."""
+    day = datetime.fromtimestamp(at_s, zone).date()
+    if at_s < day_start_s(day, zone):
+        return day - _DAY
+    return day + _DAY if at_s >= day_start_s(day + _DAY, zone) else day
+
+
+def offset_s(at_s: int, zone: ZoneInfo) -> int:
+    """How far local clocks are ahead of UTC."""
+    offset = datetime.fromtimestamp(at_s, zone).utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds())
+
+
+def _offset_runs(start_s: int, end_s: int, zone: ZoneInfo) -> list[tuple[int, int, int]]:
+    """(start, end, offset) stretches of [start_s, end_s) with one offset each."""
+    runs: list[tuple[int, int, int]] = []
+    begun, offset = start_s, offset_s(start_s, zone)
+    for probe in [*range(start_s + HOUR_S, end_s, HOUR_S), end_s - 1]:
+        if offset_s(probe, zone) == offset:
+            continue
+        low, high = probe - HOUR_S, probe
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset_s(middle, zone) == offset else (low, middle)
+        runs.append((begun, high, offset))
+        begun, offset = high, offset_s(high, zone)
+    return [*runs, (begun, end_s, offset)]
+
+
+class Calendar:
+    """The cells of one plan in one time zone, made as they are asked for."""
+
+    def __init__(self, tariffs: tuple[Tariff, ...], zone: ZoneInfo) -> None:
+        """`tariffs` in the order in which they take over."""
+        self.zone = zone
+        self._tariffs = tariffs
+        self._starts = [tariff.valid_from_s for tariff in tariffs]
+        self._days: dict[date, tuple[list[int], list[Cell]]] = {}
+
+    def cell_at(self, at_s: int) -> Cell | None:
+        """The cell an instant lies in; None before the first version's time."""
+        if not self._starts or at_s < self._starts[0]:
+            return None
+        starts, cells = self._cells_of(local_day(at_s, self.zone))
+        return cells[bisect_right(starts, at_s) - 1]
+
+    def after(self, cell: Cell) -> Cell:
+        """The cell that begins where this one ends."""
+        if cell.following is None:
+            cell.following = self.cell_at(cell.end_s)
+            assert cell.following is not None
+        return cell.following
+
+    def _cells_of(self, day: date) -> tuple[list[int], list[Cell]]:
+        found = self._days.get(day)
+        if found is None:
+            if len(self._days) >= DAYS_KEPT:
+                self._days.clear()
+            cells = self._cut(day)
+            found = self._days[day] = ([cell.start_s for cell in cells], cells)
+        return found
+
+    def _cut(self, day: date) -> list[Cell]:
+        start, end = day_start_s(day, self.zone), day_start_s(day + _DAY, self.zone)
+        return [
+            cell
+            for run_start, run_end, offset in _offset_runs(start, end, self.zone)
+            for cell in self._cut_run(day, run_start, run_end, offset=offset, day_end_s=end)
+        ]
+
+    def _cut_run(
+        self, day: date, start: int, end: int, *, offset: int, day_end_s: int
+    ) -> Iterator[Cell]:
+        midnight_s = (day - _EPOCH).days * 86400 - offset
+        for cell_start, cell_end in pairwise(self._edges(start, end, midnight_s=midnight_s)):
+            local_s = cell_start - midnight_s
+            tariff = self._tariffs[bisect_right(self._starts, cell_start) - 1]
+            yield Cell(
+                cell_start,
+                cell_end,
+                tariff=tariff,
+                period=tariff.week[day.weekday()][local_s // 60 % MINUTES_A_DAY],
+                hour_s=max(cell_start - local_s % HOUR_S, start),
+                day_end_s=day_end_s,
+                month=day.year * 100 + day.month,
+            )
+
+    def _edges(self, start: int, end: int, *, midnight_s: int) -> list[int]:
+        """Every instant of [start, end] at which something may change, under one offset."""
+        first_hour = start + (midnight_s - start) % HOUR_S
+        edges = {start, end, *range(first_hour, end, HOUR_S), *self._starts}
+        edges.update(midnight_s + minute * 60 for t in self._tariffs for minute in t.edges)
+        first = self._starts[0]
+        return sorted(edge for edge in edges if max(start, first) <= edge <= end)
+
+
+def instant(at_s: int) -> datetime:
+    """Epoch seconds as an aware time in UTC."""
+    return datetime.fromtimestamp(at_s, UTC)
