@@ -15,8 +15,7 @@ RULES = (
         SELECT p.payment_id, p.account_id, p.settled_at
         FROM payment p JOIN arrival a USING (source, issuer, reference)
         WHERE p.settled_at IS NOT NULL AND p.credited_at IS NULL
-          AND a.noted_at < now() - interval '5 minutes'
-          AND NOT EXISTS (SELECT 1 FROM suspense_item s WHERE s.payment_id = p.payment_id)
+          AND greatest(a.noted_at, p.noted_at) < now() - interval '5 minutes'
         LIMIT 20
         """,
     ),

@@ -219,8 +219,14 @@ def to_batch_view(batch: Batch, printed: list[Printed] | None = None) -> BatchVi
         created_by=batch.created_by,
         activated_at=batch.activated_at,
         activated_by=batch.activated_by,
-        vouchers=printed and [PrintedView(serial=one.serial, pin=one.pin) for one in printed],
+        vouchers=_to_printed(printed),
     )
+
+
+def _to_printed(printed: list[Printed] | None) -> list[PrintedView] | None:
+    if printed is None:
+        return None
+    return [PrintedView(serial=one.serial, pin=one.pin) for one in printed]
 
 
 def read_cursor(cursor: str | None) -> UUID | None:

@@ -6,7 +6,13 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import httpx
-from pydantic import AfterValidator, BaseModel, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from npms_payments.domain import webhooks
 from npms_payments.domain.lifecycle import Fact
@@ -20,6 +26,7 @@ from npms_payments.providers.base import (
 )
 from npms_shared.money import format_amount, is_currency, parse_amount
 
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 Status = Literal["open", "paid", "failed", "expired", "refunded"]
 _FACTS = {
     "paid": Fact.SUCCEEDED,
@@ -45,12 +52,12 @@ def _currency(text: str) -> str:
 class _Checkout(BaseModel):
     """A checkout as the provider shows it, in webhooks and when asked."""
 
-    reference: str
+    reference: Name
     merchant_order: UUID
     status: Status
     amount: Annotated[str, AfterValidator(_positive)]
     currency: Annotated[str, AfterValidator(_currency)]
-    transaction_id: str | None = None
+    transaction_id: Name | None = None
     checkout_url: str = ""
 
     @model_validator(mode="after")

@@ -55,6 +55,7 @@ STATEMENTS = (
         to_emergency_micro bigint,
         to_balance_micro bigint,
         balance_after_micro bigint,
+        noted_at timestamptz NOT NULL DEFAULT now(),
         UNIQUE (source, issuer, reference),
         FOREIGN KEY (source, issuer, reference) REFERENCES arrival,
         CHECK (state <> 'settled' OR (settled_at IS NOT NULL AND reference IS NOT NULL)),
