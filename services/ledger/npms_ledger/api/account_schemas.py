@@ -1,0 +1,283 @@
+"""Accounts on REST."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, Field, model_validator
+from sqlalchemy import Row
+
+from npms_ledger.api.policy_schemas import Currency, PolicyDocument
+from npms_ledger.handlers.look import AccountDetail, AccountView
+from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, Opened
+from npms_shared.contracts.ledger import Contact, MeterConnection
+from npms_shared.web.schemas import CodedError, Energy, Money, Schema
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise CodedError("unknown_time_zone", f"{name!r} is no IANA time zone") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_zone)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ContactSchema(Schema):
+    channel: Literal["email", "sms"]
+    address: str = Field(min_length=3, max_length=200, examples=["+254700000001"])
+
+
+class CustomerSchema(Schema):
+    name: Name = Field(examples=["Amina Otieno"])
+    language: str = Field(pattern="^[a-z]{2}$", examples=["en"])
+    contacts: list[ContactSchema] = Field(default=[], max_length=10)
+
+
+class UsagePointSchema(Schema):
+    label: Name = Field(examples=["Plot 12, door 3"])
+    commodity: Literal["electricity", "water", "gas"] = "electricity"
+    max_power_w: int = Field(gt=0, le=10_000_000, examples=[10_000])
+
+
+class MeterSchema(Schema):
+    serial: Name = Field(examples=["SIM-0001"])
+    profile: Name = Field(examples=["generic-1"])
+    host: Name = Field(examples=["127.0.0.1"])
+    port: int = Field(ge=1, le=65535, examples=[5020])
+    unit_id: int = Field(ge=0, le=255, examples=[1])
+
+
+class OpenAccountRequest(Schema):
+    """Everything for a household to begin: who, where, which meter, which plan, which policy."""
+
+    customer: CustomerSchema | None = None
+    customer_id: int | None = Field(default=None, description="instead of `customer`: one we know")
+    time_zone: Zone = Field(examples=["Africa/Nairobi"])
+    currency: Currency = Field(examples=["KES"])
+    usage_point: UsagePointSchema
+    meter: MeterSchema
+    opening_register: Energy
+    plan_code: Name = Field(examples=["household"])
+    credit_policy: Name | PolicyDocument = Field(
+        description="a policy's code, or a policy of the account's own", examples=["standard"]
+    )
+    opening_debt: Money | None = None
+    protected: bool = Field(default=False, description="never cut")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.customer is None) == (self.customer_id is None):
+            raise CodedError("customer_or_customer_id", "send either customer or customer_id")
+        if self.opening_register.wh < 0:
+            raise CodedError("negative_register", "a register is not negative")
+        debt = self.opening_debt
+        if debt is not None and debt.micro < 0:
+            raise CodedError("negative_debt", "a debt is not negative")
+        if debt is not None and debt.currency != self.currency:
+            raise CodedError("currency_mismatch", "opening_debt is in another currency")
+        policy = self.credit_policy
+        if isinstance(policy, PolicyDocument) and policy.currency != self.currency:
+            raise CodedError("currency_mismatch", "credit_policy is in another currency")
+        return self
+
+    def to_command(self) -> OpenAccount:
+        """Raises PolicyError."""
+        policy = self.credit_policy
+        return OpenAccount(
+            customer=self._customer(),
+            time_zone=self.time_zone,
+            currency=self.currency,
+            label=self.usage_point.label,
+            commodity=self.usage_point.commodity,
+            max_power_w=self.usage_point.max_power_w,
+            meter=MeterConnection(**self.meter.model_dump()),
+            opening_register_wh=self.opening_register.wh,
+            plan_code=self.plan_code,
+            policy=policy if isinstance(policy, str) else policy.to_policy(),
+            opening_debt_micro=self.opening_debt.micro if self.opening_debt else 0,
+            protected=self.protected,
+        )
+
+    def _customer(self) -> NewCustomer | int:
+        if self.customer is None:
+            assert self.customer_id is not None
+            return self.customer_id
+        contacts = tuple(Contact(**contact.model_dump()) for contact in self.customer.contacts)
+        return NewCustomer(self.customer.name, self.customer.language, contacts)
+
+
+class OpenedResponse(BaseModel):
+    account_id: int
+    customer_id: int
+    usage_point_id: int
+    installation_id: int
+    credit_policy: str
+    supply: Literal["on", "off"]
+    reason: str = Field(examples=["no_credit"])
+
+
+class EmergencyResponse(BaseModel):
+    state: str = Field(
+        description="enabled, selectable (offered), invoked (accepted), in_use, exhausted"
+    )
+    limit: Money | None
+    used: Money
+    available: Money
+
+
+class AccountResponse(BaseModel):
+    account_id: int
+    customer_id: int
+    customer_name: str
+    language: str
+    state: Literal["open", "closed"]
+    currency: str
+    time_zone: str
+    credit_policy: str
+    protected: bool
+    opened_at: datetime
+    closed_at: datetime | None
+    balance: Money
+    debt: Money
+    emergency_credit: EmergencyResponse
+    amount_to_clear: Money = Field(description="the smallest top-up that restores supply")
+    supply_desired: Literal["on", "off"]
+    supply_reason: str
+
+
+class DesiredSupply(BaseModel):
+    state: Literal["on", "off"]
+    revision: int
+    reason: str
+    decided_at: datetime
+
+
+class ReportedSupply(BaseModel):
+    state: Literal["on", "off", "unknown"]
+    desired_revision: int | None
+    verified: bool
+    observed_at: datetime
+    detail: str
+
+
+class SupplyResponse(BaseModel):
+    installation_id: int
+    desired: DesiredSupply
+    reported: ReportedSupply | None
+
+
+class InstallationResponse(BaseModel):
+    installation_id: int
+    usage_point_id: int
+    label: str
+    commodity: str
+    max_power_w: int
+    meter: MeterSchema
+    plan_code: str
+    opening_register: Energy
+    closing_register: Energy | None
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+class AccountDetailResponse(AccountResponse):
+    contacts: list[ContactSchema]
+    installations: list[InstallationResponse]
+    supply: list[SupplyResponse]
+
+
+class ProtectionRequest(Schema):
+    protected: bool
+
+
+def to_api_opened(opened: Opened) -> OpenedResponse:
+    account = opened.account
+    return OpenedResponse(
+        account_id=account.account_id,
+        customer_id=opened.customer_id,
+        usage_point_id=opened.usage_point_id,
+        installation_id=opened.installation_id,
+        credit_policy=opened.policy_code,
+        supply="on" if account.position.supply_on else "off",
+        reason=account.reason,
+    )
+
+
+def account_fields(view: AccountView) -> dict[str, Any]:
+    facts, account = view.facts, view.account
+    position, currency = account.position, account.currency
+    return {
+        "account_id": facts.account_id,
+        "customer_id": facts.customer_id,
+        "customer_name": facts.customer_name,
+        "language": facts.language,
+        "state": "closed" if position.closed else "open",
+        "currency": currency,
+        "time_zone": facts.time_zone,
+        "credit_policy": facts.policy_code,
+        "protected": position.protected,
+        "opened_at": facts.opened_at,
+        "closed_at": facts.closed_at,
+        "balance": Money.of(position.balance_micro, currency),
+        "debt": Money.of(position.debt_micro, currency),
+        "emergency_credit": _emergency(view),
+        "amount_to_clear": Money.of(view.amount_to_clear_micro, currency),
+        "supply_desired": "on" if position.supply_on else "off",
+        "supply_reason": account.reason.value,
+    }
+
+
+def _emergency(view: AccountView) -> EmergencyResponse:
+    position, currency = view.account.position, view.account.currency
+    terms = view.account.policy.emergency
+    return EmergencyResponse(
+        state=position.emergency.value,
+        limit=Money.of(terms.limit_micro, currency) if terms else None,
+        used=Money.of(position.emergency_used_micro, currency),
+        available=Money.of(view.emergency_available_micro, currency),
+    )
+
+
+def to_api_account(view: AccountView) -> AccountResponse:
+    return AccountResponse.model_validate(account_fields(view))
+
+
+def to_api_detail(detail: AccountDetail) -> AccountDetailResponse:
+    return AccountDetailResponse.model_validate(
+        {
+            **account_fields(detail.view),
+            "contacts": detail.view.facts.contacts,
+            "installations": [_installation(row) for row in detail.installations],
+            "supply": [to_api_supply(row) for row in detail.supplies],
+        }
+    )
+
+
+def _installation(row: Row[Any]) -> dict[str, Any]:
+    closing = row.closing_register_wh
+    return {
+        **row._mapping,
+        "meter": {name: row._mapping[name] for name in MeterSchema.model_fields},
+        "opening_register": Energy.of(row.opening_register_wh),
+        "closing_register": None if closing is None else Energy.of(closing),
+    }
+
+
+def to_api_supply(row: Row[Any]) -> SupplyResponse:
+    reported = None
+    if row.reported_state is not None:
+        reported = ReportedSupply(
+            state=row.reported_state,
+            desired_revision=row.reported_revision,
+            verified=row.verified,
+            observed_at=row.observed_at,
+            detail=row.detail,
+        )
+    desired = DesiredSupply(
+        state=row.state, revision=row.revision, reason=row.reason, decided_at=row.decided_at
+    )
+    return SupplyResponse(installation_id=row.installation_id, desired=desired, reported=reported)

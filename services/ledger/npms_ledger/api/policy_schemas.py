@@ -1,0 +1,157 @@
+"""A credit policy on REST: amounts are decimal texts in the policy's one currency."""
+
+from datetime import date, datetime, time
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from npms_ledger.domain.friendly import FriendlyHours, KindTimes
+from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, Threshold
+from npms_ledger.handlers.policies import WrittenPolicy
+from npms_shared.money import AmountError, format_amount, is_currency, parse_amount
+from npms_shared.web.schemas import CodedError, Schema
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _amount(text: str) -> str:
+    try:
+        parse_amount(text)
+    except AmountError as fault:
+        raise CodedError(fault.code, f"{text!r} is no amount: {fault.code}") from None
+    return text
+
+
+def _currency(code: str) -> str:
+    if not is_currency(code):
+        raise CodedError("unknown_currency", f"{code!r} is no ISO 4217 code")
+    return code
+
+
+Amount = Annotated[str, AfterValidator(_amount)]
+Currency = Annotated[str, AfterValidator(_currency)]
+
+
+class LowBalance(Schema):
+    at: Amount = Field(description="warn when the balance falls to this", examples=["50.00"])
+    rearm: Amount = Field(description="warn again after it stood at this", examples=["60.00"])
+
+
+class Emergency(Schema):
+    limit: Amount = Field(examples=["20.00"])
+    offer_at: Amount = Field(examples=["10.00"])
+    reoffer_above: Amount = Field(examples=["15.00"])
+    needs_acceptance: bool = True
+
+
+class Friendly(Schema):
+    """Weekly local times at which a supply that is on is kept on; `to` may lie on the next day."""
+
+    days: list[Day] = Field(min_length=1, examples=[["mon", "tue", "wed", "thu", "fri"]])
+    start: time = Field(alias="from", examples=["18:00"])
+    end: time = Field(alias="to", examples=["08:00"])
+
+
+class PolicyDocument(Schema):
+    """How far an account may go, who is warned when, when nobody is cut."""
+
+    currency: Currency = Field(examples=["KES"])
+    floor: Amount = Field(default="0", description="supply ends at this balance")
+    low_balance: list[LowBalance] = Field(default=[], max_length=10)
+    emergency: Emergency | None = None
+    debt_share_ppm: int = Field(
+        default=0, ge=0, le=1_000_000, description="millionths of each top-up", examples=[250_000]
+    )
+    friendly_hours: list[Friendly] = Field(default=[], max_length=50)
+    holidays: list[date] = Field(default=[], max_length=1000, examples=[["2026-12-25"]])
+    remind_minutes: int = Field(
+        default=60, ge=0, le=1440, description="reminder before friendly hours end"
+    )
+
+    def to_policy(self) -> CreditPolicy:
+        """Raises PolicyError."""
+        return CreditPolicy(
+            floor_micro=parse_amount(self.floor),
+            thresholds=tuple(
+                sorted(
+                    (
+                        Threshold(parse_amount(t.at), parse_amount(t.rearm))
+                        for t in self.low_balance
+                    ),
+                    key=lambda threshold: -threshold.at_micro,
+                )
+            ),
+            emergency=_terms(self.emergency),
+            debt_share_ppm=self.debt_share_ppm,
+            kind_times=KindTimes(
+                friendly=tuple(_hours(hours) for hours in self.friendly_hours),
+                holidays=frozenset(self.holidays),
+            ),
+            remind_minutes=self.remind_minutes,
+        )
+
+
+class PolicyResponse(PolicyDocument):
+    """The version in force."""
+
+    code: str
+    version: int
+    written_by: str
+    written_at: datetime
+
+
+def _thresholds(levels: list[LowBalance]) -> tuple[Threshold, ...]:
+    thresholds = (Threshold(parse_amount(level.at), parse_amount(level.rearm)) for level in levels)
+    return tuple(sorted(thresholds, key=lambda threshold: -threshold.at_micro))
+
+
+def _terms(emergency: Emergency | None) -> EmergencyTerms | None:
+    if emergency is None:
+        return None
+    return EmergencyTerms(
+        limit_micro=parse_amount(emergency.limit),
+        offer_at_micro=parse_amount(emergency.offer_at),
+        reoffer_above_micro=parse_amount(emergency.reoffer_above),
+        needs_acceptance=emergency.needs_acceptance,
+    )
+
+
+def _hours(friendly: Friendly) -> FriendlyHours:
+    weekdays = frozenset(DAYS.index(day) for day in friendly.days)
+    return FriendlyHours(weekdays, friendly.start, friendly.end)
+
+
+def to_api_policy(written: WrittenPolicy) -> PolicyResponse:
+    policy, terms = written.policy, written.policy.emergency
+    return PolicyResponse(
+        code=written.code,
+        version=written.version,
+        written_by=written.written_by,
+        written_at=written.written_at,
+        currency=written.currency,
+        floor=format_amount(policy.floor_micro),
+        low_balance=[
+            LowBalance(at=format_amount(t.at_micro), rearm=format_amount(t.rearm_micro))
+            for t in policy.thresholds
+        ],
+        emergency=None if terms is None else _to_api_emergency(terms),
+        debt_share_ppm=policy.debt_share_ppm,
+        friendly_hours=[_to_api_hours(hours) for hours in policy.kind_times.friendly],
+        holidays=sorted(policy.kind_times.holidays),
+        remind_minutes=policy.remind_minutes,
+    )
+
+
+def _to_api_emergency(terms: EmergencyTerms) -> Emergency:
+    return Emergency(
+        limit=format_amount(terms.limit_micro),
+        offer_at=format_amount(terms.offer_at_micro),
+        reoffer_above=format_amount(terms.reoffer_above_micro),
+        needs_acceptance=terms.needs_acceptance,
+    )
+
+
+def _to_api_hours(hours: FriendlyHours) -> Friendly:
+    days = [DAYS[day] for day in sorted(hours.weekdays)]
+    return Friendly.model_validate({"days": days, "from": hours.start, "to": hours.end})

@@ -1,0 +1,102 @@
+"""Statements on REST: every debit leads back to registers, plan version, period and block."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, Field
+from sqlalchemy import Row
+
+from npms_shared.web.schemas import Energy, Money
+
+
+class ChargeLineResponse(BaseModel):
+    """A part of a charge: what for, in which period and block, how much energy and money."""
+
+    component: str = Field(examples=["energy"])
+    period: str = Field(examples=["peak"])
+    block: int = Field(examples=[1])
+    energy: Energy
+    amount: Money
+
+
+class ChargeResponse(BaseModel):
+    """What a debit was for: the two readings it lies between, and how it was rated."""
+
+    installation_id: int
+    register_from: Energy
+    register_to: Energy
+    read_from: datetime
+    read_to: datetime
+    energy: Energy
+    plan_version_id: int
+    plan_code: str | None
+    plan_version: int | None
+    tax: Money = Field(description="contained in the amount")
+    lines: list[ChargeLineResponse]
+
+
+class PaymentResponse(BaseModel):
+    payment_id: UUID
+    source: str | None
+    reference: str | None
+
+
+class StatementEntry(BaseModel):
+    """One posting. `amount` is positive in the customer's favour; `after` is its bucket's value."""
+
+    seq: int
+    posted_at: datetime
+    kind: str = Field(examples=["charge"])
+    bucket: str = Field(examples=["balance"])
+    amount: Money
+    after: Money
+    charge: ChargeResponse | None
+    payment: PaymentResponse | None
+
+
+def to_api_entry(row: Row[Any], currency: str) -> StatementEntry:
+    return StatementEntry(
+        seq=row.seq,
+        posted_at=row.posted_at,
+        kind=row.kind,
+        bucket=row.bucket,
+        amount=Money.of(row.amount_micro, currency),
+        after=Money.of(row.after_micro, currency),
+        charge=_charge(row, currency) if row.kind == "charge" else None,
+        payment=_payment(row),
+    )
+
+
+def _payment(row: Row[Any]) -> PaymentResponse | None:
+    if row.payment_id is None:
+        return None
+    return PaymentResponse(payment_id=row.payment_id, source=row.source, reference=row.reference)
+
+
+def _charge(row: Row[Any], currency: str) -> ChargeResponse:
+    return ChargeResponse(
+        installation_id=row.installation_id,
+        register_from=Energy.of(row.from_register_wh),
+        register_to=Energy.of(row.to_register_wh),
+        read_from=row.from_at,
+        read_to=row.to_at,
+        energy=Energy.of(row.energy_wh),
+        plan_version_id=row.plan_version_id,
+        plan_code=row.plan_code,
+        plan_version=row.version,
+        tax=Money.of(row.tax_micro, currency),
+        lines=[_line(line, currency) for line in orjson.loads(row.lines)],
+    )
+
+
+def _line(line: list[Any], currency: str) -> ChargeLineResponse:
+    component, period, block, energy_wh, amount_micro = line
+    return ChargeLineResponse(
+        component=component,
+        period=period,
+        block=block,
+        energy=Energy.of(energy_wh),
+        amount=Money.of(amount_micro, currency),
+    )

@@ -1,0 +1,14 @@
+"""`npms-ledger`: run, api, worker, migrate, parked …"""
+
+from npms_ledger.bootstrap import build
+from npms_ledger.settings import LedgerSettings
+from npms_shared.runtime import make_cli
+
+app = make_cli(
+    LedgerSettings,
+    build,
+    help_text="Accounts, journal, credit policy and the desired supply state.",
+)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,91 @@
+"""One account in hand: every change of its position leaves its postings and tells its events."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from npms_ledger.domain import position as positions
+from npms_ledger.domain import waterfall
+from npms_ledger.domain.decision import Reason, decide
+from npms_ledger.domain.emergency import accept
+from npms_ledger.domain.events import CreditEvent, EmergencyAccepted
+from npms_ledger.domain.policy import CreditPolicy
+from npms_ledger.domain.position import Entry, Position, Posted
+
+
+@dataclass(slots=True)
+class Account:
+    """`seq` numbers the account's postings without a hole; `written` are those not yet stored."""
+
+    account_id: int
+    currency: str
+    zone: ZoneInfo
+    policy: CreditPolicy
+    position: Position
+    seq: int = 0
+    reason: Reason = Reason.NO_CREDIT
+    wake_micro: int = -positions.UNREACHABLE_MICRO
+    decide_at: datetime | None = None
+    supply_was_on: bool = True
+    written: list[tuple[int, Entry]] = field(default_factory=list)
+    events: list[CreditEvent] = field(default_factory=list)
+
+    def charge(self, amount_micro: int, now: datetime) -> tuple[int, int]:
+        """Take a charge; returns its (seq, balance after it), which the caller stores."""
+        posted = positions.charge(self.position, amount_micro)
+        self.position = posted.position
+        self.seq += 1
+        at = self.seq, self.position.balance_micro
+        if amount_micro < 0 or self.position.balance_micro <= self.wake_micro:
+            self.judge(now)
+        return at
+
+    def top_up(self, amount_micro: int, now: datetime) -> Posted:
+        """Run a payment through the waterfall; returns where it went."""
+        posted = waterfall.top_up(self.position, policy=self.policy, amount_micro=amount_micro)
+        self._write(posted)
+        self.judge(now)
+        return posted
+
+    def reverse(self, amount_micro: int, now: datetime) -> Posted:
+        """Take a payment back."""
+        posted = waterfall.reverse(self.position, amount_micro)
+        self._write(posted)
+        self.judge(now)
+        return posted
+
+    def open_with_debt(self, debt_micro: int) -> Posted:
+        """Take over what was owed elsewhere, before the first decision."""
+        posted = positions.open_with_debt(self.position, debt_micro)
+        self._write(posted)
+        return posted
+
+    def accept_emergency(self, now: datetime) -> None:
+        """Raises EmergencyNotOffered, EmergencyTooSmall."""
+        self.position = accept(self.position, self.policy)
+        terms = self.policy.emergency
+        assert terms is not None
+        self.events.append(EmergencyAccepted(terms.limit_micro, self.position.balance_micro))
+        self.judge(now)
+
+    def protect(self, *, protected: bool, now: datetime) -> None:
+        self.position = replace(self.position, protected=protected)
+        self.judge(now)
+
+    def close(self, now: datetime) -> None:
+        self.position = replace(self.position, closed=True)
+        self.judge(now)
+
+    def judge(self, now: datetime) -> None:
+        """Decide what the position means, and lend where that says so."""
+        decision = decide(self.position, policy=self.policy, zone=self.zone, now=now)
+        self._write(Posted(decision.position, decision.entries))
+        self.reason, self.wake_micro = decision.reason, decision.wake_micro
+        self.decide_at = decision.decide_at
+        self.events += decision.events
+
+    def _write(self, posted: Posted) -> None:
+        self.position = posted.position
+        for entry in posted.entries:
+            self.seq += 1
+            self.written.append((self.seq, entry))

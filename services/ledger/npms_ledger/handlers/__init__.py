@@ -1,0 +1,1 @@
+"""Use cases: REST and messages both come here."""

@@ -1,0 +1,204 @@
+"""Accounts taken in hand under their locks, and put back with all that follows from a change."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger import outgoing
+from npms_ledger.domain.account import Account
+from npms_ledger.domain.decision import Reason
+from npms_ledger.domain.documents import from_document
+from npms_ledger.domain.journal import balanced
+from npms_ledger.domain.policy import CreditPolicy
+from npms_ledger.domain.position import EmergencyState, Position, Told
+from npms_ledger.handlers.errors import AccountUnknown
+from npms_ledger.storage import policies, positions, postings, supplies
+from npms_shared.contracts.ledger import SupplyDesired
+from npms_shared.ids import new_id
+from npms_shared.messaging import outbox
+
+Version = tuple[str, int]
+
+_policies: dict[Version, CreditPolicy] = {}
+"""Versions never change, so what was read once holds."""
+_POLICIES_KEPT = 10_000
+
+
+async def take(conn: AsyncConnection, account_id: int) -> Account:
+    """One account, locked. Raises AccountUnknown."""
+    taken = await take_all(conn, [account_id])
+    if account_id not in taken:
+        raise AccountUnknown(account_id)
+    return taken[account_id]
+
+
+async def take_all(conn: AsyncConnection, account_ids: Collection[int]) -> dict[int, Account]:
+    """The accounts that exist, locked in the order of their ids."""
+    await positions.lock(conn, account_ids)
+    return await take_locked(conn, account_ids)
+
+
+async def take_locked(conn: AsyncConnection, account_ids: Collection[int]) -> dict[int, Account]:
+    """Accounts whose positions this transaction has locked already, or only wants to read."""
+    rows = await positions.load(conn, account_ids)
+    known = await read_policies(conn, {(row.policy_code, row.policy_version) for row in rows})
+    return {
+        row.account_id: _account(row, known[row.policy_code, row.policy_version]) for row in rows
+    }
+
+
+async def read_policies(
+    conn: AsyncConnection, versions: Collection[Version]
+) -> dict[Version, CreditPolicy]:
+    missing = [version for version in versions if version not in _policies]
+    if missing:
+        if len(_policies) > _POLICIES_KEPT:
+            _policies.clear()
+            missing = list(versions)
+        for row in await policies.load_versions(conn, missing):
+            _policies[row.code, row.version] = from_document(row.document)
+    return _policies
+
+
+def _account(row: Row[Any], policy: CreditPolicy) -> Account:
+    position = Position(
+        balance_micro=row.balance_micro,
+        debt_micro=row.debt_micro,
+        emergency_used_micro=row.emergency_used_micro,
+        emergency=EmergencyState(row.emergency),
+        warned_micro=row.warned_micro,
+        was_in_credit=row.was_in_credit,
+        told=Told(row.told),
+        supply_on=row.supply_on,
+        protected=row.protected,
+        closed=row.closed,
+    )
+    return Account(
+        account_id=row.account_id,
+        currency=row.currency,
+        zone=ZoneInfo(row.time_zone),
+        policy=policy,
+        position=position,
+        seq=row.seq,
+        reason=Reason(row.reason),
+        wake_micro=row.wake_micro,
+        supply_was_on=row.supply_on,
+    )
+
+
+async def put_back(
+    conn: AsyncConnection, accounts: Sequence[Account], *, journal_id: UUID, now: datetime
+) -> None:
+    """Store positions and postings, schedule the next decisions, say what changed.
+
+    The journal itself is written by the caller, before.
+    """
+    if not accounts:
+        return
+    await postings.insert_entries(conn, journal_id, entry_rows(accounts))
+    await positions.update(conn, columns_of(accounts))
+    await positions.schedule(conn, {account.account_id: account.decide_at for account in accounts})
+    await change_supplies(conn, accounts, now)
+    for account in accounts:
+        await tell(conn, account, now)
+
+
+async def put_back_one(
+    conn: AsyncConnection,
+    account: Account,
+    *,
+    kind: str,
+    now: datetime,
+    counterparts: dict[str, int] | None = None,
+    payment_id: UUID | None = None,
+) -> UUID:
+    """Put an account back with a journal of its own, if money moved; returns the journal's id."""
+    journal_id = new_id()
+    if account.written:
+        await write_journal(
+            conn,
+            account,
+            journal_id=journal_id,
+            kind=kind,
+            now=now,
+            counterparts=counterparts or {},
+            payment_id=payment_id,
+        )
+    await put_back(conn, [account], journal_id=journal_id, now=now)
+    return journal_id
+
+
+async def write_journal(
+    conn: AsyncConnection,
+    account: Account,
+    *,
+    journal_id: UUID,
+    kind: str,
+    now: datetime,
+    counterparts: dict[str, int],
+    payment_id: UUID | None = None,
+) -> None:
+    """A journal of one account's new postings and the system's. Raises UnbalancedJournal."""
+    entries = [entry for _, entry in account.written]
+    system = balanced(account.currency, entries, counterparts)
+    await postings.insert_journal(
+        conn, journal_id=journal_id, kind=kind, posted_at=now, payment_id=payment_id
+    )
+    await postings.insert_system(
+        conn, journal_id, [(s.ledger_account, s.currency, s.amount_micro) for s in system]
+    )
+
+
+def entry_rows(accounts: Sequence[Account]) -> list[postings.EntryRow]:
+    return [
+        (account.account_id, seq, entry.bucket, entry.kind, entry.amount_micro, entry.after_micro)
+        for account in accounts
+        for seq, entry in account.written
+    ]
+
+
+def columns_of(accounts: Sequence[Account]) -> dict[str, list[Any]]:
+    """Positions as the columns that storage writes."""
+    columns: dict[str, list[Any]] = {}
+    held = [account.position for account in accounts]
+    for name in positions.COLUMNS:
+        of_position = name in Position.__slots__
+        columns[name] = [getattr(one, name) for one in (held if of_position else accounts)]
+    return columns
+
+
+async def change_supplies(
+    conn: AsyncConnection, accounts: Sequence[Account], now: datetime
+) -> None:
+    """Where the desired state changed, give it a new revision and say so."""
+    rows = [
+        (a.account_id, "on" if a.position.supply_on else "off", a.reason.value)
+        for a in accounts
+        if a.position.supply_on != a.supply_was_on
+    ]
+    if not rows:
+        return
+    for changed in await supplies.change(conn, rows, now):
+        event = SupplyDesired(
+            installation_id=changed.installation_id,
+            account_id=changed.account_id,
+            state=changed.state,
+            revision=changed.revision,
+            reason=changed.reason,
+            decided_at=now,
+        )
+        await outbox.publish(conn, event, subject=str(changed.account_id))
+
+
+async def tell(conn: AsyncConnection, account: Account, now: datetime) -> None:
+    """Say what the account's decisions had to tell."""
+    for event in account.events:
+        said = outgoing.credit_event(
+            event, account_id=account.account_id, currency=account.currency, at=now
+        )
+        await outbox.publish(conn, said, subject=str(account.account_id))

@@ -1,0 +1,58 @@
+"""What people do to an open account: accept emergency credit, protect it, close it."""
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger.domain.account import Account
+from npms_ledger.handlers import books
+from npms_ledger.handlers.errors import AccountIsClosed
+from npms_ledger.storage import installations
+from npms_shared.contracts.ledger import AccountClosed, InstallationClosed
+from npms_shared.messaging import outbox
+
+
+async def accept_emergency(conn: AsyncConnection, account_id: int, now: datetime) -> Account:
+    """Raises AccountUnknown, AccountIsClosed, EmergencyNotOffered, EmergencyTooSmall."""
+    account = await _take_open(conn, account_id)
+    account.accept_emergency(now)
+    await books.put_back_one(conn, account, kind="emergency_credit", now=now)
+    return account
+
+
+async def protect_account(
+    conn: AsyncConnection, account_id: int, *, protected: bool, now: datetime
+) -> Account:
+    """Never cut this customer, or no longer never. Raises AccountUnknown, AccountIsClosed."""
+    account = await _take_open(conn, account_id)
+    account.protect(protected=protected, now=now)
+    await books.put_back_one(conn, account, kind="emergency_credit", now=now)
+    return account
+
+
+async def close_account(conn: AsyncConnection, account_id: int, now: datetime) -> Account:
+    """Switch off for good; what is left on the balance stays owed.
+
+    Raises AccountUnknown, AccountIsClosed.
+    """
+    account = await _take_open(conn, account_id)
+    account.close(now)
+    await books.put_back_one(conn, account, kind="closing", now=now)
+    for row in await installations.close(conn, account_id, now):
+        closed = InstallationClosed(
+            installation_id=row.installation_id,
+            account_id=account_id,
+            closing_register_wh=row.closing_register_wh,
+            closed_at=now,
+        )
+        await outbox.publish(conn, closed, subject=str(account_id))
+    event = AccountClosed(account_id=account_id, closed_at=now)
+    await outbox.publish(conn, event, subject=str(account_id))
+    return account
+
+
+async def _take_open(conn: AsyncConnection, account_id: int) -> Account:
+    account = await books.take(conn, account_id)
+    if account.position.closed:
+        raise AccountIsClosed(account_id)
+    return account

@@ -1,0 +1,56 @@
+"""Decisions that time alone asks for: a friendly night that ends, a policy that changed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger import metrics
+from npms_ledger.handlers import books
+from npms_ledger.storage import positions, postings
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.ids import new_id
+
+BATCH = 200
+PAUSE_S = 0.4
+
+
+async def decide_due(conn: AsyncConnection, clock: Clock, limit: int = BATCH) -> int:
+    """Decide accounts whose time has come; returns how many there were, at most `limit`."""
+    now = clock.now()
+    account_ids = await positions.lock_due(conn, now, limit)
+    if not account_ids:
+        return 0
+    accounts = list((await books.take_locked(conn, account_ids)).values())
+    for account in accounts:
+        account.judge(now)
+    journal_id = new_id()
+    if any(account.written for account in accounts):
+        await postings.insert_journal(
+            conn, journal_id=journal_id, kind="emergency_credit", posted_at=now
+        )
+    await books.put_back(conn, accounts, journal_id=journal_id, now=now)
+    metrics.DECISIONS_DUE.inc(len(accounts))
+    return len(accounts)
+
+
+def decision_loop(database: Database, clock: Clock) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """Decide what is due, batch after batch, and look again soon."""
+
+    async def decisions(stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            async with database.transaction() as conn:
+                decided = await decide_due(conn, clock)
+            if decided < BATCH:
+                await _pause(stopping)
+
+    return decisions
+
+
+async def _pause(stopping: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(PAUSE_S):
+            await stopping.wait()
+    except TimeoutError:
+        return

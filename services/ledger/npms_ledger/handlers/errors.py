@@ -1,0 +1,55 @@
+"""What a use case refuses because of what is stored."""
+
+from npms_ledger.domain.errors import LedgerError
+
+
+class AccountUnknown(LedgerError):
+    def __init__(self, account_id: int) -> None:
+        super().__init__(f"no account {account_id}")
+        self.account_id = account_id
+
+
+class AccountIsClosed(LedgerError):
+    def __init__(self, account_id: int) -> None:
+        super().__init__(f"account {account_id} is closed")
+        self.account_id = account_id
+
+
+class PlanUnknown(LedgerError):
+    def __init__(self, plan_code: str) -> None:
+        super().__init__(f"no tariff plan {plan_code!r} has been activated")
+        self.plan_code = plan_code
+
+
+class ProfileUnknown(LedgerError):
+    def __init__(self, profile: str) -> None:
+        super().__init__(f"no gateway can read the profile {profile!r}")
+        self.profile = profile
+
+
+class PolicyUnknown(LedgerError):
+    def __init__(self, code: str) -> None:
+        super().__init__(f"no credit policy {code!r}")
+        self.code = code
+
+
+class CustomerUnknown(LedgerError):
+    def __init__(self, customer_id: int) -> None:
+        super().__init__(f"no customer {customer_id}")
+        self.customer_id = customer_id
+
+
+class CurrencyMismatch(LedgerError):
+    """`what` is in another currency than the account."""
+
+    def __init__(self, what: str, currency: str, expected: str) -> None:
+        super().__init__(f"the {what} is in {currency}, the account in {expected}")
+        self.what, self.currency, self.expected = what, currency, expected
+
+
+class MeterTaken(LedgerError):
+    """The meter, or its address, already serves an open installation."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code

@@ -1,0 +1,90 @@
+"""What an account looks like to people; nothing here changes anything."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger.domain.account import Account
+from npms_ledger.domain.waterfall import amount_to_clear, drawable_micro
+from npms_ledger.handlers import books
+from npms_ledger.handlers.errors import AccountUnknown
+from npms_ledger.storage import parked_charges, supplies, views
+
+NEWEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """`facts` are the stored row's; the amounts are what the rules make of the position."""
+
+    facts: Row[Any]
+    account: Account
+    amount_to_clear_micro: int
+    emergency_available_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDetail:
+    view: AccountView
+    installations: Sequence[Row[Any]]
+    supplies: Sequence[Row[Any]]
+
+
+async def owner_of(conn: AsyncConnection, account_id: int) -> int:
+    """The customer of an account. Raises AccountUnknown."""
+    row = await views.account(conn, account_id)
+    if row is None:
+        raise AccountUnknown(account_id)
+    customer_id: int = row.customer_id
+    return customer_id
+
+
+async def show_account(conn: AsyncConnection, account_id: int) -> AccountDetail:
+    """Raises AccountUnknown."""
+    row = await views.account(conn, account_id)
+    if row is None:
+        raise AccountUnknown(account_id)
+    (view,) = await _views(conn, [row])
+    return AccountDetail(
+        view,
+        installations=await views.installations(conn, account_id),
+        supplies=await supplies.of_account(conn, account_id),
+    )
+
+
+async def list_accounts(
+    conn: AsyncConnection, *, after: int, limit: int, customer_id: int | None
+) -> list[AccountView]:
+    rows = await views.accounts(conn, after=after, limit=limit, customer_id=customer_id)
+    return await _views(conn, rows)
+
+
+async def show_supply(conn: AsyncConnection, account_id: int) -> Sequence[Row[Any]]:
+    return await supplies.of_account(conn, account_id)
+
+
+async def show_statement(
+    conn: AsyncConnection, account_id: int, *, before: int, limit: int
+) -> Sequence[Row[Any]]:
+    return await views.statement(conn, account_id, before=before, limit=limit)
+
+
+async def list_parked_charges(conn: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
+    return await parked_charges.newest(conn, limit)
+
+
+async def _views(conn: AsyncConnection, rows: Sequence[Row[Any]]) -> list[AccountView]:
+    accounts = await books.take_locked(conn, [row.account_id for row in rows])
+    return [_view(row, accounts[row.account_id]) for row in rows]
+
+
+def _view(row: Row[Any], account: Account) -> AccountView:
+    return AccountView(
+        facts=row,
+        account=account,
+        amount_to_clear_micro=amount_to_clear(account.position, account.policy),
+        emergency_available_micro=drawable_micro(account.position, account.policy),
+    )

@@ -1,0 +1,41 @@
+"""What other services tell that the ledger keeps as they told it."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger.storage import catalogue, supplies
+from npms_shared.contracts.meter_gateway import ProfilePublished, SupplyReported
+from npms_shared.contracts.tariff import PlanVersionActivated
+
+
+async def note_supply(conn: AsyncConnection, event: SupplyReported) -> None:
+    """Keep what a relay was seen to be, beside what it should be."""
+    await supplies.report(
+        conn,
+        event.installation_id,
+        state=event.state,
+        revision=event.desired_revision,
+        verified=event.verified,
+        observed_at=event.observed_at,
+        detail=event.detail,
+    )
+
+
+async def note_plan_version(conn: AsyncConnection, event: PlanVersionActivated) -> None:
+    await catalogue.add_plan_version(
+        conn,
+        event.plan_version_id,
+        plan_code=event.plan_code,
+        version=event.version,
+        currency=event.currency,
+        valid_from=event.valid_from,
+    )
+
+
+async def note_profile(conn: AsyncConnection, event: ProfilePublished) -> None:
+    await catalogue.add_profile(
+        conn,
+        event.profile,
+        vendor=event.vendor,
+        model=event.model,
+        has_relay=event.has_relay,
+    )

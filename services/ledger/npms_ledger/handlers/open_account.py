@@ -1,0 +1,288 @@
+"""One call opens everything: customer, account, usage point, installation, policy, first decision.
+
+What exists elsewhere (plan, profile) must have been told of; a meter serves one open installation.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger.domain.account import Account
+from npms_ledger.domain.journal import SystemAccount
+from npms_ledger.domain.policy import CreditPolicy
+from npms_ledger.domain.position import Position
+from npms_ledger.handlers import books
+from npms_ledger.handlers.errors import (
+    CurrencyMismatch,
+    CustomerUnknown,
+    MeterTaken,
+    PlanUnknown,
+    PolicyUnknown,
+    ProfileUnknown,
+)
+from npms_ledger.handlers.policies import write_policy
+from npms_ledger.storage import catalogue, installations, policies, positions, postings, supplies
+from npms_shared.contracts.ledger import (
+    AccountOpened,
+    Contact,
+    InstallationOpened,
+    MeterConnection,
+    SupplyDesired,
+)
+from npms_shared.ids import new_id
+from npms_shared.messaging import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class NewCustomer:
+    name: str
+    language: str
+    contacts: tuple[Contact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """`customer` is new, or the id of one we know; `policy` a code, or a policy of its own."""
+
+    customer: NewCustomer | int
+    time_zone: str
+    currency: str
+    label: str
+    commodity: str
+    max_power_w: int
+    meter: MeterConnection
+    opening_register_wh: int
+    plan_code: str
+    policy: str | CreditPolicy
+    opening_debt_micro: int = 0
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    account: Account
+    customer_id: int
+    usage_point_id: int
+    installation_id: int
+    policy_code: str
+
+
+@dataclass(slots=True)
+class _Ids:
+    customer: NewCustomer
+    customer_id: int
+    account_id: int
+    policy_code: str
+    usage_point_id: int = field(default=0)
+    installation_id: int = field(default=0)
+
+
+async def open_account(
+    conn: AsyncConnection, command: OpenAccount, *, now: datetime, by: str
+) -> Opened:
+    """Raises PlanUnknown, ProfileUnknown, PolicyUnknown, CustomerUnknown, CurrencyMismatch,
+    MeterTaken.
+    """
+    await _check_catalogue(conn, command)
+    ids = await _insert_account(conn, command, now=now, by=by)
+    await _insert_installation(conn, ids, command, now)
+    account = await _open_position(conn, ids, command, now)
+    await supplies.insert(
+        conn,
+        ids.installation_id,
+        account_id=ids.account_id,
+        state=_state(account),
+        reason=account.reason,
+        now=now,
+    )
+    await _say_opened(conn, ids, command, account=account, now=now)
+    return Opened(
+        account, ids.customer_id, ids.usage_point_id, ids.installation_id, ids.policy_code
+    )
+
+
+async def _check_catalogue(conn: AsyncConnection, command: OpenAccount) -> None:
+    currency = await catalogue.plan_currency(conn, command.plan_code)
+    if currency is None:
+        raise PlanUnknown(command.plan_code)
+    if currency != command.currency:
+        raise CurrencyMismatch("tariff plan", currency, command.currency)
+    if not await catalogue.knows_profile(conn, command.meter.profile):
+        raise ProfileUnknown(command.meter.profile)
+
+
+async def _insert_account(
+    conn: AsyncConnection, command: OpenAccount, *, now: datetime, by: str
+) -> _Ids:
+    customer, customer_id = await _customer(conn, command, now)
+    account_id = await installations.next_account_id(conn)
+    policy_code = await _policy_code(conn, command, account_id=account_id, now=now, by=by)
+    await installations.insert_account(
+        conn,
+        account_id,
+        customer_id=customer_id,
+        currency=command.currency,
+        time_zone=command.time_zone,
+        policy_code=policy_code,
+        now=now,
+    )
+    return _Ids(customer, customer_id, account_id, policy_code)
+
+
+async def _customer(
+    conn: AsyncConnection, command: OpenAccount, now: datetime
+) -> tuple[NewCustomer, int]:
+    if isinstance(command.customer, NewCustomer):
+        customer = command.customer
+        customer_id = await installations.insert_customer(
+            conn,
+            name=customer.name,
+            language=customer.language,
+            contacts=[contact.model_dump() for contact in customer.contacts],
+            now=now,
+        )
+        return customer, customer_id
+    row = await installations.customer(conn, command.customer)
+    if row is None:
+        raise CustomerUnknown(command.customer)
+    contacts = tuple(Contact.model_validate(contact) for contact in row.contacts)
+    return NewCustomer(row.name, row.language, contacts), row.customer_id
+
+
+async def _policy_code(
+    conn: AsyncConnection, command: OpenAccount, *, account_id: int, now: datetime, by: str
+) -> str:
+    if isinstance(command.policy, CreditPolicy):
+        code = f"account-{account_id}"
+        await write_policy(
+            conn, code, policy=command.policy, currency=command.currency, now=now, by=by
+        )
+        return code
+    row = await policies.current(conn, command.policy)
+    if row is None:
+        raise PolicyUnknown(command.policy)
+    if row.currency != command.currency:
+        raise CurrencyMismatch("credit policy", row.currency, command.currency)
+    return command.policy
+
+
+async def _insert_installation(
+    conn: AsyncConnection, ids: _Ids, command: OpenAccount, now: datetime
+) -> None:
+    meter = command.meter
+    taken = await installations.taken_meter(
+        conn, serial=meter.serial, host=meter.host, port=meter.port, unit_id=meter.unit_id
+    )
+    if taken is not None:
+        raise _taken(meter, serial=taken.serial)
+    ids.usage_point_id = await installations.insert_usage_point(
+        conn, label=command.label, commodity=command.commodity, max_power_w=command.max_power_w
+    )
+    try:
+        ids.installation_id = await installations.insert_installation(
+            conn,
+            {
+                "account_id": ids.account_id,
+                "usage_point_id": ids.usage_point_id,
+                **meter.model_dump(),
+                "plan_code": command.plan_code,
+                "opening_register_wh": command.opening_register_wh,
+                "now": now,
+            },
+        )
+    except IntegrityError:
+        raise _taken(meter, serial=meter.serial) from None
+
+
+def _taken(meter: MeterConnection, *, serial: str) -> MeterTaken:
+    if serial == meter.serial:
+        return MeterTaken("meter_already_installed", f"the meter {serial} is installed already")
+    place = f"{meter.host}:{meter.port} unit {meter.unit_id}"
+    return MeterTaken("meter_address_taken", f"{place} answers for the meter {serial}")
+
+
+async def _open_position(
+    conn: AsyncConnection, ids: _Ids, command: OpenAccount, now: datetime
+) -> Account:
+    """Debt first, so that the first decision sees it."""
+    row = await policies.current(conn, ids.policy_code)
+    assert row is not None
+    known = await books.read_policies(conn, [(row.code, row.version)])
+    account = Account(
+        account_id=ids.account_id,
+        currency=command.currency,
+        zone=ZoneInfo(command.time_zone),
+        policy=known[row.code, row.version],
+        position=Position(protected=command.protected),
+    )
+    counterparts = {}
+    if command.opening_debt_micro:
+        account.open_with_debt(command.opening_debt_micro)
+        counterparts[SystemAccount.OPENING_DEBT.value] = command.opening_debt_micro
+    account.judge(now)
+    await positions.insert(conn, books.columns_of([account]))
+    journal_id = new_id()
+    if account.written:
+        await books.write_journal(
+            conn,
+            account,
+            journal_id=journal_id,
+            kind="opening",
+            now=now,
+            counterparts=counterparts,
+        )
+    await postings.insert_entries(conn, journal_id, books.entry_rows([account]))
+    await positions.schedule(conn, {account.account_id: account.decide_at})
+    return account
+
+
+def _state(account: Account) -> str:
+    return "on" if account.position.supply_on else "off"
+
+
+async def _say_opened(
+    conn: AsyncConnection, ids: _Ids, command: OpenAccount, *, account: Account, now: datetime
+) -> None:
+    subject = str(ids.account_id)
+    opened = AccountOpened(
+        account_id=ids.account_id,
+        customer_id=ids.customer_id,
+        customer_name=ids.customer.name,
+        currency=command.currency,
+        time_zone=command.time_zone,
+        language=ids.customer.language,
+        contacts=list(ids.customer.contacts),
+        opened_at=now,
+    )
+    await outbox.publish(conn, opened, subject=subject)
+    await outbox.publish(conn, _installation_opened(ids, command, now), subject=subject)
+    desired = SupplyDesired(
+        installation_id=ids.installation_id,
+        account_id=ids.account_id,
+        state="on" if account.position.supply_on else "off",
+        revision=1,
+        reason=account.reason,
+        decided_at=now,
+    )
+    await outbox.publish(conn, desired, subject=subject)
+    await books.tell(conn, account, now)
+
+
+def _installation_opened(ids: _Ids, command: OpenAccount, now: datetime) -> InstallationOpened:
+    return InstallationOpened(
+        installation_id=ids.installation_id,
+        account_id=ids.account_id,
+        customer_id=ids.customer_id,
+        usage_point_id=ids.usage_point_id,
+        commodity=command.commodity,
+        meter=command.meter,
+        opening_register_wh=command.opening_register_wh,
+        max_power_w=command.max_power_w,
+        plan_code=command.plan_code,
+        currency=command.currency,
+        time_zone=command.time_zone,
+        opened_at=now,
+    )

@@ -1,0 +1,202 @@
+"""Charges of a partition: the way from a reading to a balance that millions take.
+
+Per charge this does a handful of integer operations; only accounts whose balance reaches its
+wake level are loaded whole and decided. A charge that belongs to nobody we know is parked with
+its reason, the others are posted.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger import metrics
+from npms_ledger.domain.account import Account
+from npms_ledger.domain.journal import SystemAccount
+from npms_ledger.handlers import books
+from npms_ledger.handlers.charge_columns import COLUMNS, Columns, gather, pick
+from npms_ledger.storage import installations, parked_charges, positions, postings
+from npms_shared.clock import Clock
+from npms_shared.contracts.tariff import ChargesBatch
+from npms_shared.ids import new_id
+from npms_shared.messaging.subscriptions import Received
+
+Owner = tuple[int, str]
+"""(account_id, currency) of an installation: never changes, so it is remembered for good."""
+
+
+class PostCharges:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._owners: dict[int, Owner] = {}
+
+    async def __call__(
+        self, conn: AsyncConnection, _partition: int, received: list[Received[ChargesBatch]]
+    ) -> None:
+        """Post every charge to its account's balance, in one journal."""
+        now = self._clock.now()
+        system: list[postings.SystemRow] = []
+        groups = []
+        for currency, batches in _by_currency(received).items():
+            columns = await self._ours(conn, currency, batches, now)
+            if columns["account_id"]:
+                groups.append(columns)
+                system += _system_rows(columns, currency)
+        if groups:
+            await _post(conn, gather(groups), system=system, now=now)
+            self._measure(groups, now)
+
+    async def _ours(
+        self,
+        conn: AsyncConnection,
+        currency: str,
+        batches: list[Received[ChargesBatch]],
+        now: datetime,
+    ) -> Columns:
+        """The batches' columns without the charges that fit no account of ours."""
+        columns = gather(vars(received.batch) for received in batches)
+        installation_ids = columns["installation_id"]
+        await self._learn(conn, installation_ids)
+        owners = self._owners
+        wanted = [(account_id, currency) for account_id in columns["account_id"]]
+        if [owners.get(one) for one in installation_ids] == wanted:
+            return columns
+        strange = [
+            index for index, one in enumerate(installation_ids) if owners.get(one) != wanted[index]
+        ]
+        message_ids = [r.meta.message_id for r in batches for _ in range(len(r.batch))]
+        rows = [
+            self._parked(pick(columns, [index]), message_ids[index], currency) for index in strange
+        ]
+        await parked_charges.insert(conn, rows, now)
+        for row in rows:
+            metrics.CHARGES_PARKED.labels(code=row["code"]).inc()
+        return pick(columns, sorted(set(range(len(wanted))) - set(strange)))
+
+    def _parked(self, one: Columns, message_id: UUID, currency: str) -> dict[str, Any]:
+        charge = {name: values[0] for name, values in one.items()}
+        owner = self._owners.get(charge["installation_id"])
+        if owner is None:
+            code = "unknown_installation"
+        elif owner[0] != charge["account_id"]:
+            code = "not_the_account_s_installation"
+        else:
+            code = "currency_mismatch"
+        return {
+            "parked_charge_id": new_id(),
+            "message_id": message_id,
+            "code": code,
+            "installation_id": charge["installation_id"],
+            "account_id": charge["account_id"],
+            "currency": currency,
+            "charge": orjson.dumps(charge).decode(),
+        }
+
+    async def _learn(self, conn: AsyncConnection, installation_ids: list[int]) -> None:
+        missing = {one for one in installation_ids if one not in self._owners}
+        if missing:
+            for row in await installations.owners(conn, missing):
+                self._owners[row.installation_id] = (row.account_id, row.currency)
+
+    def _measure(self, groups: list[Columns], now: datetime) -> None:
+        """How old the newest reading of the batch was when its charge was posted, in real time."""
+        newest = max(columns["to_s"][-1] for columns in groups)
+        metrics.CHARGES_POSTED.inc(sum(len(columns["to_s"]) for columns in groups))
+        metrics.READING_TO_BALANCE.observe(max(0.0, now.timestamp() - newest) / self._clock.speed)
+
+
+def _by_currency(
+    received: Iterable[Received[ChargesBatch]],
+) -> dict[str, list[Received[ChargesBatch]]]:
+    """An account has one currency, so that its order is kept."""
+    groups: dict[str, list[Received[ChargesBatch]]] = {}
+    for one in received:
+        groups.setdefault(one.batch.currency, []).append(one)
+    return groups
+
+
+def _system_rows(columns: Columns, currency: str) -> list[postings.SystemRow]:
+    tax = sum(columns["tax_micro"])
+    shares = {
+        SystemAccount.ENERGY_REVENUE: sum(columns["amount_micro"]) - tax,
+        SystemAccount.TAX_PAYABLE: tax,
+    }
+    return [(name.value, currency, amount) for name, amount in shares.items() if amount]
+
+
+async def _post(
+    conn: AsyncConnection, columns: Columns, *, system: list[postings.SystemRow], now: datetime
+) -> None:
+    account_ids, amounts = columns["account_id"], columns["amount_micro"]
+    tallies = await positions.lock_tallies(conn, set(account_ids))
+    seqs, afters, woken = run_down(account_ids, amounts, tallies)
+    decided: dict[int, Account] = {}
+    if woken:
+        decided = await books.take_locked(conn, woken)
+        _charge_one_by_one(columns, decided, now, seqs=seqs, afters=afters)
+    journal_id = new_id()
+    await postings.insert_journal(conn, journal_id=journal_id, kind="charges", posted_at=now)
+    await postings.insert_system(conn, journal_id, system)
+    await postings.insert_charges(conn, journal_id, _rows(columns, seqs, afters))
+    await _update(conn, tallies, woken)
+    await books.put_back(conn, list(decided.values()), journal_id=journal_id, now=now)
+
+
+def run_down(
+    account_ids: list[int], amounts: list[int], tallies: dict[int, list[int]]
+) -> tuple[list[int], list[int], set[int]]:
+    """Chain the charges of each account; tallies are [balance, seq, wake level], changed in place.
+
+    Returns each charge's seq and balance after it, and the accounts that must be decided: those
+    whose balance reached the wake level, or that were given something back.
+    """
+    seqs: list[int] = []
+    afters: list[int] = []
+    woken: set[int] = set()
+    for account_id, amount in zip(account_ids, amounts, strict=True):
+        tally = tallies[account_id]
+        tally[0] = balance = tally[0] - amount
+        tally[1] = seq = tally[1] + 1
+        seqs.append(seq)
+        afters.append(balance)
+        if balance <= tally[2] or amount < 0:
+            woken.add(account_id)
+    return seqs, afters, woken
+
+
+def _charge_one_by_one(
+    columns: Columns,
+    accounts: dict[int, Account],
+    now: datetime,
+    *,
+    seqs: list[int],
+    afters: list[int],
+) -> None:
+    """Charge the woken accounts anew, deciding on the way; corrects their seqs and afters."""
+    for index, account_id in enumerate(columns["account_id"]):
+        account = accounts.get(account_id)
+        if account is not None:
+            seqs[index], afters[index] = account.charge(columns["amount_micro"][index], now)
+
+
+def _rows(columns: Columns, seqs: list[int], afters: list[int]) -> dict[str, list[Any]]:
+    dumps = orjson.dumps
+    rows = {name: columns[name] for name in COLUMNS}
+    rows["lines"] = [dumps(lines).decode() for lines in columns["lines"]]
+    return {**rows, "seq": seqs, "after_micro": afters}
+
+
+async def _update(conn: AsyncConnection, tallies: dict[int, list[int]], woken: set[int]) -> None:
+    for account_id in woken:
+        del tallies[account_id]
+    if tallies:
+        values = tallies.values()
+        await positions.update_tallies(
+            conn,
+            list(tallies),
+            balances_micro=[tally[0] for tally in values],
+            seqs=[tally[1] for tally in values],
+        )

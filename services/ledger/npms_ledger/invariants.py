@@ -1,0 +1,165 @@
+"""What must always hold of the books.
+
+RULES are bounded: each run looks at a window of a hundred accounts that begins at a random one,
+and at their last postings. AUDIT says the same of everything, and is for an audit's full scan.
+"""
+
+from npms_shared.db.invariants import Rule
+
+_WINDOW = """
+    held AS (
+        SELECT * FROM position WHERE account_id >= (
+            SELECT coalesce(floor(random() * greatest(max(account_id) - 99, 1)), 0) FROM position)
+        ORDER BY account_id LIMIT 100
+    ),
+    recent AS (
+        SELECT q.* FROM held h CROSS JOIN LATERAL (
+            SELECT * FROM posting p WHERE p.account_id = h.account_id
+            ORDER BY p.seq DESC LIMIT 200) q
+    ),
+"""
+_ALL = "held AS (SELECT * FROM position), recent AS (SELECT * FROM posting),"
+_CHAINS = """
+    chain AS (
+        SELECT account_id, seq, bucket, amount_micro, after_micro,
+               lag(after_micro) OVER (PARTITION BY account_id, bucket ORDER BY seq) AS before_micro,
+               row_number() OVER (PARTITION BY account_id, bucket ORDER BY seq DESC) AS age
+        FROM recent
+    )
+"""
+
+_OF_ACCOUNTS = (
+    (
+        "postings_chain",
+        "each posting's value is the one before it in its bucket plus its amount",
+        "SELECT * FROM chain WHERE before_micro + amount_micro <> after_micro",
+    ),
+    (
+        "position_is_last_posting",
+        "a position's buckets hold what their last postings left",
+        """SELECT h.account_id, c.bucket, c.after_micro
+           FROM chain c JOIN held h USING (account_id)
+           WHERE c.age = 1 AND c.after_micro <> CASE c.bucket
+               WHEN 'balance' THEN h.balance_micro
+               WHEN 'debt' THEN -h.debt_micro
+               ELSE -h.emergency_used_micro END""",
+    ),
+    (
+        "no_money_without_posting",
+        "an account without postings has no money",
+        """SELECT account_id, balance_micro, debt_micro, emergency_used_micro FROM held h
+           WHERE (balance_micro, debt_micro, emergency_used_micro) <> (0, 0, 0)
+             AND NOT EXISTS (SELECT 1 FROM posting p WHERE p.account_id = h.account_id)""",
+    ),
+    (
+        "postings_have_no_holes",
+        "an account's postings are numbered without a hole up to the position's number",
+        """SELECT h.account_id, h.seq, r.first, r.last, r.counted FROM held h LEFT JOIN (
+               SELECT account_id, min(seq) AS first, max(seq) AS last, count(*) AS counted
+               FROM recent GROUP BY account_id) r USING (account_id)
+           WHERE h.seq <> coalesce(r.last, 0) OR r.last - r.first + 1 <> r.counted""",
+    ),
+    (
+        "registers_chain",
+        "each charge begins at the register where the installation's last one ended",
+        """SELECT * FROM (
+               SELECT account_id, installation_id, seq, from_register_wh, lag(to_register_wh)
+                   OVER (PARTITION BY account_id, installation_id ORDER BY seq) AS ended_wh
+               FROM recent WHERE kind = 'charge') c
+           WHERE from_register_wh <> ended_wh""",
+    ),
+    (
+        "supply_has_a_reason",
+        "a supply is on for a reason that allows it, and for a while only until a known time",
+        """SELECT h.account_id, h.supply_on, h.reason FROM held h
+           WHERE h.supply_on <> (h.reason IN ('in_credit', 'emergency_credit', 'protected',
+                                              'friendly_hours', 'holiday'))
+              OR (h.reason = 'protected' AND NOT h.protected)
+              OR (h.reason IN ('friendly_hours', 'holiday') AND NOT EXISTS (
+                  SELECT 1 FROM decision_due d WHERE d.account_id = h.account_id))""",
+    ),
+    (
+        "supply_is_told",
+        "every open installation's desired state is its account's",
+        """SELECT h.account_id, s.installation_id, s.state, h.supply_on
+           FROM held h JOIN supply s USING (account_id) JOIN installation i USING (installation_id)
+           WHERE i.closed_at IS NULL AND (s.state = 'on') <> h.supply_on""",
+    ),
+    (
+        "floor_is_kept",
+        "credit is said to last only above the floor, or on emergency credit at it",
+        """SELECT h.account_id, h.reason, h.balance_micro
+           FROM held h JOIN account a USING (account_id)
+           JOIN credit_policy c ON c.code = a.policy_code
+           JOIN credit_policy_version v ON v.code = c.code AND v.version = c.version
+           WHERE NOT EXISTS (SELECT 1 FROM decision_due d WHERE d.account_id = h.account_id)
+             AND h.balance_micro < CAST(v.document ->> 'floor_micro' AS bigint)
+                                   + CAST(h.reason = 'in_credit' AS int)
+             AND h.reason IN ('in_credit', 'emergency_credit')""",
+    ),
+)
+
+
+def _rules(scope: str) -> tuple[Rule, ...]:
+    prefix = f"WITH {scope} {_CHAINS} "
+    return tuple(Rule(name, says, prefix + query) for name, says, query in _OF_ACCOUNTS)
+
+
+RULES = _rules(_WINDOW)
+
+AUDIT = (
+    *_rules(_ALL),
+    Rule(
+        "journals_sum_to_zero",
+        "each journal's customer and system postings sum to zero in each currency",
+        """SELECT journal_id, currency, sum(amount_micro) FROM (
+               SELECT p.journal_id, a.currency, p.amount_micro
+               FROM posting p JOIN account a USING (account_id)
+               UNION ALL SELECT journal_id, currency, amount_micro FROM system_posting) j
+           GROUP BY journal_id, currency HAVING sum(amount_micro) <> 0""",
+    ),
+    Rule(
+        "balance_is_sum_of_postings",
+        "each bucket of a position is the sum of its postings",
+        """SELECT h.account_id, h.balance_micro, h.debt_micro, h.emergency_used_micro
+           FROM position h LEFT JOIN (
+               SELECT account_id,
+                      sum(amount_micro) FILTER (WHERE bucket = 'balance') AS balance,
+                      sum(amount_micro) FILTER (WHERE bucket = 'debt') AS debt,
+                      sum(amount_micro) FILTER (WHERE bucket = 'emergency') AS emergency
+               FROM posting GROUP BY account_id) p USING (account_id)
+           WHERE (h.balance_micro, -h.debt_micro, -h.emergency_used_micro)
+              <> (coalesce(p.balance, 0), coalesce(p.debt, 0), coalesce(p.emergency, 0))""",
+    ),
+    Rule(
+        "postings_begin_at_one",
+        "an account's first posting has number 1",
+        "SELECT account_id, min(seq) FROM posting GROUP BY account_id HAVING min(seq) <> 1",
+    ),
+    Rule(
+        "journals_are_known",
+        "each posting stands in a journal",
+        """SELECT journal_id FROM posting p
+           WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.journal_id = p.journal_id)""",
+    ),
+    Rule(
+        "payments_credited_once",
+        "a settled payment has one top-up of its amount, unless it had been reversed before",
+        """SELECT p.payment_id, p.amount_micro, sum(t.amount_micro) FROM payment p
+           LEFT JOIN journal j ON j.payment_id = p.payment_id AND j.kind = 'top_up'
+           LEFT JOIN posting t ON t.journal_id = j.journal_id AND t.kind = 'top_up'
+           WHERE p.settled_at IS NOT NULL
+             AND (p.credit_journal_id IS NOT NULL OR p.reversed_at IS NULL)
+           GROUP BY p.payment_id, p.amount_micro
+           HAVING count(DISTINCT j.journal_id) <> 1
+               OR coalesce(sum(t.amount_micro), 0) <> p.amount_micro""",
+    ),
+    Rule(
+        "charge_lines_sum",
+        "the lines of a charge sum to its amount",
+        """SELECT account_id, seq, amount_micro FROM posting WHERE kind = 'charge'
+           AND -amount_micro <> (
+               SELECT coalesce(sum(CAST(line ->> 4 AS bigint)), 0)
+               FROM jsonb_array_elements(CAST(lines AS jsonb)) AS line)""",
+    ),
+)

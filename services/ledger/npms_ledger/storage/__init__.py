@@ -1,0 +1,1 @@
+"""Everything that speaks SQL; rows in, rows out, no rules."""

@@ -1,0 +1,82 @@
+"""Plans and device profiles that other services have told of."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_PLAN = text(
+    """
+    INSERT INTO known_plan_version (plan_version_id, plan_code, version, currency, valid_from)
+    VALUES (:plan_version_id, :plan_code, :version, :currency, :valid_from)
+    ON CONFLICT (plan_version_id) DO NOTHING
+    """
+)
+_PROFILE = text(
+    """
+    INSERT INTO known_profile (profile, vendor, model, has_relay)
+    VALUES (:profile, :vendor, :model, :has_relay)
+    ON CONFLICT (profile) DO UPDATE
+        SET vendor = excluded.vendor, model = excluded.model, has_relay = excluded.has_relay
+    """
+)
+
+
+async def add_plan_version(
+    conn: AsyncConnection,
+    plan_version_id: int,
+    *,
+    plan_code: str,
+    version: int,
+    currency: str,
+    valid_from: datetime,
+) -> None:
+    await conn.execute(
+        _PLAN,
+        {
+            "plan_version_id": plan_version_id,
+            "plan_code": plan_code,
+            "version": version,
+            "currency": currency,
+            "valid_from": valid_from,
+        },
+    )
+
+
+async def add_profile(
+    conn: AsyncConnection, profile: str, *, vendor: str, model: str, has_relay: bool
+) -> None:
+    await conn.execute(
+        _PROFILE,
+        {"profile": profile, "vendor": vendor, "model": model, "has_relay": has_relay},
+    )
+
+
+async def plan_currency(conn: AsyncConnection, plan_code: str) -> str | None:
+    """The currency a known plan is in; None for an unknown plan."""
+    rows = await conn.execute(
+        text("SELECT currency FROM known_plan_version WHERE plan_code = :code LIMIT 1"),
+        {"code": plan_code},
+    )
+    return rows.scalar()
+
+
+async def knows_profile(conn: AsyncConnection, profile: str) -> bool:
+    rows = await conn.execute(
+        text("SELECT 1 FROM known_profile WHERE profile = :profile"), {"profile": profile}
+    )
+    return rows.first() is not None
+
+
+async def plan_versions(conn: AsyncConnection, ids: Collection[int]) -> dict[int, Row[Any]]:
+    """(plan_code, version) by plan_version_id."""
+    rows = await conn.execute(
+        text(
+            "SELECT plan_version_id, plan_code, version FROM known_plan_version "
+            "WHERE plan_version_id = ANY(CAST(:ids AS bigint[]))"
+        ),
+        {"ids": list(ids)},
+    )
+    return {row.plan_version_id: row for row in rows}

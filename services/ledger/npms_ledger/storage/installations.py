@@ -1,0 +1,159 @@
+"""Customers, accounts, usage points, installations."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_OWNERS = text(
+    """
+    SELECT i.installation_id, i.account_id, a.currency
+    FROM installation i JOIN account a USING (account_id)
+    WHERE i.installation_id = ANY(CAST(:installation_ids AS bigint[]))
+    """
+)
+_CUSTOMER = text(
+    """
+    INSERT INTO customer (name, language, contacts, created_at)
+    VALUES (:name, :language, CAST(:contacts AS jsonb), :now) RETURNING customer_id
+    """
+)
+_ACCOUNT = text(
+    """
+    INSERT INTO account (account_id, customer_id, currency, time_zone, policy_code, opened_at)
+    VALUES (:account_id, :customer_id, :currency, :time_zone, :policy_code, :now)
+    """
+)
+_USAGE_POINT = text(
+    """
+    INSERT INTO usage_point (label, commodity, max_power_w)
+    VALUES (:label, :commodity, :max_power_w) RETURNING usage_point_id
+    """
+)
+_INSTALLATION = text(
+    """
+    INSERT INTO installation (account_id, usage_point_id, serial, profile, host, port, unit_id,
+                              plan_code, opening_register_wh, opened_at)
+    VALUES (:account_id, :usage_point_id, :serial, :profile, :host, :port, :unit_id,
+            :plan_code, :opening_register_wh, :now) RETURNING installation_id
+    """
+)
+_TAKEN = text(
+    """
+    SELECT installation_id, serial FROM installation
+    WHERE closed_at IS NULL
+      AND (serial = :serial OR (host, port, unit_id) = (:host, :port, :unit_id))
+    ORDER BY serial <> :serial LIMIT 1
+    """
+)
+_CLOSE_INSTALLATIONS = text(
+    """
+    UPDATE installation i SET closed_at = :now, closing_register_wh = coalesce(
+        (SELECT p.to_register_wh FROM posting p
+         WHERE p.account_id = i.account_id AND p.installation_id = i.installation_id
+         ORDER BY p.seq DESC LIMIT 1), i.opening_register_wh)
+    WHERE i.account_id = :account_id AND i.closed_at IS NULL
+    RETURNING i.installation_id, i.closing_register_wh
+    """
+)
+
+
+async def owners(conn: AsyncConnection, installation_ids: Collection[int]) -> Sequence[Row[Any]]:
+    """(installation_id, account_id, currency) of those that exist."""
+    return (await conn.execute(_OWNERS, {"installation_ids": list(installation_ids)})).all()
+
+
+async def insert_customer(
+    conn: AsyncConnection,
+    *,
+    name: str,
+    language: str,
+    contacts: list[dict[str, str]],
+    now: datetime,
+) -> int:
+    rows = await conn.execute(
+        _CUSTOMER,
+        {"name": name, "language": language, "contacts": json.dumps(contacts), "now": now},
+    )
+    customer_id: int = rows.scalar_one()
+    return customer_id
+
+
+async def customer(conn: AsyncConnection, customer_id: int) -> Row[Any] | None:
+    rows = await conn.execute(
+        text("SELECT * FROM customer WHERE customer_id = :id"), {"id": customer_id}
+    )
+    return rows.first()
+
+
+async def next_account_id(conn: AsyncConnection) -> int:
+    sequence = "SELECT nextval(pg_get_serial_sequence('account', 'account_id'))"
+    account_id: int = (await conn.execute(text(sequence))).scalar_one()
+    return account_id
+
+
+async def insert_account(
+    conn: AsyncConnection,
+    account_id: int,
+    *,
+    customer_id: int,
+    currency: str,
+    time_zone: str,
+    policy_code: str,
+    now: datetime,
+) -> None:
+    await conn.execute(
+        _ACCOUNT,
+        {
+            "account_id": account_id,
+            "customer_id": customer_id,
+            "currency": currency,
+            "time_zone": time_zone,
+            "policy_code": policy_code,
+            "now": now,
+        },
+    )
+
+
+async def insert_usage_point(
+    conn: AsyncConnection, *, label: str, commodity: str, max_power_w: int
+) -> int:
+    rows = await conn.execute(
+        _USAGE_POINT, {"label": label, "commodity": commodity, "max_power_w": max_power_w}
+    )
+    usage_point_id: int = rows.scalar_one()
+    return usage_point_id
+
+
+async def taken_meter(
+    conn: AsyncConnection, *, serial: str, host: str, port: int, unit_id: int
+) -> Row[Any] | None:
+    """(installation_id, serial) of an open installation with this meter or at its address."""
+    rows = await conn.execute(
+        _TAKEN, {"serial": serial, "host": host, "port": port, "unit_id": unit_id}
+    )
+    return rows.first()
+
+
+async def insert_installation(conn: AsyncConnection, values: dict[str, Any]) -> int:
+    """Values: account_id, usage_point_id, serial, profile, host, port, unit_id, plan_code,
+    opening_register_wh, now. The open meter's serial and address are unique.
+    """
+    installation_id: int = (await conn.execute(_INSTALLATION, values)).scalar_one()
+    return installation_id
+
+
+async def close(conn: AsyncConnection, account_id: int, now: datetime) -> Sequence[Row[Any]]:
+    """Close the account and its installations at what was last billed.
+
+    Returns (installation_id, closing_register_wh) of each.
+    """
+    await conn.execute(
+        text("UPDATE account SET closed_at = :now WHERE account_id = :account_id"),
+        {"account_id": account_id, "now": now},
+    )
+    closed = await conn.execute(_CLOSE_INSTALLATIONS, {"account_id": account_id, "now": now})
+    return closed.all()

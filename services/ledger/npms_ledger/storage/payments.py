@@ -1,0 +1,102 @@
+"""Payments that were credited or reversed: each once, whatever came first."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_BEGIN = text(
+    """
+    INSERT INTO payment (payment_id, account_id, amount_micro, currency, source, reference)
+    VALUES (:payment_id, :account_id, :amount_micro, :currency, :source, :reference)
+    ON CONFLICT (payment_id) DO NOTHING
+    """
+)
+_SETTLE = text(
+    """
+    UPDATE payment
+    SET settled_at = :settled_at, credit_journal_id = :journal_id, reference = :reference
+    WHERE payment_id = :payment_id
+    """
+)
+_REVERSE = text(
+    """
+    UPDATE payment
+    SET reversed_at = :reversed_at, reversal_id = :reversal_id, reversal_reason = :reason,
+        reversal_journal_id = :journal_id
+    WHERE payment_id = :payment_id
+    """
+)
+
+
+async def lock(
+    conn: AsyncConnection,
+    payment_id: UUID,
+    *,
+    account_id: int,
+    amount_micro: int,
+    currency: str,
+    source: str,
+    reference: str,
+) -> Row[Any]:
+    """The payment's row, made if this is the first word of it, locked."""
+    await conn.execute(
+        _BEGIN,
+        {
+            "payment_id": payment_id,
+            "account_id": account_id,
+            "amount_micro": amount_micro,
+            "currency": currency,
+            "source": source,
+            "reference": reference,
+        },
+    )
+    rows = await conn.execute(
+        text("SELECT * FROM payment WHERE payment_id = :payment_id FOR UPDATE"),
+        {"payment_id": payment_id},
+    )
+    return rows.one()
+
+
+async def settle(
+    conn: AsyncConnection,
+    payment_id: UUID,
+    *,
+    settled_at: datetime,
+    journal_id: UUID | None,
+    reference: str,
+) -> None:
+    """Note that it settled; without a journal where it had been reversed before."""
+    await conn.execute(
+        _SETTLE,
+        {
+            "payment_id": payment_id,
+            "settled_at": settled_at,
+            "journal_id": journal_id,
+            "reference": reference,
+        },
+    )
+
+
+async def reverse(
+    conn: AsyncConnection,
+    payment_id: UUID,
+    *,
+    reversal_id: UUID,
+    reversed_at: datetime,
+    reason: str,
+    journal_id: UUID | None,
+) -> None:
+    """Note that it was reversed; without a journal where it had never been credited."""
+    await conn.execute(
+        _REVERSE,
+        {
+            "payment_id": payment_id,
+            "reversal_id": reversal_id,
+            "reversed_at": reversed_at,
+            "reason": reason,
+            "journal_id": journal_id,
+        },
+    )

@@ -1,0 +1,76 @@
+"""Credit policies: one head per code, every version kept."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_VERSIONS = text(
+    """
+    SELECT code, version, document FROM credit_policy_version
+    WHERE (code, version) IN
+        (SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:versions AS int[])))
+    """
+)
+_CURRENT = text(
+    """
+    SELECT v.code, v.version, c.currency, v.document, v.written_by, v.written_at
+    FROM credit_policy c JOIN credit_policy_version v USING (code, version)
+    WHERE c.code = :code
+    """
+)
+_HEAD = text(
+    """
+    INSERT INTO credit_policy AS p (code, version, currency) VALUES (:code, 1, :currency)
+    ON CONFLICT (code) DO UPDATE SET version = p.version + 1
+    RETURNING version, currency
+    """
+)
+_ADD = text(
+    """
+    INSERT INTO credit_policy_version (code, version, document, written_by, written_at)
+    VALUES (:code, :version, CAST(:document AS jsonb), :written_by, :written_at)
+    """
+)
+
+
+async def load_versions(
+    conn: AsyncConnection, versions: Collection[tuple[str, int]]
+) -> Sequence[Row[Any]]:
+    """(code, version, document) of each wanted version."""
+    codes = [code for code, _ in versions]
+    numbers = [version for _, version in versions]
+    return (await conn.execute(_VERSIONS, {"codes": codes, "versions": numbers})).all()
+
+
+async def current(conn: AsyncConnection, code: str) -> Row[Any] | None:
+    """The version in force, or None."""
+    return (await conn.execute(_CURRENT, {"code": code})).first()
+
+
+async def add_version(
+    conn: AsyncConnection,
+    *,
+    code: str,
+    currency: str,
+    document: dict[str, Any],
+    written_by: str,
+    written_at: datetime,
+) -> int:
+    """Write the next version and put it in force; returns its number."""
+    head = (await conn.execute(_HEAD, {"code": code, "currency": currency})).one()
+    await conn.execute(
+        _ADD,
+        {
+            "code": code,
+            "version": head.version,
+            "document": json.dumps(document),
+            "written_by": written_by,
+            "written_at": written_at,
+        },
+    )
+    version: int = head.version
+    return version

@@ -1,0 +1,139 @@
+"""Positions, locked and written by sets."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_LOCK_TALLIES = text(
+    """
+    SELECT account_id, balance_micro, seq, wake_micro FROM position
+    WHERE account_id = ANY(CAST(:account_ids AS bigint[]))
+    ORDER BY account_id FOR UPDATE
+    """
+)
+_LOCK = text(
+    """
+    SELECT account_id FROM position WHERE account_id = ANY(CAST(:account_ids AS bigint[]))
+    ORDER BY account_id FOR UPDATE
+    """
+)
+_LOAD = text(
+    """
+    SELECT p.*, a.currency, a.time_zone, a.policy_code, c.version AS policy_version
+    FROM position p JOIN account a USING (account_id) JOIN credit_policy c ON c.code = a.policy_code
+    WHERE p.account_id = ANY(CAST(:account_ids AS bigint[])) ORDER BY p.account_id
+    """
+)
+_UPDATE_TALLIES = text(
+    """
+    UPDATE position p SET balance_micro = t.balance_micro, seq = t.seq
+    FROM unnest(CAST(:account_ids AS bigint[]), CAST(:balances_micro AS bigint[]),
+                CAST(:seqs AS bigint[])) AS t (account_id, balance_micro, seq)
+    WHERE p.account_id = t.account_id
+    """
+)
+COLUMNS = {
+    "account_id": "bigint",
+    "balance_micro": "bigint",
+    "seq": "bigint",
+    "wake_micro": "bigint",
+    "debt_micro": "bigint",
+    "emergency_used_micro": "bigint",
+    "emergency": "emergency_state",
+    "warned_micro": "bigint",
+    "was_in_credit": "boolean",
+    "told": "told",
+    "supply_on": "boolean",
+    "reason": "text",
+    "protected": "boolean",
+    "closed": "boolean",
+}
+_ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in COLUMNS.items())
+_NAMES = ", ".join(COLUMNS)
+_INSERT = text(f"INSERT INTO position ({_NAMES}) SELECT * FROM unnest({_ARRAYS})")  # noqa: S608
+_SET = ", ".join(f"{name} = n.{name}" for name in COLUMNS if name != "account_id")
+_UPDATE = text(
+    f"UPDATE position p SET {_SET} FROM unnest({_ARRAYS}) AS n ({_NAMES}) "  # noqa: S608
+    "WHERE p.account_id = n.account_id"
+)
+_DUE = text(
+    """
+    SELECT p.account_id FROM decision_due d JOIN position p USING (account_id)
+    WHERE d.decide_at <= :now ORDER BY d.decide_at LIMIT :limit
+    FOR UPDATE OF p SKIP LOCKED
+    """
+)
+_SCHEDULE = text(
+    """
+    INSERT INTO decision_due (account_id, decide_at)
+    SELECT * FROM unnest(CAST(:account_ids AS bigint[]), CAST(:times AS timestamptz[]))
+    ON CONFLICT (account_id) DO UPDATE SET decide_at = excluded.decide_at
+    """
+)
+_UNSCHEDULE = text(
+    "DELETE FROM decision_due WHERE account_id = ANY(CAST(:account_ids AS bigint[]))"
+)
+_SCHEDULE_POLICY = text(
+    """
+    INSERT INTO decision_due (account_id, decide_at)
+    SELECT account_id, :now FROM account WHERE policy_code = :code
+    ON CONFLICT (account_id) DO UPDATE SET decide_at = least(decision_due.decide_at, :now)
+    """
+)
+
+
+async def lock_tallies(conn: AsyncConnection, account_ids: Collection[int]) -> dict[int, list[int]]:
+    """[balance_micro, seq, wake_micro] by account, locked in the order of ids."""
+    rows = await conn.execute(_LOCK_TALLIES, {"account_ids": list(account_ids)})
+    return {account_id: tally for account_id, *tally in rows}
+
+
+async def update_tallies(
+    conn: AsyncConnection, account_ids: list[int], *, balances_micro: list[int], seqs: list[int]
+) -> None:
+    await conn.execute(
+        _UPDATE_TALLIES,
+        {"account_ids": account_ids, "balances_micro": balances_micro, "seqs": seqs},
+    )
+
+
+async def lock(conn: AsyncConnection, account_ids: Collection[int]) -> None:
+    await conn.execute(_LOCK, {"account_ids": list(account_ids)})
+
+
+async def load(conn: AsyncConnection, account_ids: Collection[int]) -> Sequence[Row[Any]]:
+    """Everything of locked positions, with currency, time zone and policy of their accounts."""
+    return (await conn.execute(_LOAD, {"account_ids": list(account_ids)})).all()
+
+
+async def insert(conn: AsyncConnection, columns: dict[str, list[Any]]) -> None:
+    """New positions, as columns named as in COLUMNS."""
+    await conn.execute(_INSERT, columns)
+
+
+async def update(conn: AsyncConnection, columns: dict[str, list[Any]]) -> None:
+    """Whole positions, as columns named as in COLUMNS."""
+    await conn.execute(_UPDATE, columns)
+
+
+async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[int]:
+    """Accounts whose time to decide has come, locked; those in other hands are left to them."""
+    return list((await conn.execute(_DUE, {"now": now, "limit": limit})).scalars())
+
+
+async def schedule(conn: AsyncConnection, times: dict[int, datetime | None]) -> None:
+    """When each account must next be decided; None when time alone changes nothing."""
+    never = [account_id for account_id, at in times.items() if at is None]
+    due = {account_id: at for account_id, at in times.items() if at is not None}
+    if never:
+        await conn.execute(_UNSCHEDULE, {"account_ids": never})
+    if due:
+        await conn.execute(_SCHEDULE, {"account_ids": list(due), "times": list(due.values())})
+
+
+async def schedule_policy(conn: AsyncConnection, code: str, now: datetime) -> None:
+    """Let every account on the policy be decided soon."""
+    await conn.execute(_SCHEDULE_POLICY, {"code": code, "now": now})

@@ -1,0 +1,121 @@
+"""The journal: added to, never changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_JOURNAL = text(
+    """
+    INSERT INTO journal (journal_id, kind, posted_at, payment_id)
+    VALUES (:journal_id, :kind, :posted_at, :payment_id)
+    """
+)
+_SYSTEM = text(
+    """
+    INSERT INTO system_posting (journal_id, ledger_account, currency, amount_micro)
+    SELECT :journal_id, s.* FROM unnest(
+        CAST(:ledger_accounts AS text[]), CAST(:currencies AS text[]),
+        CAST(:amounts_micro AS bigint[])) AS s
+    """
+)
+_CHARGES = text(
+    """
+    INSERT INTO posting (account_id, seq, journal_id, amount_micro, after_micro, bucket, kind,
+                         installation_id, from_register_wh, to_register_wh, from_at, to_at,
+                         energy_wh, plan_version_id, tax_micro, lines)
+    SELECT c.account_id, c.seq, :journal_id, -c.amount_micro, c.after_micro, 'balance', 'charge',
+           c.installation_id, c.from_register_wh, c.to_register_wh, to_timestamp(c.from_s),
+           to_timestamp(c.to_s), c.energy_wh, c.plan_version_id, c.tax_micro, c.lines
+    FROM unnest(
+        CAST(:account_id AS bigint[]), CAST(:seq AS bigint[]), CAST(:amount_micro AS bigint[]),
+        CAST(:after_micro AS bigint[]), CAST(:installation_id AS bigint[]),
+        CAST(:from_register_wh AS bigint[]), CAST(:to_register_wh AS bigint[]),
+        CAST(:from_s AS bigint[]), CAST(:to_s AS bigint[]), CAST(:energy_wh AS bigint[]),
+        CAST(:plan_version_id AS bigint[]), CAST(:tax_micro AS bigint[]), CAST(:lines AS text[])
+    ) AS c (account_id, seq, amount_micro, after_micro, installation_id, from_register_wh,
+            to_register_wh, from_s, to_s, energy_wh, plan_version_id, tax_micro, lines)
+    """
+)
+_ENTRIES = text(
+    """
+    INSERT INTO posting (account_id, seq, journal_id, bucket, kind, amount_micro, after_micro)
+    SELECT e.account_id, e.seq, :journal_id, e.bucket, e.kind, e.amount_micro, e.after_micro
+    FROM unnest(
+        CAST(:account_ids AS bigint[]), CAST(:seqs AS bigint[]), CAST(:buckets AS bucket[]),
+        CAST(:kinds AS posting_kind[]), CAST(:amounts_micro AS bigint[]),
+        CAST(:afters_micro AS bigint[])
+    ) AS e (account_id, seq, bucket, kind, amount_micro, after_micro)
+    """
+)
+
+EntryRow = tuple[int, int, str, str, int, int]
+"""(account_id, seq, bucket, kind, amount_micro, after_micro)"""
+SystemRow = tuple[str, str, int]
+"""(ledger_account, currency, amount_micro)"""
+
+
+async def insert_journal(
+    conn: AsyncConnection,
+    *,
+    journal_id: UUID,
+    kind: str,
+    posted_at: datetime,
+    payment_id: UUID | None = None,
+) -> None:
+    await conn.execute(
+        _JOURNAL,
+        {
+            "journal_id": journal_id,
+            "kind": kind,
+            "posted_at": posted_at,
+            "payment_id": payment_id,
+        },
+    )
+
+
+async def insert_system(conn: AsyncConnection, journal_id: UUID, rows: Sequence[SystemRow]) -> None:
+    """The system's side of a journal, one row per account and currency."""
+    if not rows:
+        return
+    accounts, currencies, amounts = map(list, zip(*rows, strict=True))
+    await conn.execute(
+        _SYSTEM,
+        {
+            "journal_id": journal_id,
+            "ledger_accounts": accounts,
+            "currencies": currencies,
+            "amounts_micro": amounts,
+        },
+    )
+
+
+async def insert_charges(
+    conn: AsyncConnection, journal_id: UUID, columns: dict[str, list[Any]]
+) -> None:
+    """Charges as columns of equal length: those of ChargesBatch, `lines` as text, and
+    `seq`, `after_micro`.
+    """
+    await conn.execute(_CHARGES, {"journal_id": journal_id, **columns})
+
+
+async def insert_entries(conn: AsyncConnection, journal_id: UUID, rows: Sequence[EntryRow]) -> None:
+    """Every other posting to customers' buckets."""
+    if not rows:
+        return
+    account_ids, seqs, buckets, kinds, amounts, afters = map(list, zip(*rows, strict=True))
+    await conn.execute(
+        _ENTRIES,
+        {
+            "journal_id": journal_id,
+            "account_ids": account_ids,
+            "seqs": seqs,
+            "buckets": buckets,
+            "kinds": kinds,
+            "amounts_micro": amounts,
+            "afters_micro": afters,
+        },
+    )

@@ -1,0 +1,105 @@
+"""Desired and reported state of each installation's supply."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_CHANGE = text(
+    """
+    UPDATE supply s
+    SET state = d.state, revision = s.revision + 1, reason = d.reason, decided_at = :now
+    FROM unnest(CAST(:account_ids AS bigint[]), CAST(:states AS supply_state[]),
+                CAST(:reasons AS text[])) AS d (account_id, state, reason),
+         installation i
+    WHERE s.account_id = d.account_id AND i.installation_id = s.installation_id
+      AND i.closed_at IS NULL AND s.state <> d.state
+    RETURNING s.installation_id, s.account_id, s.state, s.revision, s.reason
+    """
+)
+_FIRST = text(
+    """
+    INSERT INTO supply (installation_id, account_id, state, revision, reason, decided_at)
+    VALUES (:installation_id, :account_id, :state, 1, :reason, :now)
+    """
+)
+_REPORT = text(
+    """
+    UPDATE supply
+    SET reported_state = :state, reported_revision = :revision, verified = :verified,
+        observed_at = :observed_at, detail = :detail
+    WHERE installation_id = :installation_id
+      AND (observed_at IS NULL OR observed_at <= :observed_at)
+    """
+)
+_OF_ACCOUNT = text("SELECT * FROM supply WHERE account_id = :account_id ORDER BY installation_id")
+
+ChangeRow = tuple[int, str, str]
+"""(account_id, state, reason)"""
+
+
+async def change(
+    conn: AsyncConnection, rows: Sequence[ChangeRow], now: datetime
+) -> Sequence[Row[Any]]:
+    """Give every open installation of the accounts its new desired state, under a new revision.
+
+    Returns what changed: (installation_id, account_id, state, revision, reason).
+    """
+    account_ids, states, reasons = map(list, zip(*rows, strict=True))
+    changed = await conn.execute(
+        _CHANGE,
+        {"account_ids": account_ids, "states": states, "reasons": reasons, "now": now},
+    )
+    return changed.all()
+
+
+async def insert(
+    conn: AsyncConnection,
+    installation_id: int,
+    *,
+    account_id: int,
+    state: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    """The first desired state, revision 1."""
+    await conn.execute(
+        _FIRST,
+        {
+            "installation_id": installation_id,
+            "account_id": account_id,
+            "state": state,
+            "reason": reason,
+            "now": now,
+        },
+    )
+
+
+async def report(
+    conn: AsyncConnection,
+    installation_id: int,
+    *,
+    state: str,
+    revision: int | None,
+    verified: bool,
+    observed_at: datetime,
+    detail: str,
+) -> None:
+    """What the relay was seen to be; an older sight does not replace a newer one."""
+    await conn.execute(
+        _REPORT,
+        {
+            "installation_id": installation_id,
+            "state": state,
+            "revision": revision,
+            "verified": verified,
+            "observed_at": observed_at,
+            "detail": detail,
+        },
+    )
+
+
+async def of_account(conn: AsyncConnection, account_id: int) -> Sequence[Row[Any]]:
+    return (await conn.execute(_OF_ACCOUNT, {"account_id": account_id})).all()
