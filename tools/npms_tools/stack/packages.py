@@ -55,6 +55,7 @@ def install(packages: list[str], *, progress: Progress) -> None:
             advice="install them, or give NPMS_POSTGRES_URL and NPMS_AMQP_URL",
         )
     become = _become_root(names)
+    units = [*packages, *([] if shutil.which("epmd") else ["epmd.socket", "epmd.service"])]
     with _no_services(become):
         progress(f"installing {names}: reading the package lists")
         updated = _apt(become, "update")
@@ -65,7 +66,7 @@ def install(packages: list[str], *, progress: Progress) -> None:
             f"apt-get could not install {names}: {_last_word(result) or _last_word(updated)}",
             advice="install them by hand, or give NPMS_POSTGRES_URL and NPMS_AMQP_URL",
         )
-    _keep_from_booting(become, packages)
+    _keep_from_booting(become, units)
 
 
 def _become_root(names: str) -> list[str]:
@@ -111,9 +112,7 @@ def _no_services(become: list[str]) -> Iterator[None]:
         subprocess.run([*become, "rm", "-f", str(POLICY)], check=True)
 
 
-def _keep_from_booting(become: list[str], packages: list[str]) -> None:
+def _keep_from_booting(become: list[str], units: list[str]) -> None:
     """The stranger's machine should not gain servers of its own at the next boot."""
     if shutil.which("systemctl") is not None:
-        subprocess.run(
-            [*become, "systemctl", "disable", *packages], capture_output=True, check=False
-        )
+        _succeeds([*become, "systemctl", "disable", *units])
