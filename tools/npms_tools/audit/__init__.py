@@ -1,0 +1,1 @@
+"""The audit: proof, from all five databases, that money and energy were conserved."""

@@ -1,0 +1,58 @@
+"""Where the five databases and the broker's management are: the environment, else a local stack."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from npms_shared.messaging.topology import PUBLISHERS
+from npms_tools.stack import Stack
+
+SERVICES = PUBLISHERS
+MANAGEMENT_VARIABLE = "NPMS_MANAGEMENT_URL"
+AMQP_VARIABLE = "NPMS_AMQP_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The management interface, with user and password, and the virtual host that is ours."""
+
+    management_url: str
+    vhost: str
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """`databases` has a PostgreSQL URL for each service; without `broker` no queue is seen."""
+
+    databases: Mapping[str, str]
+    broker: Broker | None = None
+
+
+def variable_of(service: str) -> str:
+    """NPMS_METER_GATEWAY_DATABASE_URL."""
+    return f"NPMS_{service.replace('-', '_').upper()}_DATABASE_URL"
+
+
+def find_places(stack_name: str, *, environment: Mapping[str, str] = os.environ) -> Places:
+    """URLs given in the environment win; what is missing is the local stack's."""
+    given = {service: environment.get(variable_of(service), "") for service in SERVICES}
+    missing = [service for service, url in given.items() if not url]
+    if not missing:
+        return Places(given, _given_broker(environment))
+    stack = Stack(stack_name)
+    made = stack.databases(missing)
+    own = {service: database.url for service, database in made.items()}
+    urls = stack.urls()
+    broker = _broker(urls.management_url, urls.amqp_url)
+    return Places(given | own, _given_broker(environment) or broker)
+
+
+def _given_broker(environment: Mapping[str, str]) -> Broker | None:
+    return _broker(environment.get(MANAGEMENT_VARIABLE), environment.get(AMQP_VARIABLE, ""))
+
+
+def _broker(management_url: str | None, amqp_url: str) -> Broker | None:
+    if not management_url:
+        return None
+    return Broker(management_url.rstrip("/"), unquote(urlsplit(amqp_url).path[1:]) or "/")

@@ -1,0 +1,71 @@
+"""All rules on one set of snapshots; what looks broken is looked at again before it is said."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from npms_tools.audit.drained import wait_until_drained
+from npms_tools.audit.findings import Result
+from npms_tools.audit.places import Places
+from npms_tools.audit.snapshots import Snapshots, take_snapshots
+
+Progress = Callable[[str], None]
+Check = Callable[[Snapshots, "Options"], Awaitable[Result]]
+
+LOOK_AGAIN_S = (1.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`sample`: how many installations the slow rater rates. `stale_minutes`: how long a relay may
+    be seen other than desired. `look_again_s`: pauses before a broken rule is looked at again."""
+
+    drain_seconds: float = 20
+    sample: int = 200
+    stale_minutes: int = 10
+    look_again_s: tuple[float, ...] = LOOK_AGAIN_S
+
+
+async def prove(
+    places: Places, options: Options, *, checks: Sequence[Check], progress: Progress
+) -> list[Result]:
+    """One result a rule, that of the drained queues last.
+
+    Snapshots of five databases are not of one instant. What is on its way between
+    two of them passes; what is broken stays, so only subjects that are broken in
+    every look count.
+    """
+    drained = await wait_until_drained(places, seconds=options.drain_seconds, progress=progress)
+    results = await _look(places, options, checks=checks, progress=progress)
+    for pause_s in options.look_again_s:
+        doubtful = [i for i, result in enumerate(results) if not result.holds]
+        if not doubtful:
+            break
+        await asyncio.sleep(pause_s)
+        again = await _look(
+            places, options, checks=[checks[i] for i in doubtful], progress=progress
+        )
+        for i, second in zip(doubtful, again, strict=True):
+            results[i] = _still_broken(results[i], second)
+    return [*results, drained]
+
+
+def _still_broken(first: Result, second: Result) -> Result:
+    subjects = {finding.subject for finding in first.findings}
+    second.findings = [finding for finding in second.findings if finding.subject in subjects]
+    return second
+
+
+async def _look(
+    places: Places, options: Options, *, checks: Sequence[Check], progress: Progress
+) -> list[Result]:
+    results = []
+    async with take_snapshots(places) as snapshots:
+        for check in checks:
+            begun = monotonic()
+            result = await check(snapshots, options)
+            word = "ok" if result.holds else f"{len(result.findings)} broken"
+            progress(f"{result.rule}: {word} ({monotonic() - begun:.1f} s)")
+            results.append(result)
+    return results
