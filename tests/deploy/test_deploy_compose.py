@@ -114,6 +114,13 @@ def test_ports_are_published_on_loopback_only() -> None:
     assert len(set(ports)) == len(ports)
 
 
+def test_the_tools_have_the_commands_they_are_started_with() -> None:
+    tools = [c for c in CONTAINERS.values() if c["image"].startswith("npms/tools")]
+    started = {c["command"][0] for c in tools if "entrypoint" not in c}
+    assert started
+    assert started <= set(COMMANDS)
+
+
 def test_every_service_has_its_databases_in_the_init_script() -> None:
     script = (ROOT / "deploy/compose/postgres/10-databases.sh").read_text()
     named = re.search(r"for service in ([\w ]+);", script)
