@@ -119,7 +119,7 @@ def _meters(plan: Plan, now_ms: int) -> Iterable[Meter]:
         port = plan.port_base + gateway if plan.port_base else -1 - gateway
         yield Meter(
             serial=f"SIM{number + 1:05d}",
-            map=maps[(number + position) % len(maps)],
+            map=maps[(gateway + position) % len(maps)],
             host=plan.host,
             port=port,
             unit_id=position + 1,
