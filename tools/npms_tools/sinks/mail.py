@@ -33,7 +33,7 @@ def _email(mail: EmailMessage, envelope: Envelope) -> Email:
         sender=str(envelope.mail_from),
         recipients=tuple(envelope.rcpt_tos),
         subject=str(mail["Subject"] or ""),
-        text=str(part.get_content()) if part else "",
+        text=str(part.get_content()).replace("\r\n", "\n") if part else "",
         arrived_at=wall_now(),
     )
 

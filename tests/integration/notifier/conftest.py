@@ -1,0 +1,73 @@
+"""A notifier on a fresh database, with real sinks on loopback."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+
+import httpx
+import pytest
+from tests.integration.notifier.parts import API_KEY, NOW, Notifier
+from tests.support.databases import TestDatabase
+from tests.support.tokens import TestIssuer
+
+from npms_notifier.api.app import build_app
+from npms_notifier.channels.mail import MailSender, MailServer
+from npms_notifier.channels.sms import SmsOperator, SmsSender
+from npms_notifier.domain.contacts import Channel
+from npms_notifier.domain.deliveries import RetryPolicy
+from npms_notifier.handlers.deliver import DeliveryLoop, Pace
+from npms_notifier.handlers.notify import Herald
+from npms_notifier.templates.rendering import Renderer
+from npms_shared.clock import ManualClock
+from npms_tools.sinks.server import HOST, Sinks, running_sinks
+
+
+@pytest.fixture
+async def sinks() -> AsyncIterator[Sinks]:
+    async with running_sinks(api_key=API_KEY) as sinks:
+        yield sinks
+
+
+@pytest.fixture
+async def mail_sender(sinks: Sinks) -> MailSender:
+    server = MailServer(host=HOST, port=sinks.smtp_port, sender="credit@npms.example", timeout_s=5)
+    return MailSender(server, ManualClock(NOW))
+
+
+@pytest.fixture
+async def sms_sender(sinks: Sinks) -> AsyncIterator[SmsSender]:
+    sender = SmsSender(
+        SmsOperator(url=f"{sinks.url}/sms", api_key=API_KEY, sender="NPMS", timeout_s=5)
+    )
+    yield sender
+    await sender.close()
+
+
+@pytest.fixture
+async def notifier(
+    database_for: Callable[[str], Awaitable[TestDatabase]],
+    issuer: TestIssuer,
+    mail_sender: MailSender,
+    sms_sender: SmsSender,
+) -> Notifier:
+    database = (await database_for("notifier")).database
+    clock = ManualClock(NOW)
+    herald = Herald(Renderer(brand="NPMS"), clock)
+    loop = DeliveryLoop(
+        database,
+        {Channel.EMAIL: mail_sender, Channel.SMS: sms_sender},
+        clock,
+        policy=RetryPolicy(attempts=3, first=timedelta(seconds=5)),
+        pace=Pace(
+            timeout=timedelta(seconds=5),
+            lease=timedelta(seconds=60),
+            look=timedelta(milliseconds=20),
+        ),
+    )
+    return Notifier(database, clock, herald, loop, build_app(database, herald, issuer.verifier()))
+
+
+@pytest.fixture
+async def rest(notifier: Notifier) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(notifier.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://notifier/v1") as client:
+        yield client

@@ -1,0 +1,45 @@
+"""A notifier in parts, and who it speaks to."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+
+from npms_notifier.domain.contacts import Channel, Contact
+from npms_notifier.handlers.accounts import learn_account
+from npms_notifier.handlers.deliver import DeliveryLoop
+from npms_notifier.handlers.notify import Herald
+from npms_notifier.storage.records import Account
+from npms_shared.clock import ManualClock
+from npms_shared.db.engine import Database
+
+API_KEY = "for-tests-only"
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
+EMAIL = Contact(Channel.EMAIL, "wanjiku@example.org")
+PHONE = Contact(Channel.SMS, "+254712345678")
+
+
+@dataclass(slots=True)
+class Notifier:
+    """The parts of a notifier, without its broker."""
+
+    database: Database
+    clock: ManualClock
+    herald: Herald
+    loop: DeliveryLoop
+    app: FastAPI
+
+    async def open_account(
+        self, account_id: int, *contacts: Contact, customer_id: int = 77, language: str = "en"
+    ) -> None:
+        account = Account(
+            account_id=account_id,
+            customer_id=customer_id,
+            customer_name="Wanjiku Kamau",
+            currency="KES",
+            time_zone="Africa/Nairobi",
+            language=language,
+            opened_at=NOW,
+        )
+        async with self.database.transaction() as conn:
+            await learn_account(conn, account, contacts)

@@ -1,0 +1,212 @@
+"""Notices queued once, sent under a lease, retried, given up, reported."""
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import text
+from tests.integration.notifier.parts import EMAIL, NOW, PHONE, Notifier
+
+from npms_notifier.channels.base import OutgoingMessage
+from npms_notifier.domain import notices
+from npms_notifier.domain.contacts import Channel, Contact
+from npms_notifier.domain.deliveries import RetryPolicy, State
+from npms_notifier.domain.errors import AccountUnknown
+from npms_notifier.domain.notices import Money, Notice
+from npms_notifier.domain.quiet_hours import parse_quiet_hours
+from npms_notifier.handlers.deliver import DeliveryLoop, Pace
+from npms_notifier.handlers.notify import Herald
+from npms_notifier.invariants import RULES
+from npms_notifier.storage import deliveries
+from npms_notifier.storage.records import Delivery
+from npms_shared.contracts.notifier import DeliveryReported
+from npms_shared.db import invariants
+from npms_shared.ids import new_id
+from npms_tools.sinks.server import Sinks
+
+RESTORED = notices.credit_restored(balance=Money(20_000_000, "KES"))
+LOW = notices.low_balance(balance=Money(1, "KES"), to_avoid_cut=Money(9, "KES"))
+
+
+async def tell(
+    notifier: Notifier, notice: Notice = RESTORED, message_id: UUID | None = None
+) -> int:
+    async with notifier.database.transaction() as conn:
+        return await notifier.herald.tell(
+            conn, notice, account_id=1, message_id=message_id or new_id()
+        )
+
+
+async def rows(notifier: Notifier) -> list[Delivery]:
+    async with notifier.database.connect() as conn:
+        return await deliveries.list_of(conn, 1, before=None, most=100)
+
+
+async def said(notifier: Notifier) -> list[DeliveryReported]:
+    async with notifier.database.connect() as conn:
+        found = await conn.execute(text("SELECT body FROM outbox ORDER BY id"))
+        return [DeliveryReported.model_validate_json(body) for body in found.scalars()]
+
+
+async def fault(sinks: Sinks, channel: str, *, status: int, times: int) -> None:
+    async with httpx.AsyncClient(base_url=sinks.url) as client:
+        await client.post("/faults", json={"channel": channel, "next": times, "status": status})
+
+
+async def test_a_notice_goes_to_every_usable_contact_once(notifier: Notifier, sinks: Sinks) -> None:
+    unusable = Contact(Channel.SMS, "0712", fault="not_an_e164_number")
+    await notifier.open_account(1, EMAIL, unusable, PHONE)
+    message_id = new_id()
+    assert await tell(notifier, message_id=message_id) == 2
+    assert await tell(notifier, message_id=message_id) == 2
+    assert await notifier.loop.run_pass() == 2
+    assert await notifier.loop.run_pass() == 0
+    assert [sms.to for sms in sinks.store.sms] == [PHONE.address]
+    assert [mail.recipients for mail in sinks.store.emails] == [(EMAIL.address,)]
+    sent = await rows(notifier)
+    assert {(d.state, d.attempts, d.error, d.settled_at) for d in sent} == {
+        (State.SENT, 1, None, NOW)
+    }
+    assert {d.reference for d in sent} == {sinks.store.sms[0].id, "kept"}
+    assert {(r.delivery_id, r.channel, r.state, r.attempts) for r in await said(notifier)} == {
+        (d.delivery_id, d.channel.value, "sent", 1) for d in sent
+    }
+
+
+async def test_it_is_written_in_the_language_of_the_account(
+    notifier: Notifier, sinks: Sinks
+) -> None:
+    await notifier.open_account(1, PHONE, language="sw")
+    await tell(notifier)
+    await notifier.loop.run_pass()
+    assert "salio" in sinks.store.sms[0].text
+
+
+async def test_nothing_is_queued_for_an_account_not_heard_of(notifier: Notifier) -> None:
+    with pytest.raises(AccountUnknown):
+        await tell(notifier)
+
+
+async def test_a_fault_is_retried_later_and_then_given_up(notifier: Notifier, sinks: Sinks) -> None:
+    await notifier.open_account(1, PHONE)
+    await fault(sinks, "sms", status=503, times=9)
+    await tell(notifier)
+    states = []
+    for wait in (5, 20, 80):
+        await notifier.loop.run_pass()
+        assert await notifier.loop.run_pass() == 0, "not before its time"
+        [delivery] = await rows(notifier)
+        states.append((delivery.state, delivery.attempts))
+        assert "503" in (delivery.error or "")
+        notifier.clock.advance(timedelta(seconds=wait))
+    assert states == [(State.RETRYING, 1), (State.RETRYING, 2), (State.FAILED, 3)]
+    assert await notifier.loop.run_pass() == 0
+    assert [(r.state, r.attempts) for r in await said(notifier)] == [("failed", 3)]
+
+
+class SilentSender:
+    """Takes the message and never answers."""
+
+    async def send(self, _message: OutgoingMessage) -> str:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def close(self) -> None: ...
+
+
+async def test_who_does_not_answer_in_time_is_asked_again(notifier: Notifier) -> None:
+    await notifier.open_account(1, PHONE)
+    await tell(notifier)
+    loop = DeliveryLoop(
+        notifier.database,
+        {Channel.SMS: SilentSender()},
+        notifier.clock,
+        policy=RetryPolicy(attempts=3, first=timedelta(seconds=5)),
+        pace=Pace(
+            timeout=timedelta(milliseconds=20), lease=timedelta(seconds=60), look=timedelta(1)
+        ),
+    )
+    await loop.run_pass()
+    [delivery] = await rows(notifier)
+    assert (delivery.state, delivery.attempts, delivery.error) == (State.RETRYING, 1, "timeout")
+
+
+async def test_a_retry_that_succeeds_is_sent(notifier: Notifier, sinks: Sinks) -> None:
+    await notifier.open_account(1, EMAIL)
+    await fault(sinks, "email", status=451, times=1)
+    await tell(notifier)
+    await notifier.loop.run_pass()
+    notifier.clock.advance(timedelta(seconds=5))
+    await notifier.loop.run_pass()
+    [delivery] = await rows(notifier)
+    assert (delivery.state, delivery.attempts, delivery.error) == (State.SENT, 2, None)
+    assert len(sinks.store.emails) == 1
+
+
+async def test_a_refused_number_is_given_up_at_once(notifier: Notifier, sinks: Sinks) -> None:
+    await notifier.open_account(1, PHONE)
+    await fault(sinks, "sms", status=422, times=1)
+    await tell(notifier)
+    await notifier.loop.run_pass()
+    [delivery] = await rows(notifier)
+    assert (delivery.state, delivery.attempts) == (State.FAILED, 1)
+
+
+async def test_what_a_dead_process_held_goes_again_under_the_same_id(
+    notifier: Notifier, sinks: Sinks
+) -> None:
+    await notifier.open_account(1, PHONE)
+    await tell(notifier)
+    at = notifier.clock.wall_now()
+    async with notifier.database.transaction() as conn:
+        [held] = await deliveries.claim(conn, at=at, lease_until=at + timedelta(seconds=60), most=5)
+    assert await notifier.loop.run_pass() == 0, "it is leased"
+    notifier.clock.advance(timedelta(seconds=61))
+    assert await notifier.loop.run_pass() == 1
+    assert sinks.store.sms[0].client_reference == str(held.delivery_id)
+    async with notifier.database.transaction() as conn:
+        late = await deliveries.settle_failed(conn, held, error="late", at=at)
+    assert not late, "a lease that was lost settles nothing"
+    [delivery] = await rows(notifier)
+    assert (delivery.state, delivery.attempts) == (State.SENT, 2)
+
+
+async def test_two_processes_share_the_work(notifier: Notifier) -> None:
+    await notifier.open_account(1, PHONE)
+    for _ in range(4):
+        await tell(notifier)
+    at = notifier.clock.wall_now()
+    lease = at + timedelta(seconds=60)
+    async with notifier.database.transaction() as one, notifier.database.transaction() as other:
+        first = await deliveries.claim(one, at=at, lease_until=lease, most=3)
+        second = await deliveries.claim(other, at=at, lease_until=lease, most=3)
+    assert (len(first), len(second)) == (3, 1)
+    assert not {d.delivery_id for d in first} & {d.delivery_id for d in second}
+
+
+async def test_what_can_wait_waits_for_the_morning(notifier: Notifier) -> None:
+    notifier.herald = Herald(
+        notifier.herald.renderer, notifier.clock, parse_quiet_hours("21:00-07:00")
+    )
+    notifier.clock.advance(timedelta(hours=12))  # 23:00 in Nairobi
+    await notifier.open_account(1, PHONE)
+    await tell(notifier, LOW)
+    assert await notifier.loop.run_pass() == 0
+    await tell(notifier, RESTORED)
+    assert await notifier.loop.run_pass() == 1
+    notifier.clock.advance(timedelta(hours=8))
+    assert await notifier.loop.run_pass() == 1
+
+
+async def test_rules_hold_and_find_what_is_left_lying(notifier: Notifier) -> None:
+    await notifier.open_account(1, PHONE)
+    await tell(notifier)
+    async with notifier.database.transaction() as conn:
+        await conn.execute(text("UPDATE delivery SET due_at = now() - interval '59 minutes'"))
+    assert await invariants.check(notifier.database, RULES) == []
+    async with notifier.database.transaction() as conn:
+        await conn.execute(text("UPDATE delivery SET due_at = now() - interval '61 minutes'"))
+    [violation] = await invariants.check(notifier.database, RULES)
+    assert violation.rule.name == "deliveries_are_attended_to"
