@@ -71,8 +71,10 @@ async def busy(house: House) -> Database:
     ("fault", "rule"),
     [
         (
-            "UPDATE payment SET credited_at = now(), to_debt_micro = 0, to_emergency_micro = 0, "
-            "to_balance_micro = 5 WHERE reference = 'a'",
+            (
+                "UPDATE payment SET credited_at = now(), to_debt_micro = 0, "
+                "to_emergency_micro = 0, to_balance_micro = 5 WHERE reference = 'a'"
+            ),
             "credits_are_whole",
         ),
         ("DELETE FROM suspense_item WHERE state = 'open'", "arrivals_have_one_place"),
@@ -90,8 +92,10 @@ async def busy(house: House) -> Database:
         ),
         ("UPDATE voucher_batch SET value_micro = value_micro + 1", "vouchers_paid_once"),
         (
-            "UPDATE voucher SET payment_id = (SELECT payment_id FROM payment "
-            "WHERE reference = 'a') WHERE serial LIKE '%2'",
+            (
+                "UPDATE voucher SET payment_id = (SELECT payment_id FROM payment "
+                "WHERE reference = 'a') WHERE serial LIKE '%2'"
+            ),
             "redeemed_vouchers_paid",
         ),
         ("UPDATE checkout SET query_at = NULL", "orders_are_followed_up"),

@@ -149,7 +149,7 @@ async def test_bad_payments_are_refused_and_leave_nothing(
     house: House, changes: dict[str, Any], code: str
 ) -> None:
     await house.open_account(1)
-    answer = await house.post("/v1/payments", money_in(**changes))
+    answer = await house.post("/v1/payments", money_in() | changes)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert await house.count("arrival") == 0
     assert await house.count("idempotency_key") == 0
