@@ -15,12 +15,15 @@ PORT = Annotated[int, typer.Option(envvar="NPMS_PAYSIM_PORT", help="port to list
 SECRET = Annotated[
     str, typer.Option(envvar="NPMS_PAYSIM_WEBHOOK_SECRET", help="`whsec_…` that signs webhooks")
 ]
+PUBLIC = Annotated[str, typer.Option(envvar="NPMS_PAYSIM_PUBLIC_URL", help="where payers reach it")]
 
 
 @app.command()
-def run(secret: SECRET, host: HOST = "127.0.0.1", port: PORT = 8090) -> None:
+def run(
+    secret: SECRET, host: HOST = "127.0.0.1", port: PORT = 8090, public_url: PUBLIC = ""
+) -> None:
     """Serve until SIGTERM."""
-    provider = create_provider(secret=secret, public_url=f"http://{host}:{port}")
+    provider = create_provider(secret=secret, public_url=public_url or f"http://127.0.0.1:{port}")
     uvicorn.run(provider, host=host, port=port, log_level="warning", access_log=False)
 
 
