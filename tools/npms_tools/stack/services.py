@@ -14,6 +14,7 @@ import psutil
 
 from npms_tools.stack import processes
 from npms_tools.stack.databases import ServiceDatabase
+from npms_tools.stack.development import development_variables
 from npms_tools.stack.errors import StackError
 from npms_tools.stack.local import Stack
 from npms_tools.stack.memory import Memory
@@ -142,7 +143,8 @@ class ServiceProcess:
 class Services:
     """All five on one stack, each with its database, port and log.
 
-    `extra` holds variables for single services, `common` for all of them.
+    `extra` holds variables for single services, `common` for all of them; what a
+    development machine has is filled in below them and below the environment.
     """
 
     def __init__(
@@ -158,6 +160,7 @@ class Services:
         self._folder, self._stack = stack.folder, stack
         self._amqp_url = amqp_url or stack.urls().amqp_url
         self._extra, self._common = extra or {}, common or {}
+        self._development = development_variables(stack.memory)
         self._jwks_path = stack.issuer.jwks_path
         self._processes = {service: self._make(service) for service in SERVICES}
 
@@ -215,9 +218,10 @@ class Services:
             amqp_url=self._amqp_url,
             jwks_path=self._jwks_path,
         )
+        given = {**self._development.get(service, {}), **os.environ}
         return ServiceProcess(
             service,
-            environment={**os.environ, **own, **self._common, **self._extra.get(service, {})},
+            environment={**given, **own, **self._common, **self._extra.get(service, {})},
             memory=self._stack.memory,
             log=logs / f"{service}.log",
             pid_file=PidFile(self._folder / "services" / f"{service}.pid"),
