@@ -1,7 +1,9 @@
 """Accounts taken in hand under their locks, and put back with all that follows from a change."""
 
+import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,16 +19,16 @@ from npms_ledger.domain.journal import balanced
 from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import EmergencyState, Position, Told
 from npms_ledger.handlers.errors import AccountUnknown
-from npms_ledger.storage import policies, positions, postings, supplies
+from npms_ledger.storage import positions, postings, supplies
 from npms_shared.contracts.ledger import SupplyDesired
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 
-Version = tuple[str, int]
 
-_policies: dict[Version, CreditPolicy] = {}
-"""Versions never change, so what was read once holds."""
-_POLICIES_KEPT = 10_000
+@lru_cache(maxsize=4096)
+def read_policy(document: str) -> CreditPolicy:
+    """A stored document as a policy; the same text is always the same policy."""
+    return from_document(json.loads(document))
 
 
 async def take(conn: AsyncConnection, account_id: int) -> Account:
@@ -46,26 +48,10 @@ async def take_all(conn: AsyncConnection, account_ids: Collection[int]) -> dict[
 async def take_locked(conn: AsyncConnection, account_ids: Collection[int]) -> dict[int, Account]:
     """Accounts whose positions this transaction has locked already, or only wants to read."""
     rows = await positions.load(conn, account_ids)
-    known = await read_policies(conn, {(row.policy_code, row.policy_version) for row in rows})
-    return {
-        row.account_id: _account(row, known[row.policy_code, row.policy_version]) for row in rows
-    }
+    return {row.account_id: _account(row) for row in rows}
 
 
-async def read_policies(
-    conn: AsyncConnection, versions: Collection[Version]
-) -> dict[Version, CreditPolicy]:
-    missing = [version for version in versions if version not in _policies]
-    if missing:
-        if len(_policies) > _POLICIES_KEPT:
-            _policies.clear()
-            missing = list(versions)
-        for row in await policies.load_versions(conn, missing):
-            _policies[row.code, row.version] = from_document(row.document)
-    return _policies
-
-
-def _account(row: Row[Any], policy: CreditPolicy) -> Account:
+def _account(row: Row[Any]) -> Account:
     position = Position(
         balance_micro=row.balance_micro,
         debt_micro=row.debt_micro,
@@ -82,7 +68,7 @@ def _account(row: Row[Any], policy: CreditPolicy) -> Account:
         account_id=row.account_id,
         currency=row.currency,
         zone=ZoneInfo(row.time_zone),
-        policy=policy,
+        policy=read_policy(row.policy),
         position=position,
         seq=row.seq,
         reason=Reason(row.reason),

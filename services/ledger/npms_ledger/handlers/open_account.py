@@ -20,11 +20,10 @@ from npms_ledger.handlers.errors import (
     CustomerUnknown,
     MeterTaken,
     PlanUnknown,
-    PolicyUnknown,
     ProfileUnknown,
 )
-from npms_ledger.handlers.policies import write_policy
-from npms_ledger.storage import catalogue, installations, policies, positions, postings, supplies
+from npms_ledger.handlers.policies import read_policy, write_policy
+from npms_ledger.storage import catalogue, installations, positions, postings, supplies
 from npms_shared.contracts.ledger import (
     AccountOpened,
     Contact,
@@ -161,11 +160,9 @@ async def _policy_code(
             conn, code, policy=command.policy, currency=command.currency, now=now, by=by
         )
         return code
-    row = await policies.current(conn, command.policy)
-    if row is None:
-        raise PolicyUnknown(command.policy)
-    if row.currency != command.currency:
-        raise CurrencyMismatch("credit policy", row.currency, command.currency)
+    written = await read_policy(conn, command.policy)
+    if written.currency != command.currency:
+        raise CurrencyMismatch("credit policy", written.currency, command.currency)
     return command.policy
 
 
@@ -208,14 +205,12 @@ async def _open_position(
     conn: AsyncConnection, ids: _Ids, command: OpenAccount, now: datetime
 ) -> Account:
     """Debt first, so that the first decision sees it."""
-    row = await policies.current(conn, ids.policy_code)
-    assert row is not None
-    known = await books.read_policies(conn, [(row.code, row.version)])
+    written = await read_policy(conn, ids.policy_code)
     account = Account(
         account_id=ids.account_id,
         currency=command.currency,
         zone=ZoneInfo(command.time_zone),
-        policy=known[row.code, row.version],
+        policy=written.policy,
         position=Position(protected=command.protected),
     )
     counterparts = {}

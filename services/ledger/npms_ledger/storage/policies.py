@@ -1,20 +1,12 @@
 """Credit policies: one head per code, every version kept."""
 
 import json
-from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_VERSIONS = text(
-    """
-    SELECT code, version, document FROM credit_policy_version
-    WHERE (code, version) IN
-        (SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:versions AS int[])))
-    """
-)
 _CURRENT = text(
     """
     SELECT v.code, v.version, c.currency, v.document, v.written_by, v.written_at
@@ -35,15 +27,6 @@ _ADD = text(
     VALUES (:code, :version, CAST(:document AS jsonb), :written_by, :written_at)
     """
 )
-
-
-async def load_versions(
-    conn: AsyncConnection, versions: Collection[tuple[str, int]]
-) -> Sequence[Row[Any]]:
-    """(code, version, document) of each wanted version."""
-    codes = [code for code, _ in versions]
-    numbers = [version for _, version in versions]
-    return (await conn.execute(_VERSIONS, {"codes": codes, "versions": numbers})).all()
 
 
 async def current(conn: AsyncConnection, code: str) -> Row[Any] | None:

@@ -22,8 +22,10 @@ _LOCK = text(
 )
 _LOAD = text(
     """
-    SELECT p.*, a.currency, a.time_zone, a.policy_code, c.version AS policy_version
-    FROM position p JOIN account a USING (account_id) JOIN credit_policy c ON c.code = a.policy_code
+    SELECT p.*, a.currency, a.time_zone, CAST(v.document AS text) AS policy
+    FROM position p JOIN account a USING (account_id)
+    JOIN credit_policy c ON c.code = a.policy_code
+    JOIN credit_policy_version v ON v.code = c.code AND v.version = c.version
     WHERE p.account_id = ANY(CAST(:account_ids AS bigint[])) ORDER BY p.account_id
     """
 )
@@ -105,7 +107,7 @@ async def lock(conn: AsyncConnection, account_ids: Collection[int]) -> None:
 
 
 async def load(conn: AsyncConnection, account_ids: Collection[int]) -> Sequence[Row[Any]]:
-    """Everything of locked positions, with currency, time zone and policy of their accounts."""
+    """Everything of locked positions, with currency, time zone and policy document."""
     return (await conn.execute(_LOAD, {"account_ids": list(account_ids)})).all()
 
 

@@ -1,0 +1,41 @@
+"""Each planted fault breaks the rule that watches for it."""
+
+import pytest
+from sqlalchemy import text
+from tests.integration.ledger.house import M
+
+from npms_shared.db.engine import Database
+
+FAULTS = [
+    ("UPDATE posting SET after_micro = after_micro + 1 WHERE seq = 2", "postings_chain"),
+    ("UPDATE position SET balance_micro = balance_micro + 1", "position_is_last_posting"),
+    ("UPDATE position SET balance_micro = balance_micro + 1", "balance_is_sum_of_postings"),
+    ("UPDATE position SET debt_micro = 1 WHERE account_id = 2", "no_money_without_posting"),
+    ("DELETE FROM posting WHERE seq = 2", "postings_have_no_holes"),
+    ("DELETE FROM posting WHERE seq = 1", "postings_begin_at_one"),
+    ("UPDATE posting SET from_register_wh = 1 WHERE seq = 3", "registers_chain"),
+    ("UPDATE position SET reason = 'friendly_hours'", "supply_has_a_reason"),
+    ("UPDATE supply SET state = 'off' WHERE account_id = 1", "supply_is_told"),
+    ("UPDATE position SET balance_micro = -5 WHERE account_id = 1", "floor_is_kept"),
+    ("UPDATE system_posting SET amount_micro = amount_micro + 1", "journals_sum_to_zero"),
+    ("DELETE FROM posting WHERE kind = 'top_up'", "payments_credited_once"),
+    ("UPDATE posting SET lines = '[]' WHERE seq = 3", "charge_lines_sum"),
+    (
+        "UPDATE posting SET journal_id = gen_random_uuid() WHERE seq = 3",
+        "journals_are_known",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fault", "rule"), FAULTS, ids=[rule for _, rule in FAULTS])
+async def test_a_planted_fault_is_found(house, fault, rule):
+    opened = await house.open()
+    await house.open()
+    await house.pay(opened["account_id"], 100 * M)
+    await house.charge((opened, M), (opened, 2 * M))
+    assert await house.broken() == []
+    owner = Database(house.made.migration_url)
+    async with owner.transaction() as conn:
+        await conn.execute(text(fault))
+    await owner.close()
+    assert rule in await house.broken()
