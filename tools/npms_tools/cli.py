@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stack": ("npms_tools.stack.commands:app", "PostgreSQL and RabbitMQ on this machine"),
     "parked": ("npms_tools.stack.commands:parked", "List, show, replay or drop parked messages"),
     "revision": ("npms_tools.revision:revision", "Begin a service's next migration"),
+    "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
     "token": ("npms_tools.stack.commands:token", "Print a token of the development issuer"),
 }
 """Name: where a typer app (of several verbs) or a function (one command) is, and a line of help."""

@@ -5,3 +5,6 @@ from npms_payments.settings import PaymentsSettings
 from npms_shared.runtime import make_cli
 
 app = make_cli(PaymentsSettings, build, help_text="Top-ups: vouchers, providers, suspense.")
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,331 @@
+"""The story that the demonstration tells, step by step; a step that is not observed ends it."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+
+from npms_tools.demo import setting
+from npms_tools.demo.clients import Clients, NotObservedError
+from npms_tools.demo.scene import Scene
+from npms_tools.demo.street_life import CURRENCY, Household, households
+
+HERO_LOAD_W, EVENING_LOAD_W, QUIET_LOAD_W = 3600, 2400, 900
+
+
+class Story:
+    """What is known so far: who lives where, what was paid, what was seen."""
+
+    def __init__(self, scene: Scene, console: Console) -> None:
+        self.scene, self.console = scene, console
+        self.api = Clients(scene)
+        self.run = secrets.token_hex(4)
+        self.homes: list[Household] = []
+        self.observed: list[tuple[str, str]] = []
+        self.used_pin = self.reference = self.payment_id = ""
+
+    @property
+    def hero(self) -> Household:
+        """Runs out, borrows, is cut, pays, is back."""
+        return self._switched(0)
+
+    @property
+    def online_payer(self) -> Household:
+        return self._switched(1)
+
+    @property
+    def friend(self) -> Household:
+        """Runs out in friendly hours."""
+        return self._switched(2)
+
+    def _switched(self, position: int) -> Household:
+        return [home for home in self.homes if home.meter["has_relay"]][position]
+
+    def play(self) -> None:
+        """All steps in their order; raises StackError at the first that fails."""
+        steps: tuple[tuple[str, Callable[[], str]], ...] = (
+            ("Accounts opened", self.open_accounts),
+            ("Top-ups, supply on", self.top_up),
+            ("A debit explained", self.explain_debit),
+            ("Low balance warned once", self.warn),
+            ("Emergency credit", self.borrow),
+            ("Exhausted: cut and kept on", self.cut),
+            ("Top-up through the waterfall", self.restore),
+            ("Refused and ignored", self.refuse),
+        )
+        for number, (title, step) in enumerate(steps, start=1):
+            with self.console.status(f"[{number}/9] {title} …"):
+                seen = step()
+            self.observed.append((title, seen))
+            self.console.print(f"[green]✓[/green] [{number}/9] [bold]{title}[/bold]: {seen}")
+
+    # 1
+
+    def open_accounts(self) -> str:
+        self.homes = households(self.api.get("street", "/meters"))
+        for code, document in setting.plans().items():
+            setting.ensure_plan(self.api, code, document)
+        setting.put_policies(self.api, self.scene.timeline.local_now())
+        profiles = {home.meter["profile"] for home in self.homes}
+        known = setting.accounts_by_serial(self.api)
+        fresh = 0
+        for home in self.homes:
+            if home.serial not in known:
+                known[home.serial] = self._open(home)
+                fresh += 1
+            home.account_id, home.installation_id = known[home.serial]
+        return (
+            f"{fresh} opened in one call each, {len(self.homes) - fresh} kept from before; "
+            f"{len(profiles)} register maps behind {len({h.meter['port'] for h in self.homes})} "
+            "gateway addresses"
+        )
+
+    def _open(self, home: Household) -> tuple[int, int]:
+        special = home.serial
+        policy = "street-evening" if special == self.friend.serial else "street"
+        debt = "400.00" if special == self.hero.serial else None
+        body = home.opening(plan=setting.plan_of(home.number), policy=policy, debt=debt)
+        path, key = "/v1/accounts", f"open-{home.serial}-{self.run}"
+        answer = self.api.wait_for(
+            f"an account for {home.name}", lambda: self._try_open(path, body, key)
+        )
+        return int(answer["account_id"]), int(answer["installation_id"])
+
+    def _try_open(self, path: str, body: dict[str, Any], key: str) -> dict[str, Any] | None:
+        """Plans and profiles reach the ledger by message: until then they are unknown to it."""
+        answer = self.api.call("POST", "ledger", path, json=body, key=key)
+        if answer.status_code == 422 and answer.json()["code"] in {
+            "unknown_plan",
+            "unknown_profile",
+        }:
+            return None
+        if answer.is_error:
+            raise NotObservedError(f"opening was refused: {answer.text}")
+        opened: dict[str, Any] = answer.json()
+        return opened
+
+    # 2
+
+    def top_up(self) -> str:
+        self._wait_known_to_payments()
+        for home in self.homes:
+            if home.serial not in {self.hero.serial, self.online_payer.serial, self.friend.serial}:
+                self._pay_by_bank(home, "700.00")
+        self._pay_by_bank(self.friend, "60.00")
+        self._redeem(self.hero, "120.00")
+        outcome = self._pay_online(self.online_payer, "500.00")
+        self.api.wait_for(
+            "supply on, of the voucher's and of the online payer",
+            lambda: all(self._relay_is(home, "on") for home in (self.hero, self.online_payer)),
+        )
+        return (
+            f"voucher 120.00 for {self.hero.name}, 500.00 online for {self.online_payer.name} "
+            f"(webhook: {outcome}); relays closed and read back"
+        )
+
+    def _wait_known_to_payments(self) -> None:
+        def known() -> bool:
+            paths = (f"/v1/accounts/{home.account_id}/payments" for home in self.homes)
+            return all(self.api.call("GET", "payments", path).is_success for path in paths)
+
+        self.api.wait_for("payments knows every account", known)
+
+    def _pay_by_bank(self, home: Household, amount: str, occasion: str = "first") -> None:
+        reference = f"FT-{self.run}-{home.number}-{occasion}"
+        self._bank_payment(str(home.account_id), amount, reference)
+
+    def _bank_payment(self, account_number: str, amount: str, reference: str) -> dict[str, Any]:
+        body = {
+            "account_number": account_number,
+            "amount": {"amount": amount, "currency": CURRENCY},
+            "source": "bank",
+            "reference": reference,
+        }
+        answer: dict[str, Any] = self.api.post("payments", "/v1/payments", body, key=reference)
+        return answer
+
+    def _redeem(self, home: Household, amount: str) -> None:
+        value = {"value": {"amount": amount, "currency": CURRENCY}, "count": 1}
+        batch = self.api.post(
+            "payments", "/v1/voucher-batches", value, key=f"batch-{secrets.token_hex(4)}"
+        )
+        self.api.post("payments", f"/v1/voucher-batches/{batch['batch_id']}/activate")
+        self.used_pin = batch["vouchers"][0]["pin"]
+        path = f"/v1/accounts/{home.account_id}/vouchers"
+        self.api.post("payments", path, {"pin": self.used_pin}, key=f"redeem-{batch['batch_id']}")
+
+    def _pay_online(self, home: Household, amount: str) -> str:
+        """Order, pay at the provider, which calls back; returns the outcome of its webhook."""
+        order = self.api.post(
+            "payments",
+            f"/v1/accounts/{home.account_id}/top-ups",
+            {"amount": {"amount": amount, "currency": CURRENCY}, "provider": "paysim"},
+            key=f"order-{secrets.token_hex(4)}",
+        )
+        self.reference = order["checkout"]["reference"]
+        paid = self.api.post("paysim", f"/checkouts/{self.reference}/pay", {})
+        self.payment_id = order["payment_id"]
+        return str(paid["deliveries"][0]["answer"]["outcome"])
+
+    def _account(self, home: Household) -> dict[str, Any]:
+        account: dict[str, Any] = self.api.get("ledger", f"/v1/accounts/{home.account_id}")
+        return account
+
+    def _relay_is(self, home: Household, state: str) -> bool:
+        """The ledger heard it from a read-back, and the meter itself agrees."""
+        meter = self.api.get("street", f"/meters/{home.serial}")
+        supply = self._account(home)["supply"][0]
+        reported = supply["reported"]
+        return (
+            meter["relay"] == state
+            and reported is not None
+            and reported["verified"]
+            and reported["state"] == state == supply["desired"]["state"]
+        )
+
+    # 3
+
+    def explain_debit(self) -> str:
+        self._load(self.hero, HERO_LOAD_W)
+        self._load(self.friend, EVENING_LOAD_W)
+        entry = self.api.wait_for("a debit on the statement", self._newest_debit)
+        charge = entry["charge"]
+        lines = ", ".join(
+            f"{line['component']} {line['period']}/{line['block']} {line['amount']['amount']}"
+            for line in charge["lines"]
+        )
+        return (
+            f"registers {charge['register_from']['value']} → {charge['register_to']['value']} kWh, "
+            f"plan {charge['plan_code']} version {charge['plan_version']}: {lines}; "
+            f"tax {charge['tax']['amount']}; balance after {entry['after']['amount']}"
+        )
+
+    def _newest_debit(self) -> dict[str, Any] | None:
+        page = self.api.get("ledger", f"/v1/accounts/{self.hero.account_id}/statement")
+        debits = [e for e in page["items"] if e["charge"] and float(e["charge"]["energy"]["value"])]
+        return debits[0] if debits else None
+
+    def _load(self, home: Household, power_w: int | None) -> None:
+        self.api.post("street", f"/meters/{home.serial}/load", {"power_w": power_w})
+
+    # 4
+
+    def warn(self) -> str:
+        email = self.api.wait_for("the low-balance e-mail", lambda: self._warnings()[0])
+        sms = self.api.wait_for("the low-balance SMS", lambda: self._warnings()[1])
+        self._load(self.hero, QUIET_LOAD_W)
+        return f"1 e-mail “{email[0]['subject']}”, 1 SMS “{sms[0]['text']}”"
+
+    def _warnings(self) -> tuple[list[Any], list[Any]]:
+        """(e-mails, SMS) of the template low_balance at the hero's addresses, in this run."""
+        path = f"/v1/accounts/{self.hero.account_id}/deliveries"
+        told = {
+            delivery["body"]
+            for delivery in self.api.get("notifier", path)["items"]
+            if delivery["template"] == "low_balance"
+        }
+        emails = self.api.get("sinks", "/emails", to=self.hero.email)
+        sms = self.api.get("sinks", "/sms", to=self.hero.phone)
+        return (
+            [e for e in emails if any(_same(e["text"], body) for body in told)],
+            [s for s in sms if s["text"] in told],
+        )
+
+    # 5
+
+    def borrow(self) -> str:
+        self.api.wait_for("an offer of emergency credit", lambda: self._emergency("selectable"))
+        self.api.post("ledger", f"/v1/accounts/{self.hero.account_id}/emergency-credit")
+        self._load(self.hero, HERO_LOAD_W)
+        self.api.wait_for(
+            "emergency credit in use",
+            lambda: self._emergency("in_use") or self._emergency("exhausted"),
+        )
+        credit = self._account(self.hero)["emergency_credit"]
+        return f"offered, accepted by a call, in use: {credit['used']['amount']} of " + str(
+            credit["limit"]["amount"]
+        )
+
+    def _emergency(self, state: str) -> bool:
+        return bool(self._account(self.hero)["emergency_credit"]["state"] == state)
+
+    # 6
+
+    def cut(self) -> str:
+        self.api.wait_for(f"{self.hero.name} cut", lambda: self._relay_is(self.hero, "off"))
+        kept = self.api.wait_for(
+            f"{self.friend.name} kept on in friendly hours", self._kept_on, seconds=90
+        )
+        self._load(self.friend, QUIET_LOAD_W)
+        emails, sms = self._warnings()
+        if (len(emails), len(sms)) != (1, 1):
+            raise NotObservedError(f"warned {len(emails)} and {len(sms)} times in one descent")
+        register = self.api.get("street", f"/meters/{self.hero.serial}")
+        return (
+            f"{self.hero.name}: relay open, read back, {register['power_w']} W; "
+            f"{self.friend.name}: balance {kept['balance']['amount']}, stays on "
+            f"({kept['supply_reason']})"
+        )
+
+    def _kept_on(self) -> dict[str, Any] | None:
+        account = self._account(self.friend)
+        held = account["supply_reason"] == "friendly_hours" and account["supply_desired"] == "on"
+        relay = self.api.get("street", f"/meters/{self.friend.serial}")["relay"]
+        return account if held and relay == "on" else None
+
+    # 7
+
+    def restore(self) -> str:
+        before = self._account(self.hero)
+        self._load(self.hero, QUIET_LOAD_W)
+        self._pay_online(self.hero, "200.00")
+        credit = self.api.wait_for("the credit's receipt", self._receipt)
+        self.api.wait_for(f"{self.hero.name} back on", lambda: self._relay_is(self.hero, "on"))
+        self._pay_by_bank(self.friend, "300.00", "again")
+        parts = [credit[name]["amount"] for name in ("to_debt", "to_emergency", "to_balance")]
+        return (
+            f"needed {before['amount_to_clear']['amount']}; 200.00 = debt {parts[0]} + emergency "
+            f"{parts[1]} + balance {parts[2]}; relay closed, verified"
+        )
+
+    def _receipt(self) -> dict[str, Any] | None:
+        payment = self.api.get("payments", f"/v1/payments/{self.payment_id}")
+        credit: dict[str, Any] | None = payment["credit"]
+        return credit
+
+    # 8
+
+    def refuse(self) -> str:
+        before = len(self._payments(self.hero))
+        again = self.api.post("paysim", f"/checkouts/{self.reference}/repeat", {})
+        forged = self.api.post(
+            "paysim", f"/checkouts/{self.reference}/repeat", {"webhook": "wrong_signature"}
+        )
+        late = self.api.post("paysim", f"/checkouts/{self.reference}/repeat", {"webhook": "late"})
+        voucher = self.api.call(
+            "POST",
+            "payments",
+            f"/v1/accounts/{self.friend.account_id}/vouchers",
+            json={"pin": self.used_pin},
+            key=f"reuse-{self.run}",
+        )
+        stray = self._bank_payment("999999999", "10.00", f"FT-{self.run}-stray")
+        seen = {
+            "duplicate webhook": again["deliveries"][0]["answer"].get("outcome"),
+            "wrong signature": forged["deliveries"][0]["status"],
+            "too old": late["deliveries"][0]["status"],
+            "reused voucher": voucher.json().get("code"),
+            "unknown account": stray.get("reason"),
+        }
+        wanted = ["duplicate", 401, 401, "voucher_refused", "account_unknown"]
+        if list(seen.values()) != wanted or len(self._payments(self.hero)) != before:
+            raise NotObservedError(f"refusals differ: {seen}")
+        return ", ".join(f"{what}: {answer}" for what, answer in seen.items())
+
+    def _payments(self, home: Household) -> list[Any]:
+        return self.api.pages("payments", f"/v1/accounts/{home.account_id}/payments")
+
+
+def _same(text: str, body: str) -> bool:
+    return " ".join(text.split()) == " ".join(body.split())
