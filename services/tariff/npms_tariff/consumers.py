@@ -1,0 +1,37 @@
+"""Readings in, installations in."""
+
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_shared.clock import Clock
+from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
+from npms_shared.contracts.meter_gateway import ReadingsBatch
+from npms_shared.messaging.subscriptions import (
+    EventSubscription,
+    Meta,
+    PartitionSubscription,
+    Subscription,
+)
+from npms_tariff.handlers.follow_installations import InstallationCloser, open_installation
+from npms_tariff.handlers.rate_readings import ReadingRater
+
+
+def subscriptions(
+    clock: Clock, *, partitions: int, future_tolerance: timedelta = timedelta(minutes=10)
+) -> list[Subscription]:
+    rater = ReadingRater(clock, future_tolerance=future_tolerance)
+    closer = InstallationCloser(clock, partitions=partitions)
+
+    async def handle(
+        conn: AsyncConnection, event: InstallationOpened | InstallationClosed, _meta: Meta
+    ) -> None:
+        if isinstance(event, InstallationOpened):
+            await open_installation(conn, event)
+        else:
+            await closer.close_installation(conn, event)
+
+    return [
+        EventSubscription("tariff.accounts", (InstallationOpened, InstallationClosed), handle),
+        PartitionSubscription(ReadingsBatch, rater.rate_readings, rater.forget),
+    ]

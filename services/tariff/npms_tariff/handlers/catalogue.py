@@ -1,0 +1,52 @@
+"""All plan versions, ready for rating, kept up to date by counting them."""
+
+from itertools import groupby
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_tariff.documents import PlanDocument
+from npms_tariff.domain.calendar import Calendar
+from npms_tariff.domain.tariff import Tariff
+from npms_tariff.storage import plans
+from npms_tariff.storage.plans import PlanVersion
+from npms_tariff.storage.states import StoredState
+
+
+class Catalogue:
+    """`generation` changes whenever a version was added: states made before are of no use then."""
+
+    def __init__(self) -> None:
+        self.generation = -1
+        self._tariffs: dict[int, Tariff] = {}
+        self._plans: dict[str, tuple[Tariff, ...]] = {}
+        self._calendars: dict[tuple[str, str], Calendar] = {}
+
+    async def refresh(self, conn: AsyncConnection) -> None:
+        """Learn of versions activated since; one count where there are none."""
+        if await plans.count_versions(conn) == self.generation:
+            return
+        versions = await plans.all_versions(conn)
+        self._tariffs = {version.plan_version_id: _tariff(version) for version in versions}
+        self._plans = {
+            code: tuple(self._tariffs[version.plan_version_id] for version in of_plan)
+            for code, of_plan in groupby(versions, key=lambda version: version.plan_code)
+        }
+        self._calendars = {}
+        self.generation = len(versions)
+
+    def calendar(self, plan_code: str, time_zone: str) -> Calendar:
+        """Shared by everyone on the plan in the zone."""
+        key = (plan_code, time_zone)
+        if key not in self._calendars:
+            self._calendars[key] = Calendar(self._plans.get(plan_code, ()), ZoneInfo(time_zone))
+        return self._calendars[key]
+
+    def tariff(self, stored: StoredState) -> Tariff | None:
+        """The version of the open scope; None before the first reading."""
+        return self._tariffs.get(stored.plan_version_id)
+
+
+def _tariff(version: PlanVersion) -> Tariff:
+    prices = PlanDocument.model_validate(version.document).prices()
+    return Tariff(version.plan_version_id, int(version.valid_from.timestamp()), prices)

@@ -1,0 +1,108 @@
+"""Installations open and close in the ledger; here rating begins and ends with them."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_shared.clock import Clock
+from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
+from npms_shared.messaging.partitions import partition_of
+from npms_shared.messaging.subscriptions import Unprocessable
+from npms_tariff.domain import refusal
+from npms_tariff.domain.rating import NoPlanInForce, rate
+from npms_tariff.domain.state import RatingState
+from npms_tariff.handlers.catalogue import Catalogue
+from npms_tariff.handlers.revive import load_states
+from npms_tariff.handlers.save_rated import Work, save
+from npms_tariff.storage import installations, plans, states
+from npms_tariff.storage.installations import Installation
+
+
+async def open_installation(conn: AsyncConnection, event: InstallationOpened) -> None:
+    """Begin rating at the opening register. Raises Unprocessable for a plan that does not fit."""
+    await _check_plan(conn, event)
+    await installations.lock_installations(conn, [event.installation_id])
+    await installations.add_installation(
+        conn,
+        Installation(
+            installation_id=event.installation_id,
+            account_id=event.account_id,
+            customer_id=event.customer_id,
+            plan_code=event.plan_code,
+            commodity=event.commodity,
+            currency=event.currency,
+            time_zone=event.time_zone,
+            opening_register_wh=event.opening_register_wh,
+            opened_at=event.opened_at,
+        ),
+    )
+    await states.add_state(
+        conn,
+        event.installation_id,
+        register_wh=event.opening_register_wh,
+        read_at_s=int(event.opened_at.timestamp()),
+    )
+
+
+async def _check_plan(conn: AsyncConnection, event: InstallationOpened) -> None:
+    plan = await plans.find_plan(conn, event.plan_code)
+    if plan is None:
+        raise Unprocessable("unknown_plan", f"no plan has the code {event.plan_code!r}")
+    if (plan.currency, plan.commodity) != (event.currency, event.commodity):
+        raise Unprocessable(
+            "plan_does_not_fit",
+            f"{plan.plan_code} is for {plan.commodity} in {plan.currency}, "
+            f"not {event.commodity} in {event.currency}",
+        )
+    try:
+        ZoneInfo(event.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise Unprocessable("unknown_time_zone", event.time_zone) from None
+
+
+class InstallationCloser:
+    """Rates up to the closing register, outside of the partition's consumer.
+
+    The consumer's cached state is stale afterwards: saving it fails by its version,
+    and it is loaded anew.
+    """
+
+    def __init__(self, clock: Clock, *, partitions: int) -> None:
+        self._clock, self._partitions = clock, partitions
+        self._catalogue = Catalogue()
+
+    async def close_installation(self, conn: AsyncConnection, event: InstallationClosed) -> None:
+        """Raises Unprocessable when there is no such open installation, StaleState to try again."""
+        closed = await installations.close_installation(
+            conn, event.installation_id, register_wh=event.closing_register_wh, at=event.closed_at
+        )
+        if not closed:
+            raise Unprocessable("unknown_installation", f"{event.installation_id} is not open")
+        await self._catalogue.refresh(conn)
+        found = await load_states(conn, self._catalogue, [event.installation_id])
+        work = self._rate_closing(found[event.installation_id], event)
+        partition = partition_of(event.account_id, self._partitions)
+        await save(conn, work, partition=partition, at=self._clock.now())
+
+    def _rate_closing(self, state: RatingState, event: InstallationClosed) -> Work:
+        """The closing register is a reading that no gateway took: it is not counted as one."""
+        at_s, register_wh = int(event.closed_at.timestamp()), event.closing_register_wh
+        work = Work(touched={state.installation_id: state})
+        reason = refusal.reason_against(
+            state,
+            account_id=event.account_id,
+            at_s=at_s,
+            register_wh=register_wh,
+            horizon_s=at_s,
+        )
+        if reason is None:
+            try:
+                rate(state, at_s, register_wh, work.rated[state.currency])
+                state.readings_billed -= 1
+            except NoPlanInForce:
+                reason = refusal.NO_PLAN
+        if reason not in {None, refusal.DUPLICATE}:
+            work.parked.append(
+                (state.installation_id, event.account_id, at_s, register_wh, str(reason))
+            )
+        return work

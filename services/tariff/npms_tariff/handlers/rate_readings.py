@@ -1,0 +1,130 @@
+"""The hot path: batches of readings of a partition become a batch of charges."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_shared.clock import Clock
+from npms_shared.contracts.meter_gateway import ReadingsBatch
+from npms_shared.messaging.subscriptions import Received
+from npms_tariff import metrics
+from npms_tariff.domain import refusal
+from npms_tariff.domain.rating import NoPlanInForce, rate
+from npms_tariff.domain.state import RatingState
+from npms_tariff.handlers.catalogue import Catalogue
+from npms_tariff.handlers.revive import load_states
+from npms_tariff.handlers.save_rated import Work, save
+from npms_tariff.storage.installations import lock_installations
+from npms_tariff.storage.states import StaleState
+
+CACHED_INSTALLATIONS = 250_000
+"""Per partition; beyond, a partition's cache begins anew."""
+
+
+@dataclass(slots=True)
+class Cache:
+    """States of one partition as last committed, under one generation of the catalogue."""
+
+    generation: int
+    states: dict[int, RatingState] = field(default_factory=dict)
+
+
+class ReadingRater:
+    """States are changed in memory first: the frame calls `forget` when that was not committed."""
+
+    def __init__(self, clock: Clock, *, future_tolerance: timedelta) -> None:
+        self._clock, self._tolerance = clock, future_tolerance
+        self._catalogue = Catalogue()
+        self._caches: dict[int, Cache] = {}
+
+    def forget(self, partition: int) -> None:
+        self._caches.pop(partition, None)
+
+    async def rate_readings(
+        self, conn: AsyncConnection, partition: int, received: list[Received[ReadingsBatch]]
+    ) -> None:
+        """Rate what can be, keep the rest aside with a reason. Raises StaleState."""
+        batches = [one.batch for one in received]
+        states = await self._states(conn, partition, batches)
+        now = self._clock.now()
+        horizon_s = int((now + self._tolerance).timestamp())
+        work = Work()
+        for batch in batches:
+            rate_batch(states, batch, work, horizon_s=horizon_s)
+        try:
+            await save(conn, work, partition=partition, at=now)
+        except StaleState:
+            metrics.STATE_STALE.inc()
+            raise
+        _count(work, sum(map(len, batches)))
+
+    async def _states(
+        self, conn: AsyncConnection, partition: int, batches: list[ReadingsBatch]
+    ) -> dict[int, RatingState]:
+        """The partition's cache, with every installation of the batches that is known."""
+        await self._catalogue.refresh(conn)
+        wanted = {one for batch in batches for one in batch.installation_id}
+        cache = self._caches.get(partition)
+        if cache is None or cache.generation != self._catalogue.generation:
+            cache = self._caches[partition] = Cache(self._catalogue.generation)
+        states = cache.states
+        missing = wanted - states.keys()
+        if missing:
+            if len(states) + len(missing) > CACHED_INSTALLATIONS:
+                states.clear()
+                missing = wanted
+            await self._load(conn, states, missing)
+        return states
+
+    async def _load(
+        self, conn: AsyncConnection, states: dict[int, RatingState], missing: set[int]
+    ) -> None:
+        """Those not found are looked for again once nobody can be opening them."""
+        states.update(await load_states(conn, self._catalogue, list(missing)))
+        unknown = list(missing - states.keys())
+        if unknown:
+            await lock_installations(conn, unknown)
+            states.update(await load_states(conn, self._catalogue, unknown))
+
+
+def rate_batch(
+    states: dict[int, RatingState], batch: ReadingsBatch, work: Work, *, horizon_s: int
+) -> None:
+    """Rate a batch's readings one after the other; nothing here waits for anything."""
+    rated, touched = work.rated, work.touched
+    for installation_id, account_id, at_s, register_wh in zip(
+        batch.installation_id, batch.account_id, batch.taken_at_s, batch.register_wh, strict=True
+    ):
+        state = states.get(installation_id)
+        if (
+            state is None
+            or not state.read_at_s < at_s <= state.ends_s
+            or register_wh < state.register_wh
+            or at_s > horizon_s
+            or state.account_id != account_id
+        ):
+            reason = refusal.reason_against(
+                state,
+                account_id=account_id,
+                at_s=at_s,
+                register_wh=register_wh,
+                horizon_s=horizon_s,
+            )
+            assert reason is not None
+            work.parked.append((installation_id, account_id, at_s, register_wh, reason))
+            continue
+        try:
+            rate(state, at_s, register_wh, rated[state.currency])
+        except NoPlanInForce:
+            parked = (installation_id, account_id, at_s, register_wh, refusal.NO_PLAN)
+            work.parked.append(parked)
+            continue
+        touched[installation_id] = state
+
+
+def _count(work: Work, readings: int) -> None:
+    metrics.READINGS_RATED.inc(readings - len(work.parked))
+    metrics.CHARGES_SAID.inc(sum(len(rated.charges) for rated in work.rated.values()))
+    for *_, reason in work.parked:
+        metrics.READINGS_PARKED.labels(reason=reason).inc()

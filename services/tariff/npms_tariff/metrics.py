@@ -1,0 +1,8 @@
+"""What tariff measures besides what every service does."""
+
+from prometheus_client import Counter
+
+READINGS_RATED = Counter("npms_tariff_readings_rated", "Readings billed")
+READINGS_PARKED = Counter("npms_tariff_readings_parked", "Readings kept aside", ["reason"])
+CHARGES_SAID = Counter("npms_tariff_charges", "Charges put into batches")
+STATE_STALE = Counter("npms_tariff_state_stale", "Batches rated again since state had changed")

@@ -1,0 +1,87 @@
+"""Who is metered where, on which plan, in which time zone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    installation_id: int
+    account_id: int
+    customer_id: int
+    plan_code: str
+    commodity: str
+    currency: str
+    time_zone: str
+    opening_register_wh: int
+    opened_at: datetime
+
+
+async def lock_installations(conn: AsyncConnection, installation_ids: Sequence[int]) -> None:
+    """Until the transaction ends nobody else opens, or parks readings of, unknown installations."""
+    await conn.execute(
+        text(
+            """
+            SELECT pg_advisory_xact_lock(hashtextextended('installation:' || id, 0))
+            FROM (SELECT unnest(CAST(:ids AS bigint[])) AS id ORDER BY 1) AS wanted
+            """
+        ),
+        {"ids": sorted(installation_ids)},
+    )
+
+
+async def add_installation(conn: AsyncConnection, opened: Installation) -> None:
+    await conn.execute(
+        text(
+            """
+            INSERT INTO installation (installation_id, account_id, customer_id, plan_code,
+                commodity, currency, time_zone, opening_register_wh, opened_at)
+            VALUES (:installation_id, :account_id, :customer_id, :plan_code,
+                :commodity, :currency, :time_zone, :opening_register_wh, :opened_at)
+            """
+        ),
+        {name: getattr(opened, name) for name in Installation.__slots__},
+    )
+
+
+async def close_installation(
+    conn: AsyncConnection, installation_id: int, *, register_wh: int, at: datetime
+) -> bool:
+    """False when there is no such installation or it is closed already."""
+    done = await conn.execute(
+        text(
+            """
+            UPDATE installation SET closing_register_wh = :register_wh, closed_at = :at
+            WHERE installation_id = :id AND closed_at IS NULL
+            """
+        ),
+        {"id": installation_id, "register_wh": register_wh, "at": at},
+    )
+    return done.rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHolder:
+    """Whose account it is, and the zone its days are counted in."""
+
+    customer_id: int
+    time_zone: str
+
+
+async def find_holder(conn: AsyncConnection, account_id: int) -> AccountHolder | None:
+    """None for an account without any installation."""
+    found = await conn.execute(
+        text(
+            """
+            SELECT customer_id, time_zone FROM installation
+            WHERE account_id = :id ORDER BY installation_id DESC LIMIT 1
+            """
+        ),
+        {"id": account_id},
+    )
+    row = found.one_or_none()
+    return AccountHolder(row.customer_id, row.time_zone) if row else None

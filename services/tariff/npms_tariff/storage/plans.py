@@ -1,0 +1,143 @@
+"""Plans and their versions: rows that are added and never changed."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    plan_code: str
+    name: str
+    commodity: str
+    currency: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlanVersion:
+    plan_version_id: int
+    plan_code: str
+    version: int
+    valid_from: datetime
+    document: dict[str, Any]
+    checksum: str
+    activated_at: datetime
+
+
+_PLAN = "SELECT plan_code, name, commodity, currency, created_at FROM plan"
+_VERSION = """
+    SELECT plan_version_id, plan_code, version, valid_from, document, checksum, activated_at
+    FROM plan_version
+"""
+
+
+def _version(row: Row[Any]) -> PlanVersion:
+    return PlanVersion(**row._mapping)
+
+
+async def add_plan(conn: AsyncConnection, plan: Plan, *, by: str) -> bool:
+    """False when the code is taken."""
+    done = await conn.execute(
+        text(
+            """
+            INSERT INTO plan (plan_code, name, commodity, currency, created_at, created_by)
+            VALUES (:plan_code, :name, :commodity, :currency, :created_at, :by)
+            ON CONFLICT DO NOTHING
+            """
+        ),
+        {**asdict(plan), "by": by},
+    )
+    return done.rowcount == 1
+
+
+async def add_version(
+    conn: AsyncConnection,
+    plan_code: str,
+    *,
+    valid_from: datetime,
+    document: dict[str, Any],
+    checksum: str,
+    at: datetime,
+    by: str,
+) -> PlanVersion:
+    """The next version of a plan; two at a time wait for each other."""
+    await conn.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended('plan:' || :code, 0))"),
+        {"code": plan_code},
+    )
+    row = await conn.execute(
+        text(
+            """
+            INSERT INTO plan_version (plan_code, version, valid_from, document, checksum,
+                                      activated_at, activated_by)
+            SELECT :plan_code, coalesce(max(version), 0) + 1, :valid_from,
+                   CAST(:document AS jsonb), :checksum, :at, :by
+            FROM plan_version WHERE plan_code = :plan_code
+            RETURNING plan_version_id, plan_code, version, valid_from, document, checksum,
+                      activated_at
+            """
+        ),
+        {
+            "plan_code": plan_code,
+            "valid_from": valid_from,
+            "document": json.dumps(document),
+            "checksum": checksum,
+            "at": at,
+            "by": by,
+        },
+    )
+    return _version(row.one())
+
+
+async def find_plan(conn: AsyncConnection, plan_code: str) -> Plan | None:
+    found = await conn.execute(text(f"{_PLAN} WHERE plan_code = :code"), {"code": plan_code})
+    row = found.one_or_none()
+    return Plan(**row._mapping) if row else None
+
+
+async def list_plans(conn: AsyncConnection, *, after: str, limit: int) -> list[Plan]:
+    """In the order of their codes."""
+    rows = await conn.execute(
+        text(f"{_PLAN} WHERE plan_code > :after ORDER BY plan_code LIMIT :limit"),
+        {"after": after, "limit": limit},
+    )
+    return [Plan(**row._mapping) for row in rows]
+
+
+async def find_version(conn: AsyncConnection, plan_code: str, version: int) -> PlanVersion | None:
+    found = await conn.execute(
+        text(f"{_VERSION} WHERE plan_code = :code AND version = :version"),
+        {"code": plan_code, "version": version},
+    )
+    row = found.one_or_none()
+    return _version(row) if row else None
+
+
+async def versions_of(
+    conn: AsyncConnection, plan_code: str, *, after: int, limit: int
+) -> list[PlanVersion]:
+    rows = await conn.execute(
+        text(
+            f"{_VERSION} WHERE plan_code = :code AND version > :after ORDER BY version LIMIT :limit"
+        ),
+        {"code": plan_code, "after": after, "limit": limit},
+    )
+    return [_version(row) for row in rows]
+
+
+async def count_versions(conn: AsyncConnection) -> int:
+    """How many there are; a higher count is a change, since versions are only added."""
+    count: int = (await conn.execute(text("SELECT count(*) FROM plan_version"))).scalar_one()
+    return count
+
+
+async def all_versions(conn: AsyncConnection) -> Sequence[PlanVersion]:
+    """In the order in which they take over, plan by plan."""
+    rows = await conn.execute(text(f"{_VERSION} ORDER BY plan_code, valid_from, version"))
+    return [_version(row) for row in rows]

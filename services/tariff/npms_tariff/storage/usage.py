@@ -1,0 +1,85 @@
+"""Energy and cost by local hour: closed hours in usage_hour, the open one in rating_state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_tariff.domain.state import ClosedHour
+
+Resolution = Literal["hour", "day", "month"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used of a commodity in hours that begin in one hour, day or month.
+
+    `begins_s` is the first of those hours.
+    """
+
+    begins_s: int
+    commodity: str
+    currency: str
+    energy_wh: int
+    amount_micro: int
+
+
+_ADD = text(
+    """
+    INSERT INTO usage_hour AS kept (installation_id, hour_s, energy_wh, amount_micro)
+    SELECT * FROM unnest(
+        CAST(:installation_id AS bigint[]), CAST(:hour_s AS bigint[]),
+        CAST(:energy_wh AS bigint[]), CAST(:amount_micro AS bigint[])
+    )
+    ON CONFLICT (installation_id, hour_s) DO UPDATE
+    SET energy_wh = kept.energy_wh + excluded.energy_wh,
+        amount_micro = kept.amount_micro + excluded.amount_micro
+    """
+)
+
+_READ = text(
+    """
+    SELECT min(hour_s), commodity, currency, CAST(sum(energy_wh) AS bigint),
+           CAST(sum(amount_micro) AS bigint)
+    FROM (
+        SELECT i.commodity, i.currency, i.time_zone, u.hour_s, u.energy_wh, u.amount_micro
+        FROM installation i JOIN usage_hour u USING (installation_id)
+        WHERE i.account_id = :account_id AND u.hour_s >= :from_s AND u.hour_s < :to_s
+        UNION ALL
+        SELECT i.commodity, i.currency, i.time_zone, s.hour_s, s.hour_wh, s.hour_micro
+        FROM installation i JOIN rating_state s USING (installation_id)
+        WHERE i.account_id = :account_id AND s.hour_s >= :from_s AND s.hour_s < :to_s
+          AND (s.hour_wh <> 0 OR s.hour_micro <> 0)
+    ) AS used
+    GROUP BY CASE WHEN :resolution = 'hour' THEN CAST(hour_s AS text)
+        ELSE CAST(date_trunc(:resolution, to_timestamp(hour_s) AT TIME ZONE time_zone) AS text) END,
+        commodity, currency
+    ORDER BY 1, 2
+    """
+)
+
+
+async def add_hours(conn: AsyncConnection, hours: Sequence[ClosedHour]) -> None:
+    ids, begun, energy, amounts = zip(*hours, strict=True)
+    await conn.execute(
+        _ADD,
+        {
+            "installation_id": ids,
+            "hour_s": begun,
+            "energy_wh": energy,
+            "amount_micro": amounts,
+        },
+    )
+
+
+async def read_usage(
+    conn: AsyncConnection, account_id: int, *, resolution: Resolution, from_s: int, to_s: int
+) -> list[Usage]:
+    """In the order of time, hours without any use left out."""
+    rows = await conn.execute(
+        _READ,
+        {"account_id": account_id, "resolution": resolution, "from_s": from_s, "to_s": to_s},
+    )
+    return [Usage(*row) for row in rows]
