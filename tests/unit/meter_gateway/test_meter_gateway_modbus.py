@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.pdu import DecodePDU
@@ -242,3 +243,12 @@ async def test_closing_a_bus_fails_what_waits() -> None:
             isinstance(fault, LinkFault)
             for fault in await asyncio.gather(*waiting, return_exceptions=True)
         )
+
+
+def test_it_works_on_the_loop_that_services_run_on() -> None:
+    async def read() -> tuple[int, ...]:
+        async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, _):
+            return await ask(port, timeout_s=2)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(read()) == (0x1234, 0x5678)

@@ -32,14 +32,15 @@ class Journal:
         await self._sights.put(sight)
 
     async def run(self) -> None:
-        """Write until cancelled."""
+        """Write until cancelled, beginning with what was in hand when it was last."""
         while True:
-            self._hand = [await self._sights.get(), *self._ready(BATCH - 1)]
+            if not self._hand:
+                self._hand = [await self._sights.get(), *self._ready(BATCH - 1)]
             await self._write_surely(self._hand)
             self._hand = []
 
     async def flush(self) -> None:
-        """Write what was in hand when `run` was cancelled, and what waits."""
+        """Write what is in hand and what waits."""
         while sights := self._hand or self._ready(BATCH):
             await self._write(sights)
             self._hand = []

@@ -42,12 +42,15 @@ class Operation:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll and switch until told to stop; what was read is written before it ends."""
+        journal = Journal(
+            self.database, self.recorder, self.clock, idle_power_w=self.switching.idle_power_w
+        )
         while not stopping.is_set():
             try:
                 async with lease(self.database) as held:
                     await self._stand_by(held, stopping)
                     if not stopping.is_set():
-                        await self._lead(held, stopping)
+                        await self._lead(held, stopping, journal)
             except Exception as fault:
                 if not is_passing(fault):
                     raise
@@ -59,10 +62,7 @@ class Operation:
             if await wait_or_stop(stopping, LOOK_EVERY_S):
                 return
 
-    async def _lead(self, held: Lease, stopping: asyncio.Event) -> None:
-        journal = Journal(
-            self.database, self.recorder, self.clock, idle_power_w=self.switching.idle_power_w
-        )
+    async def _lead(self, held: Lease, stopping: asyncio.Event, journal: Journal) -> None:
         fleet = Fleet(
             self.profiles,
             self.clock,

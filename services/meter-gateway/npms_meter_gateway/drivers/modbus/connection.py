@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from typing import cast
 
 from npms_meter_gateway.drivers.modbus.errors import (
     BadAnswer,
@@ -81,8 +82,7 @@ class Connection(asyncio.Protocol):
             self._awaited = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
         """Bytes nobody asked for belong to nobody: they are dropped."""
