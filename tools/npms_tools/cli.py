@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
     "street": ("npms_tools.street.cli:street", "Simulated meters on Modbus/TCP sockets"),
     "token": ("npms_tools.stack.commands:token", "Print a token of the development issuer"),
-    "sinks": ("npms_tools.sinks.cli:sinks", "A mail server and an SMS operator that keep what they get"),
+    "sinks": ("npms_tools.sinks.cli:sinks", "A mail server and an SMS operator that keep all"),
     "schemas": ("npms_tools.schemas.cli:schemas", "Write golden schemas, AsyncAPI and OpenAPI"),
 }
 """Name: where a typer app (of several verbs) or a function (one command) is, and a line of help."""
