@@ -69,7 +69,8 @@ RULES = (
         SELECT v.serial, v.payment_id
         FROM voucher v LEFT JOIN payment p
           ON p.payment_id = v.payment_id AND p.source = 'voucher' AND p.reference = v.serial
-        WHERE v.state = 'redeemed' AND p.payment_id IS NULL
+        WHERE v.redeemed_at > (SELECT max(redeemed_at) FROM voucher) - interval '2 days'
+          AND p.payment_id IS NULL
         LIMIT 20
         """,
     ),

@@ -87,7 +87,7 @@ async def busy(house: House) -> Database:
             "arrivals_have_one_place",
         ),
         (
-            "UPDATE voucher SET state = 'active', payment_id = NULL",
+            "UPDATE voucher SET state = 'active', payment_id = NULL, redeemed_at = NULL",
             "vouchers_paid_once",
         ),
         ("UPDATE voucher_batch SET value_micro = value_micro + 1", "vouchers_paid_once"),

@@ -123,6 +123,10 @@ async def test_partners_have_their_own_numbers_and_see_their_own_sales(house: Ho
     assert ours.status_code == 201
     assert (await house.post("/v1/payments", sale, by=kiosk)).status_code == 201
     assert (await house.post("/v1/payments", sale, by=shop)).status_code == 409
+    other = sale | {"reference": "FT-2"}
+    assert (await house.post("/v1/payments", other, by=shop, key="k")).status_code == 201
+    theirs = await house.post("/v1/payments", other, by=kiosk, key="k")
+    assert theirs.json()["code"] == "idempotency_key_reused"
     path = f"/v1/payments/{ours.json()['payment_id']}"
     assert (await house.get(path, by=shop)).status_code == 200
     assert (await house.get(path, by=kiosk)).status_code == 404

@@ -174,7 +174,7 @@ def _add_collection(router: APIRouter, context: Context) -> None:
                 conn,
                 key=key,
                 caller=caller,
-                request_fingerprint=fingerprint("payments", request),
+                request_fingerprint=fingerprint(f"payments/{money.issuer}", request),
                 action=act,
             )
 

@@ -160,10 +160,12 @@ STATEMENTS = (
         state text NOT NULL DEFAULT 'inactive' CHECK (state IN ('inactive', 'active', 'redeemed')),
         payment_id uuid REFERENCES payment DEFERRABLE INITIALLY DEFERRED,
         redeemed_at timestamptz,
-        CHECK ((state = 'redeemed') = (payment_id IS NOT NULL))
+        CHECK ((state = 'redeemed') = (payment_id IS NOT NULL)),
+        CHECK ((state = 'redeemed') = (redeemed_at IS NOT NULL))
     ) WITH (fillfactor = 80)
     """,
     "CREATE INDEX voucher_by_batch ON voucher (batch_id)",
+    "CREATE INDEX voucher_by_use ON voucher (redeemed_at) WHERE redeemed_at IS NOT NULL",
     "CREATE INDEX voucher_by_payment ON voucher (payment_id) WHERE payment_id IS NOT NULL",
     """
     CREATE TABLE voucher_guard (
