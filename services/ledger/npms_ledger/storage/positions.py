@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_ledger.storage.arrays import columns, integers
+
 _LOCK_TALLIES = text(
-    """
+    f"""
     SELECT account_id, balance_micro, seq, wake_micro FROM position
-    WHERE account_id = ANY(CAST(:account_ids AS bigint[]))
-    ORDER BY account_id FOR UPDATE
-    """
+    WHERE account_id = ANY({columns("account_ids")}) ORDER BY account_id FOR UPDATE
+    """  # noqa: S608
 )
 _LOCK = text(
     """
@@ -30,12 +31,12 @@ _LOAD = text(
     """
 )
 _UPDATE_TALLIES = text(
-    """
+    f"""
     UPDATE position p SET balance_micro = t.balance_micro, seq = t.seq
-    FROM unnest(CAST(:account_ids AS bigint[]), CAST(:balances_micro AS bigint[]),
-                CAST(:seqs AS bigint[])) AS t (account_id, balance_micro, seq)
+    FROM unnest({columns("account_ids", "balances_micro", "seqs")})
+        AS t (account_id, balance_micro, seq)
     WHERE p.account_id = t.account_id
-    """
+    """  # noqa: S608
 )
 COLUMNS = {
     "account_id": "bigint",
@@ -89,7 +90,7 @@ _SCHEDULE_POLICY = text(
 
 async def lock_tallies(conn: AsyncConnection, account_ids: Collection[int]) -> dict[int, list[int]]:
     """[balance_micro, seq, wake_micro] by account, locked in the order of ids."""
-    rows = await conn.execute(_LOCK_TALLIES, {"account_ids": list(account_ids)})
+    rows = await conn.execute(_LOCK_TALLIES, {"account_ids": integers(account_ids)})
     return {account_id: tally for account_id, *tally in rows}
 
 
@@ -98,7 +99,11 @@ async def update_tallies(
 ) -> None:
     await conn.execute(
         _UPDATE_TALLIES,
-        {"account_ids": account_ids, "balances_micro": balances_micro, "seqs": seqs},
+        {
+            "account_ids": integers(account_ids),
+            "balances_micro": integers(balances_micro),
+            "seqs": integers(seqs),
+        },
     )
 
 
@@ -111,14 +116,14 @@ async def load(conn: AsyncConnection, account_ids: Collection[int]) -> Sequence[
     return (await conn.execute(_LOAD, {"account_ids": list(account_ids)})).all()
 
 
-async def insert(conn: AsyncConnection, columns: dict[str, list[Any]]) -> None:
+async def insert(conn: AsyncConnection, values: dict[str, list[Any]]) -> None:
     """New positions, as columns named as in COLUMNS."""
-    await conn.execute(_INSERT, columns)
+    await conn.execute(_INSERT, values)
 
 
-async def update(conn: AsyncConnection, columns: dict[str, list[Any]]) -> None:
+async def update(conn: AsyncConnection, values: dict[str, list[Any]]) -> None:
     """Whole positions, as columns named as in COLUMNS."""
-    await conn.execute(_UPDATE, columns)
+    await conn.execute(_UPDATE, values)
 
 
 async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[int]:

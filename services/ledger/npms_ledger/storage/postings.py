@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_ledger.storage.arrays import columns, integers
+
 _JOURNAL = text(
     """
     INSERT INTO journal (journal_id, kind, posted_at, payment_id)
@@ -22,23 +24,30 @@ _SYSTEM = text(
         CAST(:amounts_micro AS bigint[])) AS s
     """
 )
+_NUMBERS = (
+    "account_id",
+    "seq",
+    "amount_micro",
+    "after_micro",
+    "installation_id",
+    "from_register_wh",
+    "to_register_wh",
+    "from_s",
+    "to_s",
+    "energy_wh",
+    "plan_version_id",
+    "tax_micro",
+)
 _CHARGES = text(
-    """
+    f"""
     INSERT INTO posting (account_id, seq, journal_id, amount_micro, after_micro, bucket, kind,
                          installation_id, from_register_wh, to_register_wh, from_at, to_at,
                          energy_wh, plan_version_id, tax_micro, lines)
     SELECT c.account_id, c.seq, :journal_id, -c.amount_micro, c.after_micro, 'balance', 'charge',
            c.installation_id, c.from_register_wh, c.to_register_wh, to_timestamp(c.from_s),
            to_timestamp(c.to_s), c.energy_wh, c.plan_version_id, c.tax_micro, c.lines
-    FROM unnest(
-        CAST(:account_id AS bigint[]), CAST(:seq AS bigint[]), CAST(:amount_micro AS bigint[]),
-        CAST(:after_micro AS bigint[]), CAST(:installation_id AS bigint[]),
-        CAST(:from_register_wh AS bigint[]), CAST(:to_register_wh AS bigint[]),
-        CAST(:from_s AS bigint[]), CAST(:to_s AS bigint[]), CAST(:energy_wh AS bigint[]),
-        CAST(:plan_version_id AS bigint[]), CAST(:tax_micro AS bigint[]), CAST(:lines AS text[])
-    ) AS c (account_id, seq, amount_micro, after_micro, installation_id, from_register_wh,
-            to_register_wh, from_s, to_s, energy_wh, plan_version_id, tax_micro, lines)
-    """
+    FROM unnest({columns(*_NUMBERS)}, CAST(:lines AS text[])) AS c ({", ".join(_NUMBERS)}, lines)
+    """  # noqa: S608 - names of this module
 )
 _ENTRIES = text(
     """
@@ -94,12 +103,13 @@ async def insert_system(conn: AsyncConnection, journal_id: UUID, rows: Sequence[
 
 
 async def insert_charges(
-    conn: AsyncConnection, journal_id: UUID, columns: dict[str, list[Any]]
+    conn: AsyncConnection, journal_id: UUID, charges: dict[str, list[Any]]
 ) -> None:
     """Charges as columns of equal length: those of ChargesBatch, `lines` as text, and
     `seq`, `after_micro`.
     """
-    await conn.execute(_CHARGES, {"journal_id": journal_id, **columns})
+    numbers = {name: integers(charges[name]) for name in _NUMBERS}
+    await conn.execute(_CHARGES, {"journal_id": journal_id, "lines": charges["lines"], **numbers})
 
 
 async def insert_entries(conn: AsyncConnection, journal_id: UUID, rows: Sequence[EntryRow]) -> None:
