@@ -25,8 +25,9 @@ class Broker:
     """One named connection, remade on demand; publishing and consuming each have their own."""
 
     def __init__(self, url: str, *, name: str) -> None:
+        own_heartbeat = "heartbeat=" in url
         separator = "&" if "?" in url else "?"
-        self._url = f"{url}{separator}heartbeat={HEARTBEAT_S}"
+        self._url = url if own_heartbeat else f"{url}{separator}heartbeat={HEARTBEAT_S}"
         self._name = name
         self._connection: AbstractConnection | None = None
         self._lock = asyncio.Lock()

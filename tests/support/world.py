@@ -1,0 +1,258 @@
+"""The five services as real processes, with people who open accounts, pay and use energy."""
+
+import asyncio
+import json
+import random
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tests.support.wait import until
+
+from npms_shared.clock import ScaledClock, wall_now
+from npms_tools.demo.helpers import Helper
+from npms_tools.stack import Stack
+from npms_tools.stack.services import Services
+
+SPEED = 600
+CURRENCY = "KES"
+PREFIX = "npms_system"
+HEARTBEAT_S = 2
+EXAMPLES = Path(__file__).resolve().parents[2] / "services" / "tariff" / "examples"
+POLICY = {"currency": CURRENCY, "low_balance": [{"at": "20.00", "rearm": "30.00"}]}
+AWAY = (httpx.TransportError,)
+
+
+@dataclass(slots=True)
+class Home:
+    """An account whose readings are sent to the gateway, and what we know to be true of it."""
+
+    account_id: int
+    installation_id: int
+    opening_wh: int
+    register_wh: int
+    paid_micro: int = 0
+
+
+class World:
+    def __init__(self, stack: Stack, *, vhost: str) -> None:
+        self.stack = stack
+        self.clock = ScaledClock(anchor=wall_now(), start=wall_now(), speed=SPEED)
+        amqp_url = f"{stack.vhost(vhost)}?heartbeat={HEARTBEAT_S}"
+        self.amqp_url = amqp_url
+        self.sinks = self._sinks()
+        self.services = Services(
+            stack,
+            prefix=PREFIX,
+            amqp_url=amqp_url,
+            common=self._clock_variable(),
+            extra=self._extra(),
+        )
+        token = stack.issuer.issue_token("system-test", ["operator", "admin", "service"])
+        self.http = httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=20)
+        self.homes: list[Home] = []
+
+    def start(self) -> None:
+        self.services.migrate(lambda _line: None)
+        self.sinks.start()
+        self.services.start(lambda _line: None)
+
+    def stop(self) -> None:
+        self.services.stop()
+        self.sinks.stop()
+
+    def _clock_variable(self) -> dict[str, str]:
+        clock = self.clock
+        form = f"anchor={clock.anchor.isoformat()};start={clock.start.isoformat()};speed={SPEED}"
+        return {"NPMS_CLOCK": form}
+
+    def _sinks(self) -> Helper:
+        memory = self.stack.memory
+        self._smtp, self._sms = (str(memory.free_port(f"system {n}")) for n in ("smtp", "sms"))
+        self._sms_key = memory.secret("system sms key")
+        return Helper(
+            "system-sinks",
+            words=["npms_tools.sinks.cli", "--smtp-port", self._smtp, "--http-port", self._sms],
+            folder=self.stack.folder,
+            environment={"NPMS_SINKS_API_KEY": self._sms_key},
+            url=f"http://127.0.0.1:{self._sms}/",
+        )
+
+    def _extra(self) -> dict[str, dict[str, str]]:
+        return {
+            "meter-gateway": {"NPMS_METER_GATEWAY_FUTURE_TOLERANCE_S": "3600"},
+            "payments": {"NPMS_PAYMENTS_VOUCHER_PEPPER": self.stack.memory.secret("pepper")},
+            "notifier": {
+                "NPMS_NOTIFIER_SMTP_HOST": "127.0.0.1",
+                "NPMS_NOTIFIER_SMTP_PORT": self._smtp,
+                "NPMS_NOTIFIER_SMTP_SENDER": "credit@npms.example",
+                "NPMS_NOTIFIER_SMTP_STARTTLS": "false",
+                "NPMS_NOTIFIER_SMS_URL": f"http://127.0.0.1:{self._sms}/sms",
+                "NPMS_NOTIFIER_SMS_API_KEY": self._sms_key,
+            },
+        }
+
+    async def call(self, method: str, service: str, path: str, **words: Any) -> httpx.Response:
+        """The answer, asked for again while the service is away or fails."""
+
+        async def ask() -> httpx.Response | None:
+            url = f"{self.services[service].url}{path}"
+            try:
+                answer = await self.http.request(method, url, **words)
+            except AWAY:
+                return None
+            return None if answer.status_code >= 500 else answer
+
+        return await until(ask, within_s=60, what=f"{method} {service}{path}")
+
+    async def good(self, method: str, service: str, path: str, **words: Any) -> Any:
+        answer = await self.call(method, service, path, **words)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    async def open_homes(self, count: int) -> None:
+        """Accounts on one plan, with a meter whose readings we send, and some credit."""
+        document = json.loads(sorted(EXAMPLES.glob("*.json"))[0].read_text())
+        await self.call("POST", "tariff", "/v1/plans", json=document)
+        await self.good("PUT", "ledger", "/v1/credit-policies/system", json=POLICY)
+        mark = random.randrange(10**9)
+        for number in range(count):
+            self.homes.append(await self._open(document["code"], f"SYS-{mark}-{number}"))
+        for home in self.homes:
+            await self.pay(home, f"open-{mark}-{home.account_id}", "500.00")
+
+    async def _open(self, plan_code: str, serial: str) -> Home:
+        body = {
+            "customer": {"name": serial, "language": "en", "contacts": []},
+            "time_zone": "Africa/Nairobi",
+            "currency": CURRENCY,
+            "usage_point": {"label": serial, "max_power_w": 50_000},
+            "meter": {
+                "serial": serial,
+                "profile": "eastron_sdm120",
+                "host": "sent-to-us",
+                "port": 0,
+                "unit_id": 0,
+            },
+            "opening_register": {"value": "100.000"},
+            "plan_code": plan_code,
+            "credit_policy": "system",
+        }
+
+        async def ask() -> dict[str, Any] | None:
+            headers = {"Idempotency-Key": serial}
+            answer = await self.call("POST", "ledger", "/v1/accounts", json=body, headers=headers)
+            if answer.status_code == 422 and answer.json()["code"].startswith("unknown_"):
+                return None
+            assert answer.status_code == 201, answer.text
+            opened: dict[str, Any] = answer.json()
+            return opened
+
+        opened = await until(ask, what="the ledger knows plan and profile")
+        return Home(opened["account_id"], opened["installation_id"], 100_000, 100_000)
+
+    async def pay(self, home: Home, reference: str, amount: str) -> None:
+        body = {
+            "account_number": str(home.account_id),
+            "amount": {"amount": amount, "currency": CURRENCY},
+            "source": "bank",
+            "reference": reference,
+        }
+        headers = {"Idempotency-Key": reference}
+
+        async def ask() -> bool:
+            answer = await self.call("POST", "payments", "/v1/payments", json=body, headers=headers)
+            return answer.status_code == 201
+
+        await until(ask, what=f"payment {reference} is taken")
+        home.paid_micro += int(amount.replace(".", "")) * 10_000
+
+    async def push_round(self, chance: random.Random) -> None:
+        """One reading of every home, sent until it is taken."""
+        at = self.clock.now().replace(microsecond=0)
+        items = []
+        for home in self.homes:
+            home.register_wh += chance.randrange(0, 300)
+            items.append(_reading(home, at))
+        answer = await self.call("POST", "meter-gateway", "/v1/readings", json={"readings": items})
+        assert answer.is_success, answer.text
+
+    async def totals(self) -> dict[int, tuple[int, int]]:
+        """(energy charged in Wh, credited micro) of every account, asked of the ledger."""
+        found = {}
+        for home in self.homes:
+            energy_wh = credited_micro = 0
+            async for entry in self._statement(home.account_id):
+                if entry["charge"]:
+                    energy_wh += round(float(entry["charge"]["energy"]["value"]) * 1000)
+                elif entry["payment"]:
+                    credited_micro += round(float(entry["amount"]["amount"]) * 1_000_000)
+            found[home.account_id] = (energy_wh, credited_micro)
+        return found
+
+    async def _statement(self, account_id: int) -> Any:
+        cursor: str | None = None
+        while True:
+            query = {"limit": "200", **({"cursor": cursor} if cursor else {})}
+            path = f"/v1/accounts/{account_id}/statement"
+            page = await self.good("GET", "ledger", path, params=query)
+            for entry in page["items"]:
+                yield entry
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def expected(self) -> dict[int, tuple[int, int]]:
+        return {
+            home.account_id: (home.register_wh - home.opening_wh, home.paid_micro)
+            for home in self.homes
+        }
+
+    async def until_settled(self) -> None:
+        """Until the ledger shows exactly what was used and paid, no more and no less."""
+
+        async def same() -> bool:
+            return await self.totals() == self.expected()
+
+        await until(same, within_s=60, every_s=0.5, what="the ledger shows all that was used")
+
+
+def _reading(home: Home, at: datetime) -> dict[str, Any]:
+    return {
+        "installation_id": home.installation_id,
+        "taken_at": at.isoformat(),
+        "register_wh": home.register_wh,
+    }
+
+
+class Load:
+    """Readings and payments that go on while something is injured."""
+
+    PAUSE_S = 0.1
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._world, self._chance = world, random.Random(seed)
+        self._stopping = asyncio.Event()
+        self._seed, self.rounds = seed, 0
+
+    async def run(self) -> None:
+        while not self._stopping.is_set():
+            await self._world.push_round(self._chance)
+            home = self._chance.choice(self._world.homes)
+            await self._world.pay(home, f"load-{self._seed}-{self.rounds}", "1.50")
+            self.rounds += 1
+            await asyncio.sleep(self.PAUSE_S)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def go_on(self, rounds: int) -> None:
+        """Until so many more rounds are done: work really was in flight."""
+        wanted = self.rounds + rounds
+
+        async def enough() -> bool:
+            return self.rounds >= wanted
+
+        await until(enough, within_s=90, what=f"{rounds} rounds of load")
