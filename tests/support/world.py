@@ -114,7 +114,7 @@ class World:
 
     async def open_homes(self, count: int) -> None:
         """Accounts on one plan, with a meter whose readings we send, and some credit."""
-        document = json.loads(sorted(EXAMPLES.glob("*.json"))[0].read_text())
+        document = json.loads(min(EXAMPLES.glob("*.json")).read_text())
         await self.call("POST", "tariff", "/v1/plans", json=document)
         await self.good("PUT", "ledger", "/v1/credit-policies/system", json=POLICY)
         mark = random.randrange(10**9)

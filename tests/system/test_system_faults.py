@@ -1,4 +1,4 @@
-"""Real processes, killed and frozen while work is in flight; afterwards nothing is lost or doubled."""
+"""Real processes, injured while work is in flight: nothing is lost, nothing doubled."""
 
 import asyncio
 import random

@@ -71,7 +71,7 @@ CREATE TABLE installation (
 CREATE INDEX installation_account ON installation (account_id);
 CREATE UNIQUE INDEX installation_meter ON installation (serial) WHERE closed_at IS NULL;
 CREATE UNIQUE INDEX installation_address ON installation (host, port, unit_id)
-    WHERE closed_at IS NULL;
+    WHERE closed_at IS NULL AND port > 0;
 """
 
 POSITIONS = """
