@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from npms_shared.contracts.tariff import ChargesBatch, PlanVersionActivated
+from npms_tariff.domain.records import PlanVersion
 from npms_tariff.domain.state import Charge
-from npms_tariff.storage.plans import PlanVersion
 
 COLUMNS = (
     "installation_id",

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_shared.messaging import outbox
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.plan import check
+from npms_tariff.domain.records import Plan, PlanVersion
 from npms_tariff.outgoing import plan_version_activated
 from npms_tariff.storage import plans
-from npms_tariff.storage.plans import Plan, PlanVersion
 
 
 class PlanExists(Exception):

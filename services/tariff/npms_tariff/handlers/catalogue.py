@@ -7,9 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.calendar import Calendar
+from npms_tariff.domain.records import PlanVersion
 from npms_tariff.domain.tariff import Tariff
 from npms_tariff.storage import plans
-from npms_tariff.storage.plans import PlanVersion
 from npms_tariff.storage.states import StoredState
 
 

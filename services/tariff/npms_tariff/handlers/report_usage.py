@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.auth.tokens import Principal
 from npms_tariff.domain.calendar import HOUR_S, day_start_s, local_day
+from npms_tariff.domain.records import Resolution, Usage
 from npms_tariff.storage import installations, usage
-from npms_tariff.storage.usage import Resolution, Usage
 
 LONGEST = {
     "hour": timedelta(days=31),
@@ -59,7 +59,10 @@ async def report_usage(
     resolution: Resolution,
     span: tuple[datetime, datetime],
 ) -> UsageReport:
-    """Hours that begin in [from, to), the open one included. Raises UnknownAccount, RangeRefused."""
+    """Hours that begin in [from, to), with the open one.
+
+    Raises UnknownAccount, RangeRefused.
+    """
     begin, end = span
     if begin >= end:
         raise RangeRefused("empty_range", "`to` must be after `from`")

@@ -1,25 +1,15 @@
 """Readings that could not be rated, kept with the reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_tariff.domain.records import ParkedReading
+
 Parked = tuple[int, int, int, int, str]
 """(installation, account, taken at in seconds, register in Wh, reason)"""
-
-
-@dataclass(frozen=True, slots=True)
-class ParkedReading:
-    parked_reading_id: int
-    installation_id: int
-    account_id: int
-    taken_at_s: int
-    register_wh: int
-    reason: str
-    parked_at: datetime
 
 
 _ADD = text(

@@ -2,33 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    plan_code: str
-    name: str
-    commodity: str
-    currency: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PlanVersion:
-    plan_version_id: int
-    plan_code: str
-    version: int
-    valid_from: datetime
-    document: dict[str, Any]
-    checksum: str
-    activated_at: datetime
-
+from npms_tariff.domain.records import Plan, PlanVersion
 
 _PLAN = "SELECT plan_code, name, commodity, currency, created_at FROM plan"
 _VERSION = """

@@ -1,30 +1,12 @@
 """Energy and cost by local hour: closed hours in usage_hour, the open one in rating_state."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_tariff.domain.records import Resolution, Usage
 from npms_tariff.domain.state import ClosedHour
-
-Resolution = Literal["hour", "day", "month"]
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What was used of a commodity in hours that begin in one hour, day or month.
-
-    `begins_s` is the first of those hours.
-    """
-
-    begins_s: int
-    commodity: str
-    currency: str
-    energy_wh: int
-    amount_micro: int
-
 
 _ADD = text(
     """

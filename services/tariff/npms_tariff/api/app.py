@@ -1,0 +1,22 @@
+"""The tariff service's REST application."""
+
+from fastapi import FastAPI
+
+from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.app import create_app
+from npms_shared.web.parked_api import parked_router
+from npms_tariff.api.plans import plans_router
+from npms_tariff.api.problems import ERRORS
+from npms_tariff.api.usage import usage_router
+
+
+def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> FastAPI:
+    return create_app(
+        service="tariff",
+        description="Tariff plans and their versions; what accounts used and what it cost.",
+        verifier=verifier,
+        routers=[plans_router(database, clock), usage_router(database), parked_router(database)],
+        errors=ERRORS,
+    )

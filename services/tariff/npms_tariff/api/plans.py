@@ -1,0 +1,127 @@
+"""Plans: created and added to, never changed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path
+
+from npms_shared.auth.tokens import Principal
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.principals import require
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import Page
+from npms_tariff.api.pages import Cursor, Limit, cut, number_after, text_after
+from npms_tariff.api.schemas import (
+    PLAN_CODE,
+    ParkedReadingOut,
+    PlanIn,
+    PlanOut,
+    VersionIn,
+    VersionOut,
+)
+from npms_tariff.domain.records import Plan
+from npms_tariff.handlers import show_plans
+from npms_tariff.handlers.activate_plan import add_version, create_plan
+
+Operator = Annotated[Principal, Depends(require("operator", "admin"))]
+PlanCode = Annotated[str, Path(pattern=PLAN_CODE)]
+VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+
+def plans_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(tags=["plans"])
+    _add_writing(router, database, clock)
+    _add_reading(router, database)
+    _add_parked(router, database)
+    return router
+
+
+def _add_writing(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/plans", operation_id="create_plan", status_code=201, responses=problem_responses(409)
+    )
+    async def post_plan(body: PlanIn, caller: Operator) -> VersionOut:
+        """A plan with version 1, activated at once. 422 names every place that is wrong."""
+        plan = Plan(body.plan_code, body.name, body.commodity, body.currency, clock.now())
+        async with database.transaction() as conn:
+            version = await create_plan(conn, plan, body.draft(), by=caller.subject)
+        return VersionOut.of(version)
+
+    @router.post(
+        "/plans/{plan_code}/versions",
+        operation_id="add_plan_version",
+        status_code=201,
+        responses=problem_responses(404),
+    )
+    async def post_version(plan_code: PlanCode, body: VersionIn, caller: Operator) -> VersionOut:
+        """The next version, activated at once; in force from `valid_from`, never backwards."""
+        async with database.transaction() as conn:
+            version = await add_version(
+                conn, plan_code, body.draft(), at=clock.now(), by=caller.subject
+            )
+        return VersionOut.of(version)
+
+
+def _add_reading(router: APIRouter, database: Database) -> None:
+    @router.get("/plans", operation_id="list_plans", responses=problem_responses())
+    async def get_plans(_: Operator, limit: Limit = 50, cursor: Cursor = None) -> Page[PlanOut]:
+        """All plans, by code."""
+        after = text_after(cursor)
+        async with database.connect() as conn:
+            rows = await show_plans.list_plans(conn, after=after, limit=limit + 1)
+        page, following = cut(rows, limit, lambda plan: plan.plan_code)
+        return Page(items=[PlanOut.of(plan) for plan in page], next_cursor=following)
+
+    @router.get("/plans/{plan_code}", operation_id="get_plan", responses=problem_responses(404))
+    async def get_plan(plan_code: PlanCode, _: Operator) -> PlanOut:
+        """A plan; its prices are in its versions."""
+        async with database.connect() as conn:
+            return PlanOut.of(await show_plans.show_plan(conn, plan_code))
+
+    @router.get(
+        "/plans/{plan_code}/versions",
+        operation_id="list_plan_versions",
+        responses=problem_responses(404),
+    )
+    async def get_versions(
+        plan_code: PlanCode, _: Operator, limit: Limit = 50, cursor: Cursor = None
+    ) -> Page[VersionOut]:
+        """All versions of a plan, by number."""
+        after = number_after(cursor) or 0
+        async with database.connect() as conn:
+            rows = await show_plans.list_versions(conn, plan_code, after=after, limit=limit + 1)
+        page, following = cut(rows, limit, lambda version: version.version)
+        return Page(items=[VersionOut.of(one) for one in page], next_cursor=following)
+
+    @router.get(
+        "/plans/{plan_code}/versions/{version}",
+        operation_id="get_plan_version",
+        responses=problem_responses(404),
+    )
+    async def get_version(plan_code: PlanCode, version: VersionNumber, _: Operator) -> VersionOut:
+        """A version with its whole document."""
+        async with database.connect() as conn:
+            return VersionOut.of(await show_plans.show_version(conn, plan_code, version))
+
+
+def _add_parked(router: APIRouter, database: Database) -> None:
+    @router.get(
+        "/parked-readings",
+        operation_id="list_parked_readings",
+        tags=["readings"],
+        responses=problem_responses(),
+    )
+    async def get_parked(
+        _: Operator,
+        installation_id: int | None = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Page[ParkedReadingOut]:
+        """Readings that were not rated, and why, the newest first."""
+        before = number_after(cursor)
+        async with database.connect() as conn:
+            rows = await show_plans.list_parked_readings(
+                conn, before=before, limit=limit + 1, installation_id=installation_id
+            )
+        page, following = cut(rows, limit, lambda parked: parked.parked_reading_id)
+        return Page(items=[ParkedReadingOut.of(one) for one in page], next_cursor=following)

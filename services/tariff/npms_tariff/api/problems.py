@@ -1,0 +1,26 @@
+"""Domain errors as problem documents."""
+
+from npms_shared.web.app import ErrorMap
+from npms_shared.web.problems import FieldError, Problem, not_found
+from npms_tariff.domain.plan import InvalidPlan
+from npms_tariff.handlers.activate_plan import PlanExists, UnknownPlan
+from npms_tariff.handlers.report_usage import RangeRefused, UnknownAccount
+
+
+def _invalid_plan(fault: InvalidPlan) -> Problem:
+    errors = [
+        FieldError(pointer=f"/document{flaw.pointer}", code=flaw.code, message=flaw.detail)
+        for flaw in fault.flaws
+    ]
+    return Problem(422, "invalid_plan", "The plan cannot rate; see errors.", errors=errors)
+
+
+ERRORS: ErrorMap = {
+    InvalidPlan: _invalid_plan,
+    PlanExists: lambda fault: Problem(
+        409, "plan_exists", f"{fault.plan_code!r} is there already; add a version to it."
+    ),
+    UnknownPlan: lambda _: not_found("plan or version"),
+    UnknownAccount: lambda _: not_found("account"),
+    RangeRefused: lambda fault: Problem(422, fault.code, fault.detail),
+}

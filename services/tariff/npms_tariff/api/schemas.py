@@ -1,0 +1,177 @@
+"""Requests and answers of the REST interface."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from npms_shared.money import is_currency
+from npms_shared.web.schemas import CodedError, Energy, Money, Schema
+from npms_tariff.documents import PlanDocument
+from npms_tariff.domain.records import ParkedReading, Plan, PlanVersion, Resolution
+from npms_tariff.handlers.activate_plan import Draft
+from npms_tariff.handlers.report_usage import UsageItem, UsageReport
+
+PLAN_CODE = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+FIRST_YEAR, LAST_YEAR = 1971, 2200
+VALID_FROM = "with an offset; rates readings from this instant on, none that were rated before"
+
+VERSION_EXAMPLE: JsonDict = {
+    "valid_from": "2026-01-01T00:00:00+03:00",
+    "document": {
+        "energy": {"periods": [{"name": "all", "prices": ["24.500000"]}]},
+        "daily": {"amount": "5.000000"},
+        "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "daily"]}],
+    },
+}
+PLAN_EXAMPLE: JsonDict = {
+    "plan_code": "household",
+    "name": "Household",
+    "commodity": "electricity",
+    "currency": "KES",
+    **VERSION_EXAMPLE,
+}
+
+
+def _known_currency(code: str) -> str:
+    if not is_currency(code):
+        raise CodedError("unknown_currency", f"{code!r} is no ISO 4217 code")
+    return code
+
+
+def _reasonable(at: datetime) -> datetime:
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise CodedError("unlikely_time", f"expected a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return at
+
+
+class VersionIn(Schema):
+    """A new version of a plan, activated at once."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [VERSION_EXAMPLE]})
+
+    valid_from: Annotated[AwareDatetime, AfterValidator(_reasonable)] = Field(
+        description=VALID_FROM
+    )
+    document: PlanDocument
+
+    def draft(self) -> Draft:
+        return Draft(self.valid_from.astimezone(UTC).replace(microsecond=0), self.document)
+
+
+class PlanIn(VersionIn):
+    """A plan with its first version, activated at once."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PLAN_EXAMPLE]})
+
+    plan_code: str = Field(pattern=PLAN_CODE, examples=["household"])
+    name: str = Field(min_length=1, max_length=200)
+    commodity: str = Field(default="electricity", pattern=r"^[a-z]{1,30}$")
+    currency: Annotated[str, AfterValidator(_known_currency)] = Field(examples=["KES"])
+
+
+class PlanOut(BaseModel):
+    plan_code: str = Field(examples=["household"])
+    name: str
+    commodity: str
+    currency: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, plan: Plan) -> "PlanOut":
+        return cls(
+            plan_code=plan.plan_code,
+            name=plan.name,
+            commodity=plan.commodity,
+            currency=plan.currency,
+            created_at=plan.created_at,
+        )
+
+
+class VersionOut(BaseModel):
+    """A version as it was activated; it never changes."""
+
+    plan_code: str
+    version: int = Field(examples=[1])
+    plan_version_id: int = Field(description="as charges name it")
+    valid_from: datetime
+    activated_at: datetime
+    checksum: str = Field(description="SHA-256 of the document's canonical JSON")
+    document: PlanDocument
+
+    @classmethod
+    def of(cls, version: PlanVersion) -> "VersionOut":
+        return cls(
+            plan_code=version.plan_code,
+            version=version.version,
+            plan_version_id=version.plan_version_id,
+            valid_from=version.valid_from,
+            activated_at=version.activated_at,
+            checksum=version.checksum,
+            document=PlanDocument.model_validate(version.document),
+        )
+
+
+class UsageItemOut(BaseModel):
+    """[from, to), in the account's local time."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    begins: datetime = Field(serialization_alias="from", examples=["2026-11-02T08:00:00+03:00"])
+    ends: datetime = Field(serialization_alias="to", examples=["2026-11-02T09:00:00+03:00"])
+    commodity: str = Field(examples=["electricity"])
+    energy: Energy
+    cost: Money
+
+    @classmethod
+    def of(cls, item: UsageItem) -> "UsageItemOut":
+        return cls(
+            begins=item.begins,
+            ends=item.ends,
+            commodity=item.commodity,
+            energy=Energy.of(item.energy_wh),
+            cost=Money.of(item.amount_micro, item.currency),
+        )
+
+
+class UsageOut(BaseModel):
+    """Stretches in which nothing was used or charged are left out."""
+
+    account_id: int
+    time_zone: str = Field(examples=["Africa/Nairobi"])
+    resolution: Resolution
+    items: list[UsageItemOut]
+
+    @classmethod
+    def of(cls, report: UsageReport) -> "UsageOut":
+        return cls(
+            account_id=report.account_id,
+            time_zone=report.time_zone,
+            resolution=report.resolution,
+            items=[UsageItemOut.of(item) for item in report.items],
+        )
+
+
+class ParkedReadingOut(BaseModel):
+    """A reading that was not rated. Its energy is: with the next good reading."""
+
+    parked_reading_id: int
+    installation_id: int
+    account_id: int
+    taken_at: datetime
+    register_value: Energy
+    reason: str = Field(examples=["register_backwards"])
+    parked_at: datetime
+
+    @classmethod
+    def of(cls, parked: ParkedReading) -> "ParkedReadingOut":
+        return cls(
+            parked_reading_id=parked.parked_reading_id,
+            installation_id=parked.installation_id,
+            account_id=parked.account_id,
+            taken_at=datetime.fromtimestamp(parked.taken_at_s, UTC),
+            register_value=Energy.of(parked.register_wh),
+            reason=parked.reason,
+            parked_at=parked.parked_at,
+        )

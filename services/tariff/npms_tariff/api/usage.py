@@ -1,0 +1,56 @@
+"""What an account used and what it cost."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import AwareDatetime
+
+from npms_shared.auth.tokens import Principal
+from npms_shared.db.engine import Database
+from npms_shared.web.principals import require
+from npms_shared.web.problems import problem_responses
+from npms_tariff.api.pages import MAX_ID
+from npms_tariff.api.schemas import UsageOut
+from npms_tariff.domain.records import Resolution
+from npms_tariff.handlers.report_usage import report_usage
+
+Caller = Annotated[Principal, Depends(require("customer", "operator", "admin"))]
+AccountId = Annotated[int, Path(ge=1, le=MAX_ID)]
+From = Annotated[
+    AwareDatetime,
+    Query(
+        alias="from",
+        description="with an offset; hours that begin at or after it",
+        examples=["2026-11-02T00:00:00+03:00"],
+    ),
+]
+To = Annotated[
+    AwareDatetime,
+    Query(
+        alias="to",
+        description="with an offset; hours that begin before it",
+        examples=["2026-11-03T00:00:00+03:00"],
+    ),
+]
+
+
+def usage_router(database: Database) -> APIRouter:
+    router = APIRouter(tags=["usage"])
+
+    @router.get(
+        "/accounts/{account_id}/usage",
+        operation_id="get_usage",
+        responses=problem_responses(404),
+    )
+    async def get_usage(
+        account_id: AccountId, caller: Caller, begin: From, end: To, resolution: Resolution = "hour"
+    ) -> UsageOut:
+        """Energy and cost by hour, day or month of the account's local time, the running hour
+        included. A customer sees their own accounts."""
+        async with database.connect() as conn:
+            report = await report_usage(
+                conn, account_id, principal=caller, resolution=resolution, span=(begin, end)
+            )
+        return UsageOut.of(report)
+
+    return router

@@ -1,0 +1,54 @@
+"""What is on record of plans, usage and readings kept aside."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Resolution = Literal["hour", "day", "month"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    plan_code: str
+    name: str
+    commodity: str
+    currency: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlanVersion:
+    """In force from `valid_from` until another version of the plan takes over."""
+
+    plan_version_id: int
+    plan_code: str
+    version: int
+    valid_from: datetime
+    document: dict[str, Any]
+    checksum: str
+    activated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used of a commodity in hours that begin in one hour, day or month.
+
+    `begins_s` is the first of those hours.
+    """
+
+    begins_s: int
+    commodity: str
+    currency: str
+    energy_wh: int
+    amount_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedReading:
+    parked_reading_id: int
+    installation_id: int
+    account_id: int
+    taken_at_s: int
+    register_wh: int
+    reason: str
+    parked_at: datetime
