@@ -152,6 +152,10 @@ async def test_unknown_profiles_and_meters_in_use_are_unprocessable(world: World
         await world.open(5, meter)
     await world.close(4)
     await world.open(5, meter)
+    for place in ({"port": 70_000, "unit_id": 1}, {"port": 502, "unit_id": 300}):
+        nowhere = {"serial": "X", "profile": "pzem_016", "host": "h", **place}
+        with pytest.raises(Unprocessable, match="bad_address"):
+            await world.open(6, meter=nowhere)
     connection = {"serial": "X", "profile": "crystal_ball", "host": "", "port": 0, "unit_id": 1}
     with pytest.raises(Unprocessable, match="unknown_profile"):
         await world.open(6, meter=connection)

@@ -230,6 +230,15 @@ async def test_a_gateway_that_is_down_fails_fast_and_is_tried_rarely() -> None:
     await bus.close()
 
 
+async def test_a_request_that_cannot_be_sent_does_not_stop_the_bus() -> None:
+    async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, _):
+        bus = Bus("127.0.0.1", port)
+        with pytest.raises(BadAnswer, match=r"error"):
+            await bus.ask(300, READ, timeout_s=1, priority=Priority.BILLING)
+        assert await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING) == (0x1234, 0x5678)
+        await bus.close()
+
+
 async def test_closing_a_bus_fails_what_waits() -> None:
     async with peer(lambda _t, _u, _p: []) as (port, _):
         bus = Bus("127.0.0.1", port)

@@ -34,8 +34,10 @@ async def open_installation(
     profiles: Mapping[str, Profile],
     partitions: int,
 ) -> None:
-    """Unprocessable for an unknown profile, and for a meter that another account still has."""
+    """Unprocessable for a profile or address that cannot be, and for a meter still in use."""
     meter = event.meter
+    if not (0 <= meter.port <= 0xFFFF and 0 <= meter.unit_id <= 0xFF):
+        raise Unprocessable("bad_address", f"port {meter.port}, unit {meter.unit_id}")
     if meter.profile not in profiles:
         raise Unprocessable("unknown_profile", f"no profile {meter.profile!r} is loaded")
     partition = partition_of(event.account_id, partitions)

@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import count
 
+import structlog
+
 from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy
 from npms_meter_gateway.drivers.modbus.connection import Connection
-from npms_meter_gateway.drivers.modbus.errors import LinkFault, NotConnected, Refused
+from npms_meter_gateway.drivers.modbus.errors import BadAnswer, LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.pdus import Request
 
 RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
 BUSY_RETRIES = 2
 BUSY_PAUSE_S = 0.1
+
+log = structlog.get_logger()
 
 
 class Priority(IntEnum):
@@ -86,10 +90,13 @@ class Bus:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        if self._connection is not None:
-            self._connection.close()
+        self._drop_connection()
         while not self._jobs.empty():
             _settle(self._jobs.get_nowait(), NotConnected("closed"))
+
+    def _drop_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
     async def _work(self) -> None:
         while True:
@@ -100,6 +107,10 @@ class Bus:
                 _settle(job, await self._do(job))
             except LinkFault as fault:
                 _settle(job, fault)
+            except Exception as fault:
+                log.exception("bus_failed", host=self.host, port=self.port)
+                self._drop_connection()
+                _settle(job, BadAnswer(repr(fault)))
             except asyncio.CancelledError:
                 _settle(job, NotConnected("closed"))
                 raise

@@ -1,0 +1,182 @@
+"""Polling a line of simulated meters, without a database."""
+
+import asyncio
+import random
+import struct
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from tests.support.wait import until
+
+from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.drivers.modbus.bus import Bus, Priority
+from npms_meter_gateway.drivers.modbus.errors import LinkFault, Refused
+from npms_meter_gateway.drivers.modbus.pdus import Read
+from npms_meter_gateway.handlers.note_sights import MeterSight
+from npms_meter_gateway.polling.line import Hooks, Line, Meter
+from npms_meter_gateway.polling.unit import Suspended, Unit
+from npms_meter_gateway.profiles import load_profiles
+from npms_shared.clock import ManualClock
+from npms_tools.street.meter import Faults
+from npms_tools.street.street import Plan, Street, build_street
+
+CLOCK = ManualClock(datetime(2026, 3, 2, 17, 0, tzinfo=UTC))
+MANY = 10**6
+
+
+def hurried(profile: Profile) -> Profile:
+    return replace(profile, limits=replace(profile.limits, timeout_ms=100))
+
+
+PROFILES = {code: hurried(profile) for code, profile in load_profiles().items()}
+
+
+@pytest.fixture
+async def street() -> AsyncIterator[Street]:
+    street = build_street(Plan(meters=8, gateways=1, port_base=0), CLOCK)
+    await street.start()
+    yield street
+    await street.stop()
+
+
+class Watcher:
+    """Counts what a line delivers."""
+
+    def __init__(self) -> None:
+        self.polls: Counter[int] = Counter()
+        self.links: list[tuple[int, bool]] = []
+        self.refused: list[tuple[int, str]] = []
+
+    async def saw(self, sight: MeterSight) -> None:
+        self.polls[sight.installation_id] += 1
+
+    async def link_changed(self, meter: Meter, is_reachable: bool, _detail: str) -> None:  # noqa: FBT001
+        self.links.append((meter.installation_id, is_reachable))
+
+    async def point_refused(self, meter: Meter, name: str) -> None:
+        self.refused.append((meter.installation_id, name))
+
+    def hooks(self) -> Hooks:
+        return Hooks(self.saw, self.link_changed, self.point_refused)
+
+
+@asynccontextmanager
+async def polling(
+    street: Street, watcher: Watcher, *, policy: BreakerPolicy
+) -> AsyncIterator[Line]:
+    meters = list(street.meters.values())
+    line = Line(Bus(meters[0].host, meters[0].port), CLOCK, 0.02, watcher.hooks())
+    for number, meter in enumerate(meters):
+        unit = Unit(line.bus, meter.unit_id, PROFILES[meter.map.profile], policy)
+        line.add(Meter(number, number, meter.serial, unit))
+    task = asyncio.create_task(line.run())
+    try:
+        yield line
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await line.bus.close()
+
+
+async def test_one_dead_unit_costs_two_time_outs_and_then_nothing(street: Street) -> None:
+    dead, watcher = list(street.meters.values())[3], Watcher()
+    dead.faults = Faults(silent=MANY)
+    async with polling(street, watcher, policy=BreakerPolicy(first_pause_s=60)):
+
+        async def others_were_read_often() -> bool:
+            return all(watcher.polls[n] >= 40 for n in range(8) if n != 3)
+
+        await until(others_were_read_often)
+    assert MANY - dead.faults.silent == 2
+    assert watcher.polls[3] == 0
+    assert sorted(watcher.links) == [(n, n != 3) for n in range(8)]
+
+
+async def test_a_dead_unit_is_probed_once_a_pause_and_comes_back(street: Street) -> None:
+    dead, watcher = list(street.meters.values())[3], Watcher()
+    dead.faults = Faults(silent=4)
+    policy = BreakerPolicy(first_pause_s=0.05, longest_pause_s=0.2)
+    async with polling(street, watcher, policy=policy):
+
+        async def back() -> bool:
+            return watcher.polls[3] >= 3
+
+        await until(back)
+    assert [link for link in watcher.links if link[0] == 3] == [(3, False), (3, True)]
+
+
+async def test_a_unit_the_gateway_does_not_know_does_not_stop_the_others(street: Street) -> None:
+    watcher = Watcher()
+    async with polling(street, watcher, policy=BreakerPolicy(first_pause_s=60)) as line:
+        unit = Unit(line.bus, 99, PROFILES["eastron_sdm120"], BreakerPolicy(first_pause_s=60))
+        line.add(Meter(99, 99, "nobody", unit))
+
+        async def noticed() -> bool:
+            return (99, False) in watcher.links
+
+        await until(noticed)
+        assert not line.bus.is_down
+        with pytest.raises(Suspended):
+            await unit.poll()
+
+
+async def test_what_a_meter_refuses_together_is_read_apart_and_remembered(street: Street) -> None:
+    """The read of 0x0A to 0x1A is split when a meter serves no relay there."""
+    meter = next(m for m in street.meters.values() if m.map.relay is None)
+    hiking = PROFILES["hiking_dds238_2_znsr"]
+    assert hiking.relay is not None
+    beyond = replace(hiking.relay, address=0x20, read_address=0x20)
+    pretended = replace(hiking, relay=beyond, limits=replace(hiking.limits, max_hole=30))
+    meter.map = replace(build_street(Plan(meters=1), CLOCK).meters["SIM00001"].map, relay=None)
+    bus = Bus(meter.host, meter.port)
+    unit = Unit(bus, meter.unit_id, pretended, BreakerPolicy())
+    polled = await unit.poll()
+    assert unit.refused == ["relay"]
+    assert polled.register_wh is not None
+    assert polled.relay is None
+    assert (await unit.poll()).power_w == polled.power_w
+    assert unit.refused == ["relay"]
+    await bus.close()
+
+
+async def test_late_answers_never_become_another_registers_value() -> None:
+    """Two blocks, one answer in fifty later than the time-out: no value is ever mixed up."""
+    chance = random.Random(7)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readexactly(7)
+                pdu = await reader.readexactly(struct.unpack(">HHHB", head)[2] - 1)
+                if chance.random() < 0.02:
+                    await asyncio.sleep(chance.uniform(0.03, 0.06))
+                body = bytes([3, 4]) + pdu[1:3] * 2
+                writer.write(head[:4] + struct.pack(">HB", len(body) + 1, head[6]) + body)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    bus = Bus("127.0.0.1", server.sockets[0].getsockname()[1])
+    good = late = 0
+    for turn in range(1500):
+        address = 100 + turn % 2
+        try:
+            answer = await bus.ask(
+                1, Read("holding", address, 2), timeout_s=0.02, priority=Priority.BILLING
+            )
+        except Refused:
+            raise
+        except LinkFault:
+            late += 1
+        else:
+            good += 1
+            assert answer == (address, address)
+    await bus.close()
+    server.close()
+    assert late > 5
+    assert good > 1300
