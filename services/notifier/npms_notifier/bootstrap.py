@@ -38,7 +38,12 @@ def build(settings: NotifierSettings) -> Service:
         audience=settings.token_audience,
     )
     senders = make_senders(settings, clock)
-    loop = DeliveryLoop(database, senders, clock, policy=_policy(settings), pace=_pace(settings))
+    deliveries = [
+        DeliveryLoop(
+            database, channel, sender, clock, policy=_policy(settings), pace=_pace(settings)
+        )
+        for channel, sender in senders.items()
+    ]
     return Service(
         name="notifier",
         settings=settings,
@@ -46,7 +51,7 @@ def build(settings: NotifierSettings) -> Service:
         app=build_app(database, herald, verifier),
         migrations=Path(__file__).parent / "migrations",
         subscriptions=subscriptions(herald),
-        loops=[loop.run],
+        loops=[loop.run for loop in deliveries],
         rules=RULES,
         closers=[sender.close for sender in senders.values()],
     )

@@ -10,6 +10,7 @@ from tests.support.databases import TestDatabase
 from tests.support.tokens import TestIssuer
 
 from npms_notifier.api.app import build_app
+from npms_notifier.channels.base import Sender
 from npms_notifier.channels.mail import MailSender, MailServer
 from npms_notifier.channels.sms import SmsOperator, SmsSender
 from npms_notifier.domain.contacts import Channel
@@ -52,18 +53,17 @@ async def notifier(
     database = (await database_for("notifier")).database
     clock = ManualClock(NOW)
     herald = Herald(Renderer(brand="NPMS"), clock)
-    loop = DeliveryLoop(
-        database,
-        {Channel.EMAIL: mail_sender, Channel.SMS: sms_sender},
-        clock,
-        policy=RetryPolicy(attempts=3, first=timedelta(seconds=5)),
-        pace=Pace(
-            timeout=timedelta(seconds=5),
-            lease=timedelta(seconds=60),
-            look=timedelta(milliseconds=20),
-        ),
-    )
-    return Notifier(database, clock, herald, loop, build_app(database, herald, issuer.verifier()))
+    policy = RetryPolicy(attempts=3, first=timedelta(seconds=5))
+    pace = Pace(timedelta(seconds=5), timedelta(seconds=60), timedelta(milliseconds=20))
+    senders: list[tuple[Channel, Sender]] = [
+        (Channel.EMAIL, mail_sender),
+        (Channel.SMS, sms_sender),
+    ]
+    loops = [
+        DeliveryLoop(database, channel, sender, clock, policy=policy, pace=pace)
+        for channel, sender in senders
+    ]
+    return Notifier(database, clock, herald, loops, build_app(database, herald, issuer.verifier()))
 
 
 @pytest.fixture

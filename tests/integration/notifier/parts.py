@@ -26,8 +26,12 @@ class Notifier:
     database: Database
     clock: ManualClock
     herald: Herald
-    loop: DeliveryLoop
+    loops: list[DeliveryLoop]
     app: FastAPI
+
+    async def deliver(self) -> int:
+        """One pass on each channel; returns how many were attempted."""
+        return sum([await loop.run_pass() for loop in self.loops])
 
     async def open_account(
         self, account_id: int, *contacts: Contact, customer_id: int = 77, language: str = "en"

@@ -61,8 +61,8 @@ async def test_a_notice_goes_to_every_usable_contact_once(notifier: Notifier, si
     message_id = new_id()
     assert await tell(notifier, message_id=message_id) == 2
     assert await tell(notifier, message_id=message_id) == 2
-    assert await notifier.loop.run_pass() == 2
-    assert await notifier.loop.run_pass() == 0
+    assert await notifier.deliver() == 2
+    assert await notifier.deliver() == 0
     assert [sms.to for sms in sinks.store.sms] == [PHONE.address]
     assert [mail.recipients for mail in sinks.store.emails] == [(EMAIL.address,)]
     sent = await rows(notifier)
@@ -80,7 +80,7 @@ async def test_it_is_written_in_the_language_of_the_account(
 ) -> None:
     await notifier.open_account(1, PHONE, language="sw")
     await tell(notifier)
-    await notifier.loop.run_pass()
+    await notifier.deliver()
     assert "salio" in sinks.store.sms[0].text
 
 
@@ -95,14 +95,14 @@ async def test_a_fault_is_retried_later_and_then_given_up(notifier: Notifier, si
     await tell(notifier)
     states = []
     for wait in (5, 20, 80):
-        await notifier.loop.run_pass()
-        assert await notifier.loop.run_pass() == 0, "not before its time"
+        await notifier.deliver()
+        assert await notifier.deliver() == 0, "not before its time"
         [delivery] = await rows(notifier)
         states.append((delivery.state, delivery.attempts))
         assert "503" in (delivery.error or "")
         notifier.clock.advance(timedelta(seconds=wait))
     assert states == [(State.RETRYING, 1), (State.RETRYING, 2), (State.FAILED, 3)]
-    assert await notifier.loop.run_pass() == 0
+    assert await notifier.deliver() == 0
     assert [(r.state, r.attempts) for r in await said(notifier)] == [("failed", 3)]
 
 
@@ -121,7 +121,8 @@ async def test_who_does_not_answer_in_time_is_asked_again(notifier: Notifier) ->
     await tell(notifier)
     loop = DeliveryLoop(
         notifier.database,
-        {Channel.SMS: SilentSender()},
+        Channel.SMS,
+        SilentSender(),
         notifier.clock,
         policy=RetryPolicy(attempts=3, first=timedelta(seconds=5)),
         pace=Pace(
@@ -137,9 +138,9 @@ async def test_a_retry_that_succeeds_is_sent(notifier: Notifier, sinks: Sinks) -
     await notifier.open_account(1, EMAIL)
     await fault(sinks, "email", status=451, times=1)
     await tell(notifier)
-    await notifier.loop.run_pass()
+    await notifier.deliver()
     notifier.clock.advance(timedelta(seconds=5))
-    await notifier.loop.run_pass()
+    await notifier.deliver()
     [delivery] = await rows(notifier)
     assert (delivery.state, delivery.attempts, delivery.error) == (State.SENT, 2, None)
     assert len(sinks.store.emails) == 1
@@ -149,7 +150,7 @@ async def test_a_refused_number_is_given_up_at_once(notifier: Notifier, sinks: S
     await notifier.open_account(1, PHONE)
     await fault(sinks, "sms", status=422, times=1)
     await tell(notifier)
-    await notifier.loop.run_pass()
+    await notifier.deliver()
     [delivery] = await rows(notifier)
     assert (delivery.state, delivery.attempts) == (State.FAILED, 1)
 
@@ -161,10 +162,12 @@ async def test_what_a_dead_process_held_goes_again_under_the_same_id(
     await tell(notifier)
     at = notifier.clock.wall_now()
     async with notifier.database.transaction() as conn:
-        [held] = await deliveries.claim(conn, at=at, lease_until=at + timedelta(seconds=60), most=5)
-    assert await notifier.loop.run_pass() == 0, "it is leased"
+        [held] = await deliveries.claim(
+            conn, Channel.SMS, at=at, lease_until=at + timedelta(seconds=60), most=5
+        )
+    assert await notifier.deliver() == 0, "it is leased"
     notifier.clock.advance(timedelta(seconds=61))
-    assert await notifier.loop.run_pass() == 1
+    assert await notifier.deliver() == 1
     assert sinks.store.sms[0].client_reference == str(held.delivery_id)
     async with notifier.database.transaction() as conn:
         late = await deliveries.settle_failed(conn, held, error="late", at=at)
@@ -180,8 +183,8 @@ async def test_two_processes_share_the_work(notifier: Notifier) -> None:
     at = notifier.clock.wall_now()
     lease = at + timedelta(seconds=60)
     async with notifier.database.transaction() as one, notifier.database.transaction() as other:
-        first = await deliveries.claim(one, at=at, lease_until=lease, most=3)
-        second = await deliveries.claim(other, at=at, lease_until=lease, most=3)
+        first = await deliveries.claim(one, Channel.SMS, at=at, lease_until=lease, most=3)
+        second = await deliveries.claim(other, Channel.SMS, at=at, lease_until=lease, most=3)
     assert (len(first), len(second)) == (3, 1)
     assert not {d.delivery_id for d in first} & {d.delivery_id for d in second}
 
@@ -193,11 +196,11 @@ async def test_what_can_wait_waits_for_the_morning(notifier: Notifier) -> None:
     notifier.clock.advance(timedelta(hours=12))  # 23:00 in Nairobi
     await notifier.open_account(1, PHONE)
     await tell(notifier, LOW)
-    assert await notifier.loop.run_pass() == 0
+    assert await notifier.deliver() == 0
     await tell(notifier, RESTORED)
-    assert await notifier.loop.run_pass() == 1
+    assert await notifier.deliver() == 1
     notifier.clock.advance(timedelta(hours=8))
-    assert await notifier.loop.run_pass() == 1
+    assert await notifier.deliver() == 1
 
 
 async def test_rules_hold_and_find_what_is_left_lying(notifier: Notifier) -> None:

@@ -175,7 +175,7 @@ async def test_a_ticket_is_opened_answered_asked_back_and_closed(
     messages = f"/tickets/{ticket['ticket_id']}/messages"
     answered = await rest.post(messages, json={"body": "The daily charge."}, headers=operator)
     assert answered.json()["state"] == "answered"
-    assert await notifier.loop.run_pass() == 2
+    assert await notifier.deliver() == 2
     assert sinks.store.sms[0].text.endswith("The daily charge.")
     assert sinks.store.emails[0].subject == "Re: Why twice?"
     asked = await rest.post(messages, json={"body": "Why daily?"}, headers=customer)
@@ -193,7 +193,7 @@ async def test_a_ticket_is_opened_answered_asked_back_and_closed(
         late = await rest.post(messages, json={"body": "late"}, headers=headers)
         assert_problem(late, 409, "ticket_closed")
     assert (await rest.post(close, headers=customer)).json() == closed
-    assert await notifier.loop.run_pass() == 0, "nothing went out for what was refused"
+    assert await notifier.deliver() == 0, "nothing went out for what was refused"
     async with notifier.database.connect() as conn:
         types = await conn.execute(text("SELECT routing_key FROM outbox ORDER BY id"))
         tickets = [t for t in types.scalars() if t.startswith("ticket")]

@@ -5,7 +5,6 @@ again with the same id: at least once, and the receiver can tell.
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,17 +36,20 @@ class Pace:
 
 
 class DeliveryLoop:
+    """Sends what is due on one channel, so that a slow one holds back no other."""
+
     def __init__(
         self,
         database: Database,
-        senders: Mapping[Channel, Sender],
+        channel: Channel,
+        sender: Sender,
         clock: Clock,
         *,
         policy: RetryPolicy,
         pace: Pace,
     ) -> None:
-        self._database, self._senders, self._clock = database, senders, clock
-        self._policy, self._pace = policy, pace
+        self._database, self._channel, self._sender = database, channel, sender
+        self._clock, self._policy, self._pace = clock, policy, pace
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until stopped; what is in hand then is sent and settled first."""
@@ -60,7 +62,11 @@ class DeliveryLoop:
         now = self._clock.wall_now()
         async with self._database.transaction() as conn:
             claimed = await deliveries.claim(
-                conn, at=now, lease_until=now + self._pace.lease, most=self._pace.at_once
+                conn,
+                self._channel,
+                at=now,
+                lease_until=now + self._pace.lease,
+                most=self._pace.at_once,
             )
         await asyncio.gather(*map(self._attempt, claimed))
         return len(claimed)
@@ -71,7 +77,7 @@ class DeliveryLoop:
         )
         try:
             async with asyncio.timeout(self._pace.timeout.total_seconds()):
-                reference = await self._senders[delivery.channel].send(message)
+                reference = await self._sender.send(message)
         except NotDelivered as fault:
             reason, permanent = fault.reason, fault.permanent
         except TimeoutError:

@@ -24,7 +24,7 @@ _CLAIM = text(
     """
     UPDATE delivery SET state = 'sending', attempts = attempts + 1, due_at = :lease_until
     WHERE delivery_id IN (
-        SELECT delivery_id FROM delivery WHERE due_at <= :at
+        SELECT delivery_id FROM delivery WHERE due_at <= :at AND channel = :channel
         ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
     )
     RETURNING delivery_id, account_id, channel, address, template, subject, body, attempts
@@ -85,10 +85,11 @@ def _row(delivery: NewDelivery) -> dict[str, object]:
 
 
 async def claim(
-    conn: AsyncConnection, *, at: datetime, lease_until: datetime, most: int
+    conn: AsyncConnection, channel: Channel, *, at: datetime, lease_until: datetime, most: int
 ) -> list[ClaimedDelivery]:
     """Those that are due, oldest first, counted as one attempt more; other processes skip them."""
-    rows = await conn.execute(_CLAIM, {"at": at, "lease_until": lease_until, "most": most})
+    values = {"channel": channel.value, "at": at, "lease_until": lease_until, "most": most}
+    rows = await conn.execute(_CLAIM, values)
     return [ClaimedDelivery(**{**r._mapping, "channel": Channel(r.channel)}) for r in rows]
 
 

@@ -56,7 +56,7 @@ _STATEMENTS = (
         CHECK ((state IN ('sent', 'failed')) = (due_at IS NULL))
     )
     """,
-    "CREATE INDEX delivery_due ON delivery (due_at) WHERE due_at IS NOT NULL",
+    "CREATE INDEX delivery_due ON delivery (channel, due_at) WHERE due_at IS NOT NULL",
     "CREATE INDEX delivery_account ON delivery (account_id, delivery_id)",
     """
     CREATE TABLE ticket (
