@@ -65,10 +65,10 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise PeerClosed("closed before the request")
         self._transaction = self._transaction % 0xFFFF + 1
+        header = HEADER.pack(self._transaction, 0, len(pdu) + 1, unit)
         self._expects = (self._transaction, unit)
         self._buffer.clear()
         self._awaited = asyncio.get_running_loop().create_future()
-        header = HEADER.pack(self._transaction, 0, len(pdu) + 1, unit)
         self._transport.write(header + pdu)
         try:
             async with asyncio.timeout(timeout_s):
