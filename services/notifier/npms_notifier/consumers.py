@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_notifier.domain import notices
 from npms_notifier.domain.contacts import Channel, contact_or_fault
 from npms_notifier.domain.notices import Money, Notice
+from npms_notifier.domain.records import Account
 from npms_notifier.handlers.accounts import close_account, learn_account
 from npms_notifier.handlers.notify import Herald
-from npms_notifier.storage.records import Account
 from npms_shared.contracts.base import Event
 from npms_shared.contracts.ledger import (
     AccountClosed,

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from npms_notifier.storage.records import ClaimedDelivery, Ticket
+from npms_notifier.domain.records import ClaimedDelivery, Ticket
 from npms_shared.contracts.notifier import DeliveryReported, TicketClosed, TicketOpened
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from fastapi import FastAPI
 
 from npms_notifier.domain.contacts import Channel, Contact
+from npms_notifier.domain.records import Account
 from npms_notifier.handlers.accounts import learn_account
 from npms_notifier.handlers.deliver import DeliveryLoop
 from npms_notifier.handlers.notify import Herald
-from npms_notifier.storage.records import Account
 from npms_shared.clock import ManualClock
 from npms_shared.db.engine import Database
 

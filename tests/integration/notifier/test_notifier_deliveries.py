@@ -16,11 +16,11 @@ from npms_notifier.domain.deliveries import RetryPolicy, State
 from npms_notifier.domain.errors import AccountUnknown
 from npms_notifier.domain.notices import Money, Notice
 from npms_notifier.domain.quiet_hours import parse_quiet_hours
+from npms_notifier.domain.records import Delivery
 from npms_notifier.handlers.deliver import DeliveryLoop, Pace
 from npms_notifier.handlers.notify import Herald
 from npms_notifier.invariants import RULES
 from npms_notifier.storage import deliveries
-from npms_notifier.storage.records import Delivery
 from npms_shared.contracts.notifier import DeliveryReported
 from npms_shared.db import invariants
 from npms_shared.ids import new_id

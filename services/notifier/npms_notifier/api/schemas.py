@@ -11,9 +11,9 @@ from npms_notifier.domain import contacts
 from npms_notifier.domain.contacts import Channel
 from npms_notifier.domain.deliveries import State
 from npms_notifier.domain.errors import AddressRefused, LanguageUnknown
+from npms_notifier.domain.records import Conversation, Delivery, Ticket, TicketMessage
 from npms_notifier.domain.tickets import Author, TicketState
 from npms_notifier.handlers.accounts import ContactBook
-from npms_notifier.storage.records import Conversation, Delivery, Ticket, TicketMessage
 from npms_shared.web.schemas import CodedError, Schema
 
 TICKET_ID = UUID("0193c2f4-6a10-7cc0-8000-000000000001")

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_notifier.domain.contacts import Contact, distinct
 from npms_notifier.domain.errors import AccountUnknown
+from npms_notifier.domain.records import Account
 from npms_notifier.storage import accounts
-from npms_notifier.storage.records import Account
 from npms_shared.auth.tokens import Principal
 
 

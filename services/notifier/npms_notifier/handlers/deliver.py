@@ -14,8 +14,8 @@ from npms_notifier import metrics, outgoing
 from npms_notifier.channels.base import NotDelivered, OutgoingMessage, Sender
 from npms_notifier.domain.contacts import Channel
 from npms_notifier.domain.deliveries import RetryPolicy, after_failure
+from npms_notifier.domain.records import ClaimedDelivery
 from npms_notifier.storage import deliveries
-from npms_notifier.storage.records import ClaimedDelivery
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.messaging import outbox

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_notifier.domain.records import Delivery
 from npms_notifier.handlers.accounts import visible_account
 from npms_notifier.storage import deliveries
-from npms_notifier.storage.records import Delivery
 from npms_shared.auth.tokens import Principal
 
 

@@ -10,8 +10,8 @@ from npms_notifier.domain.contacts import Contact, spoken_language
 from npms_notifier.domain.errors import AccountUnknown
 from npms_notifier.domain.notices import Notice
 from npms_notifier.domain.quiet_hours import QuietHours
+from npms_notifier.domain.records import Account, NewDelivery
 from npms_notifier.storage import accounts, deliveries
-from npms_notifier.storage.records import Account, NewDelivery
 from npms_notifier.templates.formats import zone_of
 from npms_notifier.templates.rendering import Reader, Renderer
 from npms_shared.clock import Clock

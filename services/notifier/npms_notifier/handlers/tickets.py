@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_notifier import outgoing
 from npms_notifier.domain import notices
 from npms_notifier.domain.errors import TicketUnknown
+from npms_notifier.domain.records import Conversation, Ticket, TicketMessage
 from npms_notifier.domain.tickets import Author, TicketState, after_message
 from npms_notifier.handlers.accounts import visible_account
 from npms_notifier.handlers.notify import Herald
 from npms_notifier.storage import tickets
-from npms_notifier.storage.records import Conversation, Ticket, TicketMessage
 from npms_shared.auth.tokens import Principal
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox

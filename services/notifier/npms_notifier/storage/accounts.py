@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_notifier.domain.contacts import Channel, Contact
-from npms_notifier.storage.records import Account
+from npms_notifier.domain.records import Account
 
 _INSERT = text(
     """

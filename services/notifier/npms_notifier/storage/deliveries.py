@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_notifier.domain.contacts import Channel
 from npms_notifier.domain.deliveries import State
-from npms_notifier.storage.records import ClaimedDelivery, Delivery, NewDelivery
+from npms_notifier.domain.records import ClaimedDelivery, Delivery, NewDelivery
 
 _QUEUE = text(
     """

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_notifier.domain.records import Ticket, TicketMessage
 from npms_notifier.domain.tickets import Author, TicketState
-from npms_notifier.storage.records import Ticket, TicketMessage
 
 _ADD = text(
     """

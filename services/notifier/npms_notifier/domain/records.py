@@ -1,4 +1,4 @@
-"""What is in the tables, as data; migrations/ says the same in SQL, with its constraints.
+"""What is kept of accounts, deliveries and tickets.
 
 `delivery.due_at` is wall time: when the loop looks at a delivery next. While one is being sent it
 is the end of its lease, so that a delivery whose process died is taken up again.
