@@ -119,7 +119,7 @@ class World:
         await self.good("PUT", "ledger", "/v1/credit-policies/system", json=POLICY)
         mark = random.randrange(10**9)
         for number in range(count):
-            self.homes.append(await self._open(document["code"], f"SYS-{mark}-{number}"))
+            self.homes.append(await self._open(document["plan_code"], f"SYS-{mark}-{number}"))
         for home in self.homes:
             await self.pay(home, f"open-{mark}-{home.account_id}", "500.00")
 

@@ -21,6 +21,7 @@ class Probe:
     def __post_init__(self) -> None:
         self._begun: dict[int, tuple[float, int]] = {}
         self._seq: dict[int, int] = {}
+        self.watched = frozenset(self.account_ids)
 
     async def run(self, stopping: asyncio.Event) -> None:
         conn = await asyncpg.connect(self.ledger_url)

@@ -17,7 +17,7 @@ FRIENDLY_FOR = timedelta(hours=23)
 def plans() -> dict[str, dict[str, Any]]:
     """The example plans by code."""
     documents = [json.loads(file.read_text()) for file in sorted(Path(EXAMPLES).glob("*.json"))]
-    return {document["code"]: document for document in documents}
+    return {document["plan_code"]: document for document in documents}
 
 
 def plan_of(number: int) -> str:
