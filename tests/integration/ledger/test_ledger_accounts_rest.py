@@ -190,6 +190,16 @@ async def test_a_new_policy_reaches_accounts_already_open(house):
     assert await house.broken() == []
 
 
+async def test_a_charge_decided_by_the_old_policy_leaves_the_mark_of_the_new(house):
+    opened = await house.open()
+    await house.put("/v1/credit-policies/standard", {**POLICY, "floor": "-30"})
+    await house.pay(opened["account_id"], M)
+    await house.charge((opened, M))
+    assert await house.decide() == 1
+    assert await house.decide() == 0
+    assert await house.broken() == []
+
+
 async def test_a_policy_of_its_own_comes_with_the_account(house):
     friendly = [{"days": ["wed"], "from": "14:00", "to": "16:00"}]
     opened = await house.open(credit_policy={**POLICY, "friendly_hours": friendly})

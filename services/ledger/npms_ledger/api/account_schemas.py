@@ -47,9 +47,7 @@ class MeterSchema(Schema):
     serial: Name = Field(examples=["SIM-0001"])
     profile: Name = Field(examples=["generic-1"])
     host: Name = Field(examples=["127.0.0.1"])
-    port: int = Field(
-        ge=0, le=65535, description="0: its readings are sent to us", examples=[5020]
-    )
+    port: int = Field(ge=0, le=65535, description="0: its readings are sent to us", examples=[5020])
     unit_id: int = Field(ge=0, le=255, examples=[1])
 
 

@@ -19,7 +19,7 @@ PAUSE_S = 0.4
 async def decide_due(conn: AsyncConnection, clock: Clock, limit: int = BATCH) -> int:
     """Decide accounts whose time has come; returns how many there were, at most `limit`."""
     now = clock.now()
-    account_ids = await positions.lock_due(conn, now, limit)
+    account_ids = await positions.take_due(conn, now, limit)
     if not account_ids:
         return 0
     accounts = list((await books.take_locked(conn, account_ids)).values())

@@ -160,7 +160,7 @@ async def _policy_code(
             conn, code, policy=command.policy, currency=command.currency, now=now, by=by
         )
         return code
-    written = await read_policy(conn, command.policy)
+    written = await read_policy(conn, command.policy, hold=True)
     if written.currency != command.currency:
         raise CurrencyMismatch("credit policy", written.currency, command.currency)
     return command.policy

@@ -21,9 +21,12 @@ class WrittenPolicy:
     written_at: datetime
 
 
-async def read_policy(conn: AsyncConnection, code: str) -> WrittenPolicy:
-    """The version in force. Raises PolicyUnknown."""
-    row = await policies.current(conn, code)
+async def read_policy(conn: AsyncConnection, code: str, *, hold: bool = False) -> WrittenPolicy:
+    """The version in force; with `hold` it stays so until the transaction ends.
+
+    Raises PolicyUnknown.
+    """
+    row = await policies.current(conn, code, hold=hold)
     if row is None:
         raise PolicyUnknown(code)
     return WrittenPolicy(
@@ -62,5 +65,5 @@ async def write_policy(
             written_by=by,
             written_at=now,
         )
-        await positions.schedule_policy(conn, code, now)
+        await positions.schedule_policy(conn, code)
     return await read_policy(conn, code)

@@ -14,6 +14,7 @@ _CURRENT = text(
     WHERE c.code = :code
     """
 )
+_HOLD = text("SELECT 1 FROM credit_policy WHERE code = :code FOR SHARE")
 _HEAD = text(
     """
     INSERT INTO credit_policy AS p (code, version, currency) VALUES (:code, 1, :currency)
@@ -29,8 +30,10 @@ _ADD = text(
 )
 
 
-async def current(conn: AsyncConnection, code: str) -> Row[Any] | None:
-    """The version in force, or None."""
+async def current(conn: AsyncConnection, code: str, *, hold: bool = False) -> Row[Any] | None:
+    """The version in force, or None; with `hold` no other can be put in force meanwhile."""
+    if hold:
+        await conn.execute(_HOLD, {"code": code})
     return (await conn.execute(_CURRENT, {"code": code})).first()
 
 

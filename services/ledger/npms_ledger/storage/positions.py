@@ -74,16 +74,21 @@ _SCHEDULE = text(
     INSERT INTO decision_due (account_id, decide_at)
     SELECT * FROM unnest(CAST(:account_ids AS bigint[]), CAST(:times AS timestamptz[]))
     ON CONFLICT (account_id) DO UPDATE SET decide_at = excluded.decide_at
+    WHERE decision_due.decide_at > '-infinity'
     """
 )
 _UNSCHEDULE = text(
-    "DELETE FROM decision_due WHERE account_id = ANY(CAST(:account_ids AS bigint[]))"
+    """
+    DELETE FROM decision_due
+    WHERE account_id = ANY(CAST(:account_ids AS bigint[])) AND decide_at > '-infinity'
+    """
 )
+_TAKE_UP = text("DELETE FROM decision_due WHERE account_id = ANY(CAST(:account_ids AS bigint[]))")
 _SCHEDULE_POLICY = text(
     """
     INSERT INTO decision_due (account_id, decide_at)
-    SELECT account_id, :now FROM account WHERE policy_code = :code
-    ON CONFLICT (account_id) DO UPDATE SET decide_at = least(decision_due.decide_at, :now)
+    SELECT account_id, '-infinity' FROM account WHERE policy_code = :code
+    ON CONFLICT (account_id) DO UPDATE SET decide_at = excluded.decide_at
     """
 )
 
@@ -126,9 +131,14 @@ async def update(conn: AsyncConnection, values: dict[str, list[Any]]) -> None:
     await conn.execute(_UPDATE, values)
 
 
-async def lock_due(conn: AsyncConnection, now: datetime, limit: int) -> list[int]:
-    """Accounts whose time to decide has come, locked; those in other hands are left to them."""
-    return list((await conn.execute(_DUE, {"now": now, "limit": limit})).scalars())
+async def take_due(conn: AsyncConnection, now: datetime, limit: int) -> list[int]:
+    """Accounts whose time to decide has come, locked and no longer due; those in other hands are
+    left for the next time.
+    """
+    account_ids = list((await conn.execute(_DUE, {"now": now, "limit": limit})).scalars())
+    if account_ids:
+        await conn.execute(_TAKE_UP, {"account_ids": account_ids})
+    return account_ids
 
 
 async def schedule(conn: AsyncConnection, times: dict[int, datetime | None]) -> None:
@@ -141,6 +151,10 @@ async def schedule(conn: AsyncConnection, times: dict[int, datetime | None]) -> 
         await conn.execute(_SCHEDULE, {"account_ids": list(due), "times": list(due.values())})
 
 
-async def schedule_policy(conn: AsyncConnection, code: str, now: datetime) -> None:
-    """Let every account on the policy be decided soon."""
-    await conn.execute(_SCHEDULE_POLICY, {"code": code, "now": now})
+async def schedule_policy(conn: AsyncConnection, code: str) -> None:
+    """Let every account on the policy be decided at once.
+
+    The mark is `-infinity`, which only `take_due` removes: a transaction that still decides by
+    the policy of before, and commits later, leaves it.
+    """
+    await conn.execute(_SCHEDULE_POLICY, {"code": code})
