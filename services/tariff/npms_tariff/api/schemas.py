@@ -46,6 +46,9 @@ def _reasonable(at: datetime) -> datetime:
     return at
 
 
+Instant = Annotated[AwareDatetime, AfterValidator(_reasonable)]
+
+
 class VersionIn(Schema):
     """A new version of a plan, activated at once."""
 

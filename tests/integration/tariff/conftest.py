@@ -1,0 +1,40 @@
+"""A fresh tariff database with the example plans, and its REST interface."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import pytest
+from tests.integration.tariff.support import Bench, example, service
+from tests.support.databases import TestDatabase
+from tests.support.tokens import TestIssuer
+
+
+@pytest.fixture
+async def tariff_database(database_for: Callable[[str], Awaitable[TestDatabase]]) -> TestDatabase:
+    return await database_for("tariff")
+
+
+@pytest.fixture
+async def bench(tariff_database: TestDatabase) -> Bench:
+    return Bench(tariff_database.database)
+
+
+@pytest.fixture
+async def client(
+    tariff_database: TestDatabase, issuer: TestIssuer, bench: Bench
+) -> AsyncIterator[httpx.AsyncClient]:
+    """As an operator."""
+    built = service(tariff_database.url, issuer.jwks_path, bench.clock)
+    transport = httpx.ASGITransport(app=built.app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://tariff", headers=issuer.headers("operator")
+    ) as client:
+        yield client
+    await built.database.close()
+
+
+@pytest.fixture
+async def plans(client: httpx.AsyncClient) -> None:
+    for name in ("flat", "time-of-use", "inclining-blocks"):
+        answer = await client.post("/v1/plans", json=example(name))
+        assert answer.status_code == 201, answer.text

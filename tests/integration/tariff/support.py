@@ -1,0 +1,108 @@
+"""A tariff service in hand: its database, its handlers and what it said, without a broker."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from npms_shared.clock import ManualClock
+from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened, MeterConnection
+from npms_shared.contracts.meter_gateway import ReadingsBatch
+from npms_shared.contracts.tariff import ChargesBatch
+from npms_shared.db.engine import Database
+from npms_shared.ids import new_id
+from npms_shared.messaging.subscriptions import Meta, Received
+from npms_tariff.bootstrap import build
+from npms_tariff.consumers import subscriptions
+from npms_tariff.settings import TariffSettings
+
+EXAMPLES = Path(build.__code__.co_filename).parents[1] / "examples"
+OPENED_AT = datetime(2026, 11, 2, 5, tzinfo=UTC)
+OPENED_S = int(OPENED_AT.timestamp())
+LATER = datetime(2027, 1, 1, tzinfo=UTC)
+PARTITION = 3
+
+
+def example(name: str) -> dict[str, Any]:
+    return dict(json.loads((EXAMPLES / f"{name}.json").read_text()))
+
+
+def opened(installation_id: int = 1, **changes: Any) -> InstallationOpened:
+    given = {
+        "installation_id": installation_id,
+        "account_id": installation_id + 100,
+        "customer_id": installation_id + 200,
+        "usage_point_id": installation_id,
+        "commodity": "electricity",
+        "meter": MeterConnection(serial="S", profile="p", host="127.0.0.1", port=502, unit_id=1),
+        "opening_register_wh": 1000,
+        "max_power_w": 10_000,
+        "plan_code": "household-flat",
+        "currency": "KES",
+        "time_zone": "Africa/Nairobi",
+        "opened_at": OPENED_AT,
+    }
+    return InstallationOpened.model_validate(given | changes)
+
+
+def readings(*rows: tuple[int, int, int]) -> ReadingsBatch:
+    """(installation, seconds after opening, register)"""
+    return ReadingsBatch(
+        installation_id=[row[0] for row in rows],
+        account_id=[row[0] + 100 for row in rows],
+        taken_at_s=[OPENED_S + row[1] for row in rows],
+        register_wh=[row[2] for row in rows],
+    )
+
+
+def meta() -> Meta:
+    return Meta(new_id(), "test", "1", OPENED_AT)
+
+
+@dataclass
+class Bench:
+    """Handlers on one database; `hear` and `read` each are a transaction as the frame makes it."""
+
+    database: Database
+    clock: ManualClock = field(default_factory=lambda: ManualClock(LATER))
+
+    def __post_init__(self) -> None:
+        self.events, self.partitions = subscriptions(self.clock, partitions=16)
+
+    async def hear(self, event: InstallationOpened | InstallationClosed) -> None:
+        async with self.database.transaction() as conn:
+            await self.events.handle(conn, event, meta())
+
+    async def read(self, *batches: ReadingsBatch) -> None:
+        received = [Received(meta(), batch) for batch in batches]
+        try:
+            async with self.database.transaction() as conn:
+                await self.partitions.handle(conn, PARTITION, received)
+        except BaseException:
+            self.partitions.forget(PARTITION)
+            raise
+
+    async def rows(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        async with self.database.connect() as conn:
+            return [tuple(row) for row in await conn.execute(text(query), values)]
+
+    async def one(self, query: str, **values: Any) -> tuple[Any, ...]:
+        (row,) = await self.rows(query, **values)
+        return row
+
+    async def charges(self) -> list[ChargesBatch]:
+        """Batches said so far."""
+        rows = await self.rows(
+            "SELECT body FROM outbox WHERE exchange = 'npms.charges' ORDER BY id"
+        )
+        return [ChargesBatch.model_validate_json(body) for (body,) in rows]
+
+
+def service(database_url: str, jwks_path: Path, clock: ManualClock) -> Any:
+    settings = TariffSettings(
+        database_url=database_url, amqp_url="amqp://127.0.0.1", jwks_path=jwks_path
+    )
+    return build(settings, clock=clock)

@@ -1,0 +1,262 @@
+"""Readings become charges, in one transaction, against PostgreSQL."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+from tests.integration.tariff.support import (
+    OPENED_AT,
+    OPENED_S,
+    PARTITION,
+    Bench,
+    meta,
+    opened,
+    readings,
+)
+
+from npms_shared.contracts.ledger import InstallationClosed
+from npms_shared.db import invariants
+from npms_shared.messaging.subscriptions import Received, Unprocessable
+from npms_tariff.domain.refusal import REASONS
+from npms_tariff.invariants import RULES
+from npms_tariff.storage.states import StaleState
+
+pytestmark = pytest.mark.usefixtures("plans")
+STATE = """
+    SELECT register_wh, read_at_s, rated_wh, charged_micro, readings_billed, readings_parked
+    FROM rating_state WHERE installation_id = :id
+"""
+
+
+async def assert_rules_hold(bench: Bench) -> None:
+    assert await invariants.check(bench.database, RULES) == []
+
+
+async def test_a_reading_becomes_a_charge_that_explains_itself(bench):
+    await bench.hear(opened())
+    await bench.read(readings((1, 60, 3000)))
+    (batch,) = await bench.charges()
+    assert batch.currency == "KES"
+    assert (batch.from_register_wh, batch.to_register_wh) == ([1000], [3000])
+    assert (batch.from_s, batch.to_s) == ([OPENED_S], [OPENED_S + 60])
+    assert (batch.energy_wh, batch.amount_micro, batch.tax_micro) == (
+        [2000],
+        [62_640_000],
+        [8_640_000],
+    )
+    assert batch.lines == [
+        [
+            ("daily", "", 0, 0, 5_000_000),
+            ("energy", "all", 1, 2000, 49_000_000),
+            ("tax:vat", "", 0, 0, 8_640_000),
+        ]
+    ]
+    await assert_rules_hold(bench)
+
+
+async def test_many_batches_telescope_and_all_rules_hold(bench):
+    plans = ["household-flat", "household-tou", "household-blocks"]
+    for i in range(1, 10):
+        await bench.hear(opened(i, plan_code=plans[i % 3]))
+    for step in range(1, 30):
+        rows = [(i, step * 40_000 + i, 1000 + step * 3571 * i) for i in range(1, 10)]
+        await bench.read(readings(*rows[:5]), readings(*rows[5:]))
+    rows = await bench.rows(
+        "SELECT s.installation_id, rated_wh, charged_micro, readings_billed FROM rating_state s"
+    )
+    said: dict[int, int] = {}
+    for batch in await bench.charges():
+        for installation_id, amount in zip(batch.installation_id, batch.amount_micro, strict=True):
+            said[installation_id] = said.get(installation_id, 0) + amount
+    assert {row[0]: row[2] for row in rows} == said
+    assert {row[0]: row[1] for row in rows} == {i: 29 * 3571 * i for i in range(1, 10)}
+    assert {row[3] for row in rows} == {29}
+    assert await bench.one("SELECT count(*) FROM rating_scope") == (0,)
+    await assert_rules_hold(bench)
+
+
+async def test_rating_goes_on_after_the_cache_was_lost(bench):
+    for i, plan in ((1, "household-tou"), (2, "household-tou")):
+        await bench.hear(opened(i, plan_code=plan))
+    for step in range(1, 60):
+        row = (step * 30_011, 1000 + step * 2222)
+        await bench.read(readings((1, *row), (2, *row)))
+        if step % 7 == 0:
+            bench.partitions.forget(PARTITION)
+    same = await bench.rows(
+        "SELECT DISTINCT charged_micro, rated_wh, hour_micro, slots, days FROM rating_state"
+    )
+    assert len(same) == 1
+    assert (await bench.one("SELECT count(*) FROM rating_scope"))[0] == 0
+    await bench.read(readings((1, 40 * 86_400, 900_000), (2, 40 * 86_400, 900_000)))
+    assert (await bench.one("SELECT count(*) FROM rating_scope"))[0] == 2
+    await assert_rules_hold(bench)
+
+
+async def test_bad_readings_are_kept_aside_with_a_reason_and_others_flow(bench):
+    await bench.hear(opened(1))
+    await bench.hear(opened(2))
+    bench.clock.at = OPENED_AT + timedelta(hours=1)
+    wrong_account = readings((1, 200, 5000)).model_copy(update={"account_id": [7]})
+    await bench.read(
+        readings(
+            (1, 60, 2000),
+            (1, 60, 2000),
+            (1, 30, 1500),
+            (1, 120, 1999),
+            (1, 90_000, 3000),
+            (9, 60, 100),
+            (2, 60, 1100),
+            (1, 120, 2100),
+        ),
+        wrong_account,
+    )
+    kept = await bench.rows("SELECT reason FROM parked_reading ORDER BY parked_reading_id")
+    assert [row[0] for row in kept] == [
+        "duplicate", "late", "register_backwards", "in_future", "unknown_installation",
+        "account_mismatch",
+    ]  # fmt: skip
+    assert {row[0] for row in kept} <= set(REASONS)
+    state = await bench.one(STATE, id=1)
+    assert state[:3] == (2100, OPENED_S + 120, 1100)
+    assert state[4:6] == (2, 5)
+    assert (await bench.one(STATE, id=2))[4:6] == (1, 0)
+    await assert_rules_hold(bench)
+
+
+async def test_readings_before_the_opening_was_heard_are_counted_and_caught_up(bench):
+    await bench.read(readings((1, 60, 2000)))
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 120, 3000)))
+    assert (await bench.one(STATE, id=1))[2:6] == (2000, 62_640_000, 1, 1)
+    await assert_rules_hold(bench)
+
+
+async def test_a_standstill_is_billed_without_a_charge(bench):
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 60, 1000)))
+    await bench.read(readings((1, 120, 1000)))
+    assert len(await bench.charges()) == 1
+    assert (await bench.one(STATE, id=1))[4] == 2
+
+
+async def test_a_state_changed_by_somebody_else_is_not_overwritten(bench):
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 60, 2000)))
+    async with bench.database.transaction() as conn:
+        await conn.execute(text("UPDATE rating_state SET version = version + 1"))
+    with pytest.raises(StaleState):
+        await bench.read(readings((1, 120, 3000)))
+    await bench.read(readings((1, 120, 3000)))
+    assert (await bench.one(STATE, id=1))[2] == 2000
+    await assert_rules_hold(bench)
+
+
+async def test_what_was_not_committed_is_rated_again(bench):
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 60, 2000)))
+
+    class Crash(Exception):
+        pass
+
+    with pytest.raises(Crash):
+        async with bench.database.transaction() as conn:
+            received = [Received(meta(), readings((1, 120, 3000)))]
+            await bench.partitions.handle(conn, PARTITION, received)
+            raise Crash
+    bench.partitions.forget(PARTITION)
+    await bench.read(readings((1, 120, 3000)))
+    assert (await bench.one(STATE, id=1))[2:5] == (2000, 62_640_000, 2)
+
+
+async def test_a_new_version_is_learnt_without_a_restart(bench, client):
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 60, 2000)))
+    change = {
+        "valid_from": (OPENED_AT + timedelta(seconds=90)).isoformat(),
+        "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
+    }
+    answer = await client.post("/v1/plans/household-flat/versions", json=change)
+    version_id = answer.json()["plan_version_id"]
+    await bench.read(readings((1, 120, 3000)))
+    last = (await bench.charges())[-1]
+    assert last.energy_wh == [500, 500]
+    assert last.plan_version_id[1] == version_id
+    assert last.amount_micro[1] == 500_000
+    await assert_rules_hold(bench)
+
+
+async def test_a_version_dated_back_counts_from_the_next_reading(bench, client):
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 60, 2000)))
+    change = {
+        "valid_from": OPENED_AT.isoformat(),
+        "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
+    }
+    await client.post("/v1/plans/household-flat/versions", json=change)
+    await bench.read(readings((1, 120, 3000)))
+    assert (await bench.charges())[-1].amount_micro == [1_000_000]
+    await assert_rules_hold(bench)
+
+
+async def test_without_a_version_in_force_readings_wait_and_are_caught_up(bench, client):
+    later = {
+        "plan_code": "later",
+        "name": "Later",
+        "currency": "KES",
+        "valid_from": (OPENED_AT + timedelta(days=1)).isoformat(),
+        "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
+    }
+    assert (await client.post("/v1/plans", json=later)).status_code == 201
+    await bench.hear(opened(1, plan_code="later"))
+    await bench.read(readings((1, 60, 2000)))
+    assert await bench.rows("SELECT reason FROM parked_reading") == [("no_plan",)]
+    earlier = {"valid_from": OPENED_AT.isoformat(), "document": later["document"]}
+    await client.post("/v1/plans/later/versions", json=earlier)
+    await bench.read(readings((1, 120, 3000)))
+    assert (await bench.one(STATE, id=1))[2:6] == (2000, 2_000_000, 1, 1)
+    await assert_rules_hold(bench)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"plan_code": "nowhere"}, "unknown_plan"),
+        ({"currency": "UGX"}, "plan_does_not_fit"),
+        ({"commodity": "water"}, "plan_does_not_fit"),
+        ({"time_zone": "Mars/Olympus"}, "unknown_time_zone"),
+    ],
+)
+async def test_an_installation_that_cannot_be_rated_is_refused(bench, changes, code):
+    with pytest.raises(Unprocessable) as refused:
+        await bench.hear(opened(1, **changes))
+    assert refused.value.code == code
+
+
+async def test_closing_rates_up_to_the_closing_register_and_ends_it(bench):
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 60, 2000)))
+    closed_at = OPENED_AT + timedelta(seconds=120)
+    closing = InstallationClosed(
+        installation_id=1, account_id=101, closing_register_wh=3000, closed_at=closed_at
+    )
+    await bench.hear(closing)
+    with pytest.raises(StaleState):
+        await bench.read(readings((1, 180, 4000)))
+    await bench.read(readings((1, 180, 4000)))
+    assert (await bench.one(STATE, id=1))[2:6] == (2000, 62_640_000, 1, 1)
+    assert await bench.rows("SELECT reason FROM parked_reading") == [("after_closing",)]
+    with pytest.raises(Unprocessable):
+        await bench.hear(closing)
+    await assert_rules_hold(bench)
+
+
+async def test_planted_faults_break_the_rules(bench):
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 60, 2000), (1, 90, 1)))
+    async with bench.database.transaction() as conn:
+        await conn.execute(
+            text("UPDATE rating_state SET rated_wh = rated_wh + 1, readings_parked = 0")
+        )
+    broken = await invariants.check(bench.database, RULES)
+    assert {violation.rule.name for violation in broken} == {rule.name for rule in RULES}
