@@ -101,8 +101,8 @@ class Bench:
         return [ChargesBatch.model_validate_json(body) for (body,) in rows]
 
 
-def service(database_url: str, jwks_path: Path, clock: ManualClock) -> Any:
-    settings = TariffSettings(
-        database_url=database_url, amqp_url="amqp://127.0.0.1", jwks_path=jwks_path
-    )
+def service(
+    database_url: str, jwks_path: Path, clock: ManualClock, *, amqp_url: str = "amqp://127.0.0.1"
+) -> Any:
+    settings = TariffSettings(database_url=database_url, amqp_url=amqp_url, jwks_path=jwks_path)
     return build(settings, clock=clock)
