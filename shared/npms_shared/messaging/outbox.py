@@ -1,6 +1,7 @@
 """A state change and the events that tell of it commit together: rule 1."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -27,43 +28,36 @@ async def publish(conn: AsyncConnection, event: Event, *, subject: str) -> UUID:
 
     `subject` is whom it is about, as text: an account's or installation's id.
     """
-    return await _put(
-        conn,
-        event,
-        exchange=events_exchange(event.publisher),
-        routing_key=event.name,
-        subject=subject,
-    )
-
-
-async def publish_batch(conn: AsyncConnection, batch: Batch, *, partition: int) -> UUID:
-    """Say a partition's batch when the transaction commits; returns its message id."""
-    return await _put(
-        conn,
-        batch,
-        exchange=STAGE_OF[type(batch)].exchange,
-        routing_key=str(partition),
-        subject=f"partition/{partition}",
-    )
-
-
-async def _put(
-    conn: AsyncConnection, event: Event, *, exchange: str, routing_key: str, subject: str
-) -> UUID:
-    message_id = new_id()
-    time: datetime = wall_now()
-    await conn.execute(
-        _INSERT,
-        {
-            "message_id": message_id,
-            "exchange": exchange,
-            "routing_key": routing_key,
-            "type": event.event_type(),
-            "source": f"/npms/{event.publisher}",
-            "subject": subject,
-            "time": time,
-            "traceparent": trace.current.get(),
-            "body": event.model_dump_json().encode(),
-        },
-    )
+    row = _row(event, events_exchange(event.publisher), event.name, subject)
+    await conn.execute(_INSERT, row)
+    message_id: UUID = row["message_id"]
     return message_id
+
+
+async def publish_batches(conn: AsyncConnection, batches: Sequence[tuple[int, Batch]]) -> None:
+    """Say batches, each with its partition, when the transaction commits; in one statement."""
+    rows = [
+        _row(batch, STAGE_OF[type(batch)].exchange, str(partition), f"partition/{partition}")
+        for partition, batch in batches
+    ]
+    if rows:
+        await conn.execute(_INSERT, rows)
+
+
+async def publish_batch(conn: AsyncConnection, batch: Batch, *, partition: int) -> None:
+    """Say a partition's batch when the transaction commits."""
+    await publish_batches(conn, [(partition, batch)])
+
+
+def _row(event: Event, exchange: str, routing_key: str, subject: str) -> dict[str, Any]:
+    return {
+        "message_id": new_id(),
+        "exchange": exchange,
+        "routing_key": routing_key,
+        "type": event.event_type(),
+        "source": f"/npms/{event.publisher}",
+        "subject": subject,
+        "time": wall_now(),
+        "traceparent": trace.current.get(),
+        "body": event.model_dump_json().encode(),
+    }

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from time import monotonic
+from urllib.parse import quote
 
 import httpx
 
@@ -15,6 +16,8 @@ POLL_S = 0.5
 PARKED_SHOWN = 20
 
 Progress = Callable[[str], None]
+
+_TOTALS = "disable_stats=true&enable_queue_totals=true"
 
 _PARKED = """
     SELECT queue, code, count(*) AS number, min(reason) AS reason,
@@ -66,17 +69,19 @@ def _note_parked(result: Result, service: str, parked: list[Row]) -> None:
 
 
 async def _look_at_queues(result: Result, broker: Broker) -> None:
+    """The broker's own totals, which are a few seconds old; its statistics are older."""
     url = httpx.URL(broker.management_url)
-    place = url.copy_with(userinfo=b"", raw_path=b"/api/queues/" + _quoted(broker.vhost))
+    path = f"/api/queues/{quote(broker.vhost, safe='')}?{_TOTALS}"
+    place = url.copy_with(userinfo=b"", raw_path=path.encode())
     async with httpx.AsyncClient(auth=(url.username, url.password), trust_env=False) as client:
         answer = await client.get(place, timeout=15)
     answer.raise_for_status()
+    silent = 0
     for queue in answer.json():
         result.count("queues")
+        silent += "messages" not in queue
         waiting = queue.get("messages", 0)
         if waiting:
             result.broken(f"queue {queue['name']}", f"{waiting} not yet handled")
-
-
-def _quoted(vhost: str) -> bytes:
-    return "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in vhost).encode()
+    if silent:
+        result.notes.append(f"{silent} queues do not say how many messages they hold")

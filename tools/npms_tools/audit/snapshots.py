@@ -67,6 +67,9 @@ async def take_snapshots(places: Places) -> AsyncIterator[Snapshots]:
 
 
 async def connect(url: str) -> "asyncpg.Connection[Row]":
+    """Sums come as int: nothing here has a fraction."""
     settings = {"application_name": "npms-audit", "jit": "off", "work_mem": "64MB"}
     plain = url.replace("+asyncpg", "", 1)
-    return await asyncpg.connect(plain, timeout=15, server_settings=settings)
+    connection = await asyncpg.connect(plain, timeout=15, server_settings=settings)
+    await connection.set_type_codec("numeric", encoder=str, decoder=int, schema="pg_catalog")
+    return connection

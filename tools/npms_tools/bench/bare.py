@@ -7,6 +7,8 @@ import asyncio
 from typing import Annotated, Any
 
 import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from npms_ledger.bootstrap import build as build_ledger
 from npms_ledger.handlers.charge_columns import gather
 from npms_ledger.settings import LedgerSettings
@@ -14,12 +16,6 @@ from npms_ledger.storage import positions, postings
 from npms_meter_gateway.handlers.record_readings import Readings
 from npms_meter_gateway.outgoing import readings_batches
 from npms_meter_gateway.storage import readings as reading_storage
-from npms_tariff.bootstrap import build as build_tariff
-from npms_tariff.outgoing import charges_batch
-from npms_tariff.settings import TariffSettings
-from npms_tariff.storage import states
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from npms_shared.clock import wall_now
 from npms_shared.contracts.meter_gateway import ReadingsBatch
 from npms_shared.contracts.tariff import ChargesBatch
@@ -30,6 +26,10 @@ from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.subscriptions import PartitionSubscription, Received
 from npms_shared.runtime import Service, serve
 from npms_shared.settings import load_settings
+from npms_tariff.bootstrap import build as build_tariff
+from npms_tariff.outgoing import charges_batch
+from npms_tariff.settings import TariffSettings
+from npms_tariff.storage import states
 from npms_tools.bench.seeding import CURRENCY
 
 AMOUNT_MICRO, TAX_MICRO, ENERGY_WH = 4_640_000, 640_000, 210
@@ -81,9 +81,7 @@ class BareTariff:
         missing = [one for one in ids if one not in self._states]
         if missing:
             for stored in await states.load_states(conn, missing):
-                self._states[stored.installation_id] = State(
-                    stored.installation_id, stored.version
-                )
+                self._states[stored.installation_id] = State(stored.installation_id, stored.version)
 
 
 async def post_bare(
@@ -92,8 +90,9 @@ async def post_bare(
     columns = gather(vars(one.batch) for one in received)
     account_ids, amounts = columns["account_id"], columns["amount_micro"]
     rows = await positions.lock_tallies(conn, set(account_ids))
-    tallies = {row[0]: [row[1], row[2]] for row in rows}
-    seqs, afters = [], []
+    tallies: dict[int, list[int]] = {row[0]: [row[1], row[2]] for row in rows}
+    seqs: list[int] = []
+    afters: list[int] = []
     for account_id, amount in zip(account_ids, amounts, strict=True):
         tally = tallies[account_id]
         tally[0] -= amount
@@ -142,9 +141,12 @@ class BareGateway:
         async with self._database.transaction() as conn:
             await reading_storage.take_turns(conn, columns)
             await reading_storage.add_readings(conn, list(columns.values()))
-            for partition, column in sorted(columns.items()):
-                for batch in readings_batches(column):
-                    await outbox.publish_batch(conn, batch, partition=partition)
+            batches = [
+                (partition, batch)
+                for partition, column in sorted(columns.items())
+                for batch in readings_batches(column)
+            ]
+            await outbox.publish_batches(conn, batches)
         return len(readings)
 
 

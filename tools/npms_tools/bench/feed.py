@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from npms_meter_gateway.handlers.record_readings import Readings
-
 from npms_tools.bench.probe import Probe
 from npms_tools.bench.seeding import OPENING_WH
 

@@ -52,6 +52,16 @@ DOCUMENT: dict[str, Any] = {
 }
 """Two periods, three blocks, a daily charge and a tax."""
 
+POLICY: dict[str, Any] = {
+    "floor_micro": 0,
+    "thresholds": [],
+    "emergency": None,
+    "debt_share_ppm": 0,
+    "friendly": [],
+    "holidays": [],
+    "remind_minutes": 60,
+}
+
 
 def begins_at() -> datetime:
     """The opening of every installation, on a whole hour."""
@@ -63,27 +73,25 @@ async def seed(
     databases: dict[str, ServiceDatabase], *, count: int, partitions: int, opened_at: datetime
 ) -> None:
     """Accounts 1 … count with an installation of the same number, all in credit."""
-    values = {"count": count, "opened_at": opened_at, "partitions": partitions}
     for service, work in (("ledger", _ledger), ("tariff", _tariff), ("meter-gateway", _gateway)):
         conn = await asyncpg.connect(databases[service].migration_url)
         try:
             async with conn.transaction():
-                await work(conn, **values)
+                await work(conn, count, opened_at, partitions)
             await conn.execute("VACUUM ANALYZE")
         finally:
             await conn.close()
 
 
 async def _ledger(
-    conn: "asyncpg.Connection[Any]", *, count: int, opened_at: datetime, partitions: int
+    conn: "asyncpg.Connection[Any]", count: int, opened_at: datetime, _partitions: int
 ) -> None:
-    del partitions
     await conn.execute(
         "INSERT INTO credit_policy VALUES ('bench', 1, $1) ON CONFLICT DO NOTHING", CURRENCY
     )
     await conn.execute(
         "INSERT INTO credit_policy_version VALUES ('bench', 1, $1, 'bench', $2)",
-        json.dumps({"floor_micro": 0, "thresholds": [], "debt_share_ppm": 0}),
+        json.dumps(POLICY),
         opened_at,
     )
     await conn.execute(
@@ -130,7 +138,8 @@ async def _credit(conn: "asyncpg.Connection[Any]", count: int, opened_at: dateti
         CREDIT_MICRO,
     )
     await conn.execute(
-        "INSERT INTO posting (account_id, seq, journal_id, amount_micro, after_micro, bucket, kind) "
+        "INSERT INTO posting "
+        "(account_id, seq, journal_id, amount_micro, after_micro, bucket, kind) "
         "SELECT n, 1, $2, $3, $3, 'balance', 'opening' FROM generate_series(1, $1::int) n",
         count,
         journal,
@@ -145,9 +154,21 @@ async def _credit(conn: "asyncpg.Connection[Any]", count: int, opened_at: dateti
 
 
 async def _tariff(
-    conn: "asyncpg.Connection[Any]", *, count: int, opened_at: datetime, partitions: int
+    conn: "asyncpg.Connection[Any]", count: int, opened_at: datetime, _partitions: int
 ) -> None:
-    del partitions
+    await conn.execute(
+        "INSERT INTO plan VALUES ($1, 'bench', 'electricity', $2, $3, 'bench')",
+        PLAN,
+        CURRENCY,
+        opened_at,
+    )
+    await conn.execute(
+        "INSERT INTO plan_version (plan_code, version, valid_from, document, checksum, "
+        "activated_at, activated_by) VALUES ($1, 1, $2, $3, 'bench', $2, 'bench')",
+        PLAN,
+        opened_at,
+        json.dumps(DOCUMENT),
+    )
     await conn.execute(
         "INSERT INTO installation SELECT n, n, n, $2, 'electricity', $3, $4, $5, $6 "
         "FROM generate_series(1, $1::int) n",
@@ -168,7 +189,7 @@ async def _tariff(
 
 
 async def _gateway(
-    conn: "asyncpg.Connection[Any]", *, count: int, opened_at: datetime, partitions: int
+    conn: "asyncpg.Connection[Any]", count: int, opened_at: datetime, partitions: int
 ) -> None:
     numbers = range(1, count + 1)
     await conn.execute(

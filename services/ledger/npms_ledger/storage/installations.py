@@ -45,7 +45,8 @@ _TAKEN = text(
     """
     SELECT installation_id, serial FROM installation
     WHERE closed_at IS NULL
-      AND (serial = :serial OR (host, port, unit_id) = (:host, :port, :unit_id))
+      AND (serial = :serial
+           OR (port > 0 AND (host, port, unit_id) = (:host, :port, :unit_id)))
     ORDER BY serial <> :serial LIMIT 1
     """
 )

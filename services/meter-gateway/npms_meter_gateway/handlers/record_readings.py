@@ -102,9 +102,12 @@ class ReadingRecorder:
             await self._park(conn, readings, sifted, source)
         if sifted.accepted:
             await storage.add_readings(conn, list(sifted.accepted.values()))
-            for partition, columns in sorted(sifted.accepted.items()):
-                for batch in readings_batches(columns):
-                    await outbox.publish_batch(conn, batch, partition=partition)
+            batches = [
+                (partition, batch)
+                for partition, columns in sorted(sifted.accepted.items())
+                for batch in readings_batches(columns)
+            ]
+            await outbox.publish_batches(conn, batches)
         return sifted, versions
 
     async def _prove_tracks(

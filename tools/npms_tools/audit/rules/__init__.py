@@ -1,1 +1,22 @@
 """One rule a file, each a function from snapshots to a result."""
+
+from npms_tools.audit.proof import Check
+from npms_tools.audit.rules.balances import check_balances
+from npms_tools.audit.rules.charges import check_charges
+from npms_tools.audit.rules.journals import check_journals
+from npms_tools.audit.rules.money_in import check_money_in
+from npms_tools.audit.rules.payments import check_payments
+from npms_tools.audit.rules.readings import check_readings
+from npms_tools.audit.rules.registers import check_registers
+from npms_tools.audit.rules.supplies import check_supplies
+
+CHECKS: tuple[Check, ...] = (
+    check_journals,
+    check_balances,
+    check_registers,
+    check_charges,
+    check_readings,
+    check_payments,
+    check_money_in,
+    check_supplies,
+)
