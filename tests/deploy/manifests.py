@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def own_render(overlay: Path) -> list[Manifest]:
     return [_finish(document, overlay) for document in _collect(overlay)]
 
 
+@cache
 def render(overlay: Path = OVERLAY) -> list[Manifest]:
     return kubectl_render(overlay) or own_render(overlay)
 

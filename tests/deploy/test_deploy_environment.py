@@ -1,5 +1,7 @@
 """What manifests set is what services read: no unknown variable, no missing one."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,8 @@ from tests.deploy.manifests import (
     variables_of,
 )
 from tests.deploy.test_deploy_compose import CONTAINERS
+
+from npms_shared.settings import read_settings
 
 EVERYWHERE = {"NPMS_CLOCK"}
 """Read by the clock itself, not by a service's settings."""
@@ -58,3 +62,45 @@ def test_what_is_secret_comes_from_secrets(service: str) -> None:
     assert len(secret) >= 3, "database, its owner and broker at least"
     for config in of_kind(manifests, "ConfigMap"):
         assert not secret & set(config["data"])
+
+
+def given(value: str) -> str:
+    """A value of the compose file with its variables filled as deploy/compose/new-env does."""
+    return re.sub(
+        r"\$\{\w+:(?:-([^}]*)|\?[^}]*)\}",
+        lambda found: found[1] if found[1] is not None else "0123456789abcdef" * 3,
+        value,
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("container", ["{}", "{}-migrate"])
+def test_the_values_of_compose_are_ones_that_the_service_accepts(
+    service: str, container: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = CONTAINERS[container.format(service)]["environment"]
+    for name, value in environment.items():
+        monkeypatch.setenv(name, given(value))
+    keys = tmp_path / "jwks.json"
+    keys.touch()
+    settings = read_settings(settings_of(service), jwks_path=keys)
+    assert (settings.host, settings.port) == ("0.0.0.0", 8000)  # noqa: S104
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_values_of_the_cluster_are_ones_that_the_service_accepts(
+    service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifests = render()
+    maps = of_kind(manifests, "ConfigMap")
+    (values,) = (m["data"] for m in maps if m["metadata"]["name"].startswith(f"{service}-config"))
+    settings_class = settings_of(service)
+    url = "postgresql://a:b@c/d"
+    for name in secret_variables(settings_class) & required_variables(settings_class):
+        monkeypatch.setenv(name, url * 3)
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    keys = tmp_path / "jwks.json"
+    keys.touch()
+    settings = read_settings(settings_class, jwks_path=keys)
+    assert (settings.host, settings.port) == ("0.0.0.0", 8000)  # noqa: S104
