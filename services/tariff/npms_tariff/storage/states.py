@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_tariff.domain.state import ClosedScope, RatingState
+from npms_tariff.storage.arrays import array, array_of_arrays
 
 
 class StaleState(Exception):
@@ -51,7 +52,7 @@ _LOAD = text(
            s.plan_version_id, s.month, s.days, s.paid_until_s, s.hour_s, s.hour_wh, s.hour_micro,
            s.slots
     FROM rating_state s JOIN installation i USING (installation_id)
-    WHERE s.installation_id = ANY(CAST(:ids AS bigint[]))
+    WHERE s.installation_id = ANY(CAST(:ids AS text)::bigint[])
     """
 )
 
@@ -64,13 +65,14 @@ _SAVE = text(
         month = u.month, days = u.days, paid_until_s = u.paid_until_s, hour_s = u.hour_s,
         hour_wh = u.hour_wh, hour_micro = u.hour_micro, slots = CAST(u.slots AS bigint[])
     FROM unnest(
-        CAST(:installation_id AS bigint[]), CAST(:version AS bigint[]),
-        CAST(:register_wh AS bigint[]), CAST(:read_at_s AS bigint[]),
-        CAST(:rated_wh AS bigint[]), CAST(:charged_micro AS bigint[]),
-        CAST(:readings_billed AS bigint[]), CAST(:plan_version_id AS bigint[]),
-        CAST(:month AS int[]), CAST(:days AS int[]), CAST(:paid_until_s AS bigint[]),
-        CAST(:hour_s AS bigint[]), CAST(:hour_wh AS bigint[]), CAST(:hour_micro AS bigint[]),
-        CAST(:slots AS text[])
+        CAST(:installation_id AS text)::bigint[], CAST(:version AS text)::bigint[],
+        CAST(:register_wh AS text)::bigint[], CAST(:read_at_s AS text)::bigint[],
+        CAST(:rated_wh AS text)::bigint[], CAST(:charged_micro AS text)::bigint[],
+        CAST(:readings_billed AS text)::bigint[], CAST(:plan_version_id AS text)::bigint[],
+        CAST(:month AS text)::int[], CAST(:days AS text)::int[],
+        CAST(:paid_until_s AS text)::bigint[], CAST(:hour_s AS text)::bigint[],
+        CAST(:hour_wh AS text)::bigint[], CAST(:hour_micro AS text)::bigint[],
+        CAST(:slots AS text)::text[]
     ) AS u (installation_id, version, register_wh, read_at_s, rated_wh, charged_micro,
             readings_billed, plan_version_id, month, days, paid_until_s, hour_s, hour_wh,
             hour_micro, slots)
@@ -94,22 +96,17 @@ _ADD_SCOPES = text(
     INSERT INTO rating_scope (installation_id, plan_version_id, month, slots, days, cost_micro)
     SELECT installation_id, plan_version_id, month, CAST(slots AS bigint[]), days, cost_micro
     FROM unnest(
-        CAST(:installation_id AS bigint[]), CAST(:plan_version_id AS bigint[]),
-        CAST(:month AS int[]), CAST(:slots AS text[]), CAST(:days AS int[]),
-        CAST(:cost_micro AS bigint[])
+        CAST(:installation_id AS text)::bigint[], CAST(:plan_version_id AS text)::bigint[],
+        CAST(:month AS text)::int[], CAST(:slots AS text)::text[], CAST(:days AS text)::int[],
+        CAST(:cost_micro AS text)::bigint[]
     ) AS closed (installation_id, plan_version_id, month, slots, days, cost_micro)
     """
 )
 
 
-def _array(values: Sequence[int]) -> str:
-    """As PostgreSQL writes an array; arrays of different lengths cannot be sent as one."""
-    return f"{{{','.join(map(str, values))}}}"
-
-
 async def load_states(conn: AsyncConnection, ids: Sequence[int]) -> list[StoredState]:
     """Of those installations that are known."""
-    rows = await conn.execute(_LOAD, {"ids": ids})
+    rows = await conn.execute(_LOAD, {"ids": array(ids)})
     return [StoredState(*row) for row in rows]
 
 
@@ -118,21 +115,21 @@ async def save_states(conn: AsyncConnection, states: Sequence[RatingState]) -> N
     done = await conn.execute(
         _SAVE,
         {
-            "installation_id": [s.installation_id for s in states],
-            "version": [s.version for s in states],
-            "register_wh": [s.register_wh for s in states],
-            "read_at_s": [s.read_at_s for s in states],
-            "rated_wh": [s.rated_wh for s in states],
-            "charged_micro": [s.charged_micro for s in states],
-            "readings_billed": [s.readings_billed for s in states],
-            "plan_version_id": [s.plan_version_id for s in states],
-            "month": [s.month for s in states],
-            "days": [s.days for s in states],
-            "paid_until_s": [s.paid_until_s for s in states],
-            "hour_s": [s.hour_s for s in states],
-            "hour_wh": [s.hour_wh for s in states],
-            "hour_micro": [s.hour_micro for s in states],
-            "slots": [_array(s.slots) for s in states],
+            "installation_id": array([s.installation_id for s in states]),
+            "version": array([s.version for s in states]),
+            "register_wh": array([s.register_wh for s in states]),
+            "read_at_s": array([s.read_at_s for s in states]),
+            "rated_wh": array([s.rated_wh for s in states]),
+            "charged_micro": array([s.charged_micro for s in states]),
+            "readings_billed": array([s.readings_billed for s in states]),
+            "plan_version_id": array([s.plan_version_id for s in states]),
+            "month": array([s.month for s in states]),
+            "days": array([s.days for s in states]),
+            "paid_until_s": array([s.paid_until_s for s in states]),
+            "hour_s": array([s.hour_s for s in states]),
+            "hour_wh": array([s.hour_wh for s in states]),
+            "hour_micro": array([s.hour_micro for s in states]),
+            "slots": array_of_arrays([s.slots for s in states]),
         },
     )
     if done.rowcount != len(states):
@@ -160,11 +157,11 @@ async def add_scopes(conn: AsyncConnection, scopes: Sequence[ClosedScope]) -> No
     await conn.execute(
         _ADD_SCOPES,
         {
-            "installation_id": ids,
-            "plan_version_id": versions,
-            "month": months,
-            "slots": [_array(one) for one in slots],
-            "days": days,
-            "cost_micro": costs,
+            "installation_id": array(ids),
+            "plan_version_id": array(versions),
+            "month": array(months),
+            "slots": array_of_arrays(slots),
+            "days": array(days),
+            "cost_micro": array(costs),
         },
     )

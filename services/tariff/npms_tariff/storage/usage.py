@@ -7,13 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_tariff.domain.records import Resolution, Usage
 from npms_tariff.domain.state import ClosedHour
+from npms_tariff.storage.arrays import array
 
 _ADD = text(
     """
     INSERT INTO usage_hour AS kept (installation_id, hour_s, energy_wh, amount_micro)
     SELECT * FROM unnest(
-        CAST(:installation_id AS bigint[]), CAST(:hour_s AS bigint[]),
-        CAST(:energy_wh AS bigint[]), CAST(:amount_micro AS bigint[])
+        CAST(:installation_id AS text)::bigint[], CAST(:hour_s AS text)::bigint[],
+        CAST(:energy_wh AS text)::bigint[], CAST(:amount_micro AS text)::bigint[]
     )
     ON CONFLICT (installation_id, hour_s) DO UPDATE
     SET energy_wh = kept.energy_wh + excluded.energy_wh,
@@ -48,10 +49,10 @@ async def add_hours(conn: AsyncConnection, hours: Sequence[ClosedHour]) -> None:
     await conn.execute(
         _ADD,
         {
-            "installation_id": ids,
-            "hour_s": begun,
-            "energy_wh": energy,
-            "amount_micro": amounts,
+            "installation_id": array(ids),
+            "hour_s": array(begun),
+            "energy_wh": array(energy),
+            "amount_micro": array(amounts),
         },
     )
 
