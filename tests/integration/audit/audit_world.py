@@ -1,0 +1,278 @@
+"""Five databases and a broker driven by hand: what is said is heard at once, by real handlers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from tests.support.databases import TestDatabase
+
+from npms_ledger.consumers import subscriptions as ledger_hears
+from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms
+from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, open_account
+from npms_meter_gateway.consumers import subscriptions as gateway_hears
+from npms_meter_gateway.handlers.publish_profiles import publish_profiles
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
+from npms_meter_gateway.profiles import load_profiles
+from npms_payments.consumers import subscriptions as payments_hears
+from npms_payments.domain.attempts import Limit
+from npms_payments.domain.lifecycle import Fact
+from npms_payments.domain.provider_events import ProviderEvent
+from npms_payments.domain.records import Money, Policy
+from npms_payments.handlers.context import Context
+from npms_payments.handlers.hear_provider import hear_event
+from npms_payments.handlers.make_vouchers import MakeBatch, activate_batch, make_batch
+from npms_payments.handlers.record_payment import RecordPayment, record_payment
+from npms_payments.handlers.redeem_voucher import Redeem, attempt, redeem
+from npms_shared.clock import ManualClock
+from npms_shared.contracts.ledger import MeterConnection
+from npms_shared.ids import new_id
+from npms_shared.messaging.subscriptions import (
+    Meta,
+    PartitionSubscription,
+    Received,
+    Subscription,
+)
+from npms_shared.messaging.topology import CONTRACT_OF
+from npms_tariff.consumers import subscriptions as tariff_hears
+from npms_tariff.documents import PlanDocument
+from npms_tariff.handlers.activate_plan import Draft, add_version, create_plan
+from npms_tariff.storage.plans import Plan
+
+PARTITIONS = 16
+OPENED_AT = datetime(2026, 3, 31, 9, 0, tzinfo=UTC)
+PROFILES = load_profiles()
+PROFILE = "hiking_dds238_2_znsr"
+KES = "KES"
+PLAN = "home"
+ALL_WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+_ORDER = text(
+    """
+    INSERT INTO payment (payment_id, account_id, amount_micro, currency, source, state,
+                         created_at, created_by)
+    VALUES (:id, :account_id, :amount_micro, 'KES', 'online:paysim', 'pending', :at, 'test')
+    """
+)
+_CHECKOUT = text(
+    "INSERT INTO checkout (payment_id, provider, expires_at) VALUES (:id, 'paysim', :at)"
+)
+_SWITCH = text(
+    """
+    UPDATE supply SET settled = true, reported_state = desired_state, reported_verified = true,
+                      reported_revision = desired_revision, reported_at = :at
+    """
+)
+
+
+def prices(peak: str) -> PlanDocument:
+    """Two periods, two blocks over all, a daily charge, a tax."""
+    bands = (("off", "00:00", "06:00"), ("peak", "06:00", "22:00"), ("off", "22:00", "24:00"))
+    return PlanDocument.model_validate(
+        {
+            "energy": {
+                "block_edges_wh": [9_000],
+                "periods": [
+                    {"name": "peak", "prices": [peak, "31.123456"]},
+                    {"name": "off", "prices": ["11.333333", "17.000001"]},
+                ],
+                "schedule": [
+                    {"period": period, "weekdays": ALL_WEEK, "from": start, "to": end}
+                    for period, start, end in bands
+                ],
+            },
+            "daily": {"amount": "5.000000"},
+            "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "daily"]}],
+        }
+    )
+
+
+Databases = Mapping[str, TestDatabase]
+"""By service."""
+
+
+@dataclass(slots=True)
+class World:
+    databases: Databases
+    clock: ManualClock = field(default_factory=lambda: ManualClock(OPENED_AT))
+    hearers: dict[str, list[Subscription]] = field(init=False)
+    recorder: ReadingRecorder = field(init=False)
+    payments: Context = field(init=False)
+    registers: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        gateway = self.databases["meter-gateway"].database
+        self.recorder = ReadingRecorder(gateway, PROFILES, self.clock)
+        self.payments = Context(
+            database=self.databases["payments"].database,
+            clock=self.clock,
+            policy=Policy(
+                max_payment_micro=10**12,
+                failures_per_account=Limit(5, timedelta(minutes=15)),
+                failures_per_caller=Limit(20, timedelta(minutes=15)),
+                order_lifetime=timedelta(hours=1),
+                first_query=timedelta(seconds=30),
+            ),
+            providers={},
+            pepper=b"a pepper for tests, thirty-two characters or more",
+        )
+        self.hearers = {
+            "ledger": ledger_hears(self.clock),
+            "meter-gateway": gateway_hears(PROFILES, self.clock, partitions=PARTITIONS),
+            "payments": payments_hears(self.payments),
+            "tariff": tariff_hears(self.clock, partitions=PARTITIONS),
+        }
+
+    async def settle(self) -> None:
+        """Carry messages until nobody has anything left to say."""
+        while any([await self._carry(service) for service in self.databases]):
+            pass
+
+    async def _carry(self, service: str) -> int:
+        async with self.databases[service].database.transaction() as conn:
+            said = (await conn.execute(text("DELETE FROM outbox RETURNING *"))).all()
+        for row in sorted(said, key=lambda row: row.id):
+            contract = CONTRACT_OF[row.type]
+            event = contract.model_validate_json(row.body)
+            meta = Meta(row.message_id, row.type, row.subject, row.time)
+            await self._hear(event, meta, row.routing_key)
+        return len(said)
+
+    async def _hear(self, event: Any, meta: Meta, routing_key: str) -> None:
+        for service, subscriptions in self.hearers.items():
+            for one in subscriptions:
+                if not _wants(one, type(event)):
+                    continue
+                async with self.databases[service].database.transaction() as conn:
+                    if isinstance(one, PartitionSubscription):
+                        await one.handle(conn, int(routing_key), [Received(meta, event)])
+                    else:
+                        await one.handle(conn, event, meta)
+
+    async def plan(self) -> None:
+        """A plan whose second version takes over two days after the opening."""
+        plan = Plan(PLAN, "Home", "electricity", KES, self.clock.now())
+        later = Draft(OPENED_AT + timedelta(days=2, minutes=7), prices("29.5"))
+        async with self.databases["tariff"].database.transaction() as conn:
+            await create_plan(conn, plan, Draft(self.clock.now(), prices("24.777777")), by="test")
+            await add_version(conn, PLAN, later, at=self.clock.now(), by="test")
+        await self.settle()
+
+    async def announce_profiles(self) -> None:
+        await publish_profiles(self.databases["meter-gateway"].database, PROFILES.values())
+        await self.settle()
+
+    async def open(self, number: int, *, debt_micro: int = 0, emergency: bool = False) -> int:
+        """An account with a meter that shows 1,000,000 Wh; returns the account's id."""
+        terms = EmergencyTerms(50_000_000, 0, 60_000_000, needs_acceptance=False)
+        command = OpenAccount(
+            customer=NewCustomer(f"Customer {number}", "en", ()),
+            time_zone="Africa/Nairobi",
+            currency=KES,
+            label=f"House {number}",
+            commodity="electricity",
+            max_power_w=13_800,
+            meter=MeterConnection(
+                serial=f"M{number}", profile=PROFILE, host=f"10.0.0.{number}", port=502, unit_id=1
+            ),
+            opening_register_wh=1_000_000,
+            plan_code=PLAN,
+            policy=CreditPolicy(debt_share_ppm=250_000, emergency=terms if emergency else None),
+            opening_debt_micro=debt_micro,
+        )
+        async with self.databases["ledger"].database.transaction() as conn:
+            opened = await open_account(conn, command, now=self.clock.now(), by="test")
+        await self.settle()
+        self.registers[opened.installation_id] = command.opening_register_wh
+        return opened.account.account_id
+
+    async def vouchers(self, count: int, *, value_micro: int) -> list[str]:
+        """PINs of an active batch."""
+        expires_at = self.clock.now() + timedelta(days=365)
+        command = MakeBatch(value_micro, KES, count, expires_at, by="test")
+        async with self.payments.database.transaction() as conn:
+            batch, printed = await make_batch(conn, self.payments, command)
+            await activate_batch(conn, self.payments, batch.batch_id, by="another")
+        return [one.pin for one in printed]
+
+    async def redeem(self, account_id: int, pin: str) -> None:
+        async def work(conn: Any, guards: Any) -> Any:
+            command = Redeem(account_id, pin, by="test")
+            return await redeem(conn, self.payments, command, guards)
+
+        await attempt(self.payments, account_id=account_id, by="test", work=work)
+        await self.settle()
+
+    async def pay(self, account: str, reference: str, *, amount_micro: int) -> None:
+        """Money by the bank: to the account, or into suspense where there is no such account."""
+        command = RecordPayment(account, Money(amount_micro, KES, "bank", reference), by="test")
+        async with self.payments.database.transaction() as conn:
+            await record_payment(conn, self.payments, command)
+        await self.settle()
+
+    async def pay_online_and_reverse(self, account_id: int, *, amount_micro: int) -> None:
+        """An order that a provider settled, and gave back later."""
+        order_id, at = new_id(), self.clock.now()
+        async with self.payments.database.transaction() as conn:
+            await conn.execute(
+                _ORDER,
+                {"id": order_id, "account_id": account_id, "at": at, "amount_micro": amount_micro},
+            )
+            await conn.execute(_CHECKOUT, {"id": order_id, "at": at})
+        for fact in (Fact.SUCCEEDED, Fact.REVERSED):
+            event = ProviderEvent(
+                "paysim", f"{fact}-{order_id}", fact, order_id, f"txn-{fact}", amount_micro, KES
+            )
+            async with self.payments.database.transaction() as conn:
+                await hear_event(conn, self.payments, event, body=b"{}")
+            await self.settle()
+
+    async def switch(self) -> None:
+        """Every relay was seen to be as desired."""
+        async with self.databases["meter-gateway"].database.transaction() as conn:
+            await conn.execute(_SWITCH, {"at": self.clock.now()})
+
+    async def read(self, after: timedelta, used_wh: int) -> None:
+        """One reading of every meter, each having used a little more than the one before."""
+        self.clock.advance(after)
+        at_s = int(self.clock.now().timestamp())
+        for rank, installation_id in enumerate(self.registers):
+            self.registers[installation_id] += used_wh + rank
+        readings = Readings(
+            list(self.registers), [at_s] * len(self.registers), list(self.registers.values())
+        )
+        outcome = await self.recorder.record_readings(readings, source="test")
+        assert outcome.accepted == len(readings), outcome.others
+        await self.settle()
+
+
+async def fill(world: World) -> None:
+    """A small consistent history: three days across a month's end, of three customers.
+
+    1 pays by voucher, 2 by bank with a debt and emergency credit, 3 has a payment reversed.
+    """
+    await world.announce_profiles()
+    await world.plan()
+    accounts = [
+        await world.open(1),
+        await world.open(2, debt_micro=20_000_000, emergency=True),
+        await world.open(3),
+    ]
+    pins = await world.vouchers(3, value_micro=100_000_000)
+    await world.redeem(accounts[0], pins[0])
+    await world.redeem(accounts[0], pins[1])
+    await world.pay(str(accounts[1]), "statement-1", amount_micro=80_000_000)
+    await world.pay("nobody", "statement-2", amount_micro=5_000_000)
+    await world.pay_online_and_reverse(accounts[2], amount_micro=40_000_000)
+    for used_wh in (0, 700, 1500, 40, 2600, 900, 900, 3100):
+        await world.read(timedelta(hours=9, minutes=11), used_wh)
+    await world.pay(str(accounts[1]), "statement-3", amount_micro=30_000_000)
+    await world.switch()
+
+
+def _wants(one: Subscription, contract: type) -> bool:
+    if isinstance(one, PartitionSubscription):
+        return one.contract is contract
+    return contract in one.contracts

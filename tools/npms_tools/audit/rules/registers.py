@@ -1,0 +1,133 @@
+"""Energy is conserved: an unbroken chain of charges from the opening to the last rated register."""
+
+from npms_tools.audit.findings import Result
+from npms_tools.audit.merging import merged
+from npms_tools.audit.proof import Options
+from npms_tools.audit.snapshots import Row, Snapshots
+
+RULE = "rated energy is what the registers moved"
+
+_CHAINS = """
+    WITH chained AS (
+        SELECT installation_id, from_register_wh, to_register_wh, energy_wh, amount_micro,
+               tax_micro, lag(to_register_wh) OVER (
+                   PARTITION BY installation_id ORDER BY to_at, to_register_wh) AS before_wh
+        FROM posting WHERE kind = 'charge'
+    ), summed AS (
+        SELECT installation_id, count(*) AS charges, sum(energy_wh) AS energy_wh,
+               -sum(amount_micro) AS charged_micro, max(to_register_wh) AS register_wh,
+               min(from_register_wh) FILTER (WHERE before_wh IS NULL) AS first_wh,
+               min(from_register_wh) FILTER (WHERE from_register_wh <> before_wh) AS gap_wh,
+               count(*) FILTER (WHERE energy_wh <> to_register_wh - from_register_wh) AS misfits
+        FROM chained GROUP BY installation_id
+    )
+    SELECT coalesce(i.installation_id, s.installation_id) AS installation_id,
+           i.opening_register_wh, coalesce(s.charges, 0) AS charges,
+           coalesce(s.energy_wh, 0) AS energy_wh, coalesce(s.charged_micro, 0) AS charged_micro,
+           coalesce(s.register_wh, i.opening_register_wh) AS register_wh,
+           coalesce(s.first_wh, i.opening_register_wh) AS first_wh, s.gap_wh,
+           coalesce(s.misfits, 0) AS misfits
+    FROM installation i FULL JOIN summed s ON s.installation_id = i.installation_id ORDER BY 1
+"""
+_RATED = """
+    WITH hours AS (
+        SELECT installation_id, sum(energy_wh) AS energy_wh, sum(amount_micro) AS amount_micro
+        FROM usage_hour GROUP BY installation_id
+    )
+    SELECT s.installation_id, i.opening_register_wh, s.register_wh, s.read_at_s, s.rated_wh,
+           CAST(floor(extract(epoch FROM i.closed_at)) AS bigint) AS closed_s,
+           s.charged_micro, s.hour_wh + coalesce(h.energy_wh, 0) AS used_wh,
+           s.hour_micro + coalesce(h.amount_micro, 0) AS used_micro
+    FROM rating_state s JOIN installation i USING (installation_id)
+    LEFT JOIN hours h USING (installation_id) ORDER BY s.installation_id
+"""
+_READ = """
+    SELECT i.installation_id, i.opening_register_wh, r.register_wh,
+           CAST(extract(epoch FROM r.taken_at) AS bigint) AS read_at_s
+    FROM installation i LEFT JOIN LATERAL (
+        SELECT taken_at, register_wh FROM reading
+        WHERE installation_id = i.installation_id ORDER BY taken_at DESC LIMIT 1
+    ) AS r ON true ORDER BY i.installation_id
+"""
+_PARKED = """
+    SELECT installation_id, max(taken_at_s) AS taken_at_s FROM parked_reading
+    GROUP BY installation_id
+"""
+
+
+async def check_registers(snapshots: Snapshots, _: Options) -> Result:
+    """What the gateway read, the tariff rated and the ledger charged, one by one."""
+    result = Result(RULE)
+    parked = {
+        row["installation_id"]: row["taken_at_s"] for row in await snapshots.tariff.rows(_PARKED)
+    }
+    streams = (
+        snapshots.ledger.stream(_CHAINS),
+        snapshots.tariff.stream(_RATED),
+        snapshots.gateway.stream(_READ),
+    )
+    async for installation_id, (charged, rated, read) in merged(*streams):
+        subject = f"installation {installation_id}"
+        result.count("installations")
+        if charged is None or rated is None or read is None:
+            _say_unknown(result, subject, ledger=charged, tariff=rated, gateway=read)
+            continue
+        result.count("charges", charged["charges"])
+        result.count("Wh", charged["energy_wh"])
+        _check_openings(result, subject, charged=charged, rated=rated, read=read)
+        _check_chain(result, subject, charged)
+        _check_rated(result, subject, charged=charged, rated=rated)
+        if read["read_at_s"] is not None and parked.get(installation_id) != read["read_at_s"]:
+            _check_last(result, subject, rated=rated, read=read)
+    return result
+
+
+def _check_last(result: Result, subject: str, *, rated: Row, read: Row) -> None:
+    """Rating has come to the last reading, or past it to the closing."""
+    if rated["closed_s"] is not None and rated["read_at_s"] == rated["closed_s"]:
+        return
+    last, seen = ((row["read_at_s"], row["register_wh"]) for row in (read, rated))
+    result.expect(subject, "(time, Wh) rated last", found=seen, expected=last)
+
+
+def _say_unknown(result: Result, subject: str, **sides: Row | None) -> None:
+    strangers = [service for service, row in sides.items() if row is None]
+    result.broken(subject, f"not known to {' and '.join(strangers)}")
+
+
+def _check_openings(result: Result, subject: str, *, charged: Row, rated: Row, read: Row) -> None:
+    """The register at which everything begins is the same everywhere."""
+    opening_wh = charged["opening_register_wh"]
+    if opening_wh is None:
+        result.broken(subject, "has charges, and the ledger does not know it")
+    for service, row in (("tariff", rated), ("gateway", read)):
+        found = row["opening_register_wh"]
+        result.expect(subject, f"opening Wh in {service}", found=found, expected=opening_wh)
+
+
+def _check_chain(result: Result, subject: str, charged: Row) -> None:
+    first_wh, opening_wh = charged["first_wh"], charged["opening_register_wh"]
+    result.expect(subject, "first charged Wh", found=first_wh, expected=opening_wh)
+    if charged["gap_wh"] is not None:
+        result.broken(subject, f"the charge from {charged['gap_wh']} Wh does not follow the last")
+    if charged["misfits"]:
+        result.broken(subject, f"{charged['misfits']} charges for more or less than they span")
+    if opening_wh is not None:
+        moved_wh = charged["register_wh"] - opening_wh
+        result.expect(subject, "charged Wh", found=charged["energy_wh"], expected=moved_wh)
+
+
+def _check_rated(result: Result, subject: str, *, charged: Row, rated: Row) -> None:
+    """Tariff's state against its own usage by hour and against what the ledger posted."""
+    moved_wh = rated["register_wh"] - rated["opening_register_wh"]
+    result.expect(subject, "rated Wh", found=rated["rated_wh"], expected=moved_wh)
+    result.expect(subject, "Wh by hour", found=rated["used_wh"], expected=rated["rated_wh"])
+    result.expect(
+        subject, "micro by hour", found=rated["used_micro"], expected=rated["charged_micro"]
+    )
+    for what, key in (
+        ("last charged Wh", "register_wh"),
+        ("charged micro", "charged_micro"),
+    ):
+        result.expect(subject, what, found=charged[key], expected=rated[key])
+    result.expect(subject, "posted Wh", found=charged["energy_wh"], expected=rated["rated_wh"])
