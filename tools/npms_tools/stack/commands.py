@@ -68,6 +68,7 @@ def migrate(name: Name = "demo") -> None:
 @app.command()
 def serve(name: Name = "demo") -> None:
     """Run the five services until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     services = _prepared(name)
     services.migrate(typer.echo)
     services.start(typer.echo)
