@@ -17,7 +17,8 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("NPMS_TEST_PROFILE", "quick"))
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+WORKER = f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
+"""Names what this process makes, so that two runs at a time do not take it from each other."""
 
 
 @pytest.fixture(scope="session")

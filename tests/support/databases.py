@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from npms_shared.db import migrations
 from npms_shared.db.engine import Database
 
+ROLE = "npms_test_app"
 PASSWORD = "for-tests-only"
 
 
@@ -32,7 +33,6 @@ class DatabaseFactory:
         self._admin_url, self._worker = admin_url, worker
         self._numbers = itertools.count()
         self._templates: dict[str, str] = {}
-        self._role = f"npms_test_app_{worker}"
 
     async def make(self, service: str) -> TestDatabase:
         """A database at the newest revision of `service` ("ledger", "meter-gateway", …)."""
@@ -59,21 +59,21 @@ class DatabaseFactory:
         await self._admin(
             f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
             f'CREATE DATABASE "{name}"',
-            f"DO $$ BEGIN CREATE ROLE {self._role} LOGIN PASSWORD '{PASSWORD}'; "
-            "EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+            f"DO $$ BEGIN CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'; "
+            "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
         )
         await asyncio.to_thread(
             migrations.migrate,
             migrations_of(service),
             url=self._url(name),
-            application_role=self._role,
+            application_role=ROLE,
         )
         return name
 
     def _url(self, name: str, *, application: bool = False) -> str:
         url = make_url(self._admin_url).set(database=name)
         if application:
-            url = url.set(username=self._role, password=PASSWORD)
+            url = url.set(username=ROLE, password=PASSWORD)
         return url.render_as_string(hide_password=False)
 
     async def _admin(self, *statements: str) -> None:

@@ -34,6 +34,13 @@ async def publish(conn: AsyncConnection, event: Event, *, subject: str) -> UUID:
     return message_id
 
 
+async def publish_all(conn: AsyncConnection, events: Sequence[tuple[Event, str]]) -> None:
+    """Say many events, each with its subject, when the transaction commits; in one statement."""
+    rows = [_row(e, events_exchange(e.publisher), e.name, subject) for e, subject in events]
+    if rows:
+        await conn.execute(_INSERT, rows)
+
+
 async def publish_batches(conn: AsyncConnection, batches: Sequence[tuple[int, Batch]]) -> None:
     """Say batches, each with its partition, when the transaction commits; in one statement."""
     rows = [

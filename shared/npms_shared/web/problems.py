@@ -67,7 +67,6 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {
             "model": ProblemDocument,
             "description": HTTPStatus(status).phrase,
-            "content": {MEDIA_TYPE: {}},
         }
         for status in (401, 403, 422, *statuses)
     }
@@ -90,6 +89,17 @@ def render(request: Request, problem: Problem) -> JSONResponse:
         headers=problem.headers,
         media_type=MEDIA_TYPE,
     )
+
+
+def describe(schema: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI document with every problem under its own media type."""
+    for path in schema.get("paths", {}).values():
+        for operation in path.values():
+            for response in operation.get("responses", {}).values():
+                content = response.get("content", {})
+                if "ProblemDocument" in str(content.get("application/json", {}).get("schema")):
+                    content[MEDIA_TYPE] = content.pop("application/json")
+    return schema
 
 
 def install(app: FastAPI) -> None:

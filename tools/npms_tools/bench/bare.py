@@ -89,8 +89,7 @@ async def post_bare(
 ) -> None:
     columns = gather(vars(one.batch) for one in received)
     account_ids, amounts = columns["account_id"], columns["amount_micro"]
-    rows = await positions.lock_tallies(conn, set(account_ids))
-    tallies: dict[int, list[int]] = {row[0]: [row[1], row[2]] for row in rows}
+    tallies = await positions.lock_tallies(conn, set(account_ids))
     seqs: list[int] = []
     afters: list[int] = []
     for account_id, amount in zip(account_ids, amounts, strict=True):

@@ -90,8 +90,7 @@ async def put_back(
     await positions.update(conn, columns_of(accounts))
     await positions.schedule(conn, {account.account_id: account.decide_at for account in accounts})
     await change_supplies(conn, accounts, now)
-    for account in accounts:
-        await tell(conn, account, now)
+    await tell(conn, accounts, now)
 
 
 async def put_back_one(
@@ -169,22 +168,33 @@ async def change_supplies(
     ]
     if not rows:
         return
-    for changed in await supplies.change(conn, rows, now):
-        event = SupplyDesired(
-            installation_id=changed.installation_id,
-            account_id=changed.account_id,
-            state=changed.state,
-            revision=changed.revision,
-            reason=changed.reason,
-            decided_at=now,
-        )
-        await outbox.publish(conn, event, subject=str(changed.account_id))
+    changes = await supplies.change(conn, rows, now)
+    await outbox.publish_all(
+        conn, [(_supply_desired(changed, now), str(changed.account_id)) for changed in changes]
+    )
 
 
-async def tell(conn: AsyncConnection, account: Account, now: datetime) -> None:
-    """Say what the account's decisions had to tell."""
-    for event in account.events:
-        said = outgoing.credit_event(
-            event, account_id=account.account_id, currency=account.currency, at=now
+def _supply_desired(changed: Row[Any], now: datetime) -> SupplyDesired:
+    return SupplyDesired(
+        installation_id=changed.installation_id,
+        account_id=changed.account_id,
+        state=changed.state,
+        revision=changed.revision,
+        reason=changed.reason,
+        decided_at=now,
+    )
+
+
+async def tell(conn: AsyncConnection, accounts: Sequence[Account], now: datetime) -> None:
+    """Say what the accounts' decisions had to tell."""
+    said = [
+        (
+            outgoing.credit_event(
+                event, account_id=account.account_id, currency=account.currency, at=now
+            ),
+            str(account.account_id),
         )
-        await outbox.publish(conn, said, subject=str(account.account_id))
+        for account in accounts
+        for event in account.events
+    ]
+    await outbox.publish_all(conn, said)

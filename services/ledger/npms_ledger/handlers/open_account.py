@@ -263,7 +263,7 @@ async def _say_opened(
         decided_at=now,
     )
     await outbox.publish(conn, desired, subject=subject)
-    await books.tell(conn, account, now)
+    await books.tell(conn, [account], now)
 
 
 def _installation_opened(ids: _Ids, command: OpenAccount, now: datetime) -> InstallationOpened:
