@@ -10,6 +10,7 @@ from tests.support.databases import TestDatabase
 
 from npms_ledger.consumers import subscriptions as ledger_hears
 from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms
+from npms_ledger.handlers.change_account import close_account
 from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, open_account
 from npms_meter_gateway.consumers import subscriptions as gateway_hears
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
@@ -27,7 +28,9 @@ from npms_payments.handlers.record_payment import RecordPayment, record_payment
 from npms_payments.handlers.redeem_voucher import Redeem, attempt, redeem
 from npms_shared.clock import ManualClock
 from npms_shared.contracts.ledger import MeterConnection
+from npms_shared.contracts.meter_gateway import ReadingsBatch
 from npms_shared.ids import new_id
+from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.subscriptions import (
     Meta,
     PartitionSubscription,
@@ -58,6 +61,13 @@ _ORDER = text(
 )
 _CHECKOUT = text(
     "INSERT INTO checkout (payment_id, provider, expires_at) VALUES (:id, 'paysim', :at)"
+)
+_SECOND_READING = text(
+    """
+    SELECT installation_id, CAST(extract(epoch FROM taken_at) AS bigint) AS at_s, register_wh
+    FROM reading JOIN installation USING (installation_id) WHERE account_id = :account_id
+    ORDER BY taken_at OFFSET 1 LIMIT 1
+    """
 )
 _SWITCH = text(
     """
@@ -229,6 +239,25 @@ class World:
                 await hear_event(conn, self.payments, event, body=b"{}")
             await self.settle()
 
+    async def tell_again(self, account_id: int) -> None:
+        """The gateway's second reading of an account comes to tariff once more."""
+        async with self.databases["meter-gateway"].database.connect() as conn:
+            row = (await conn.execute(_SECOND_READING, {"account_id": account_id})).one()
+        again = ReadingsBatch(
+            installation_id=[row.installation_id],
+            account_id=[account_id],
+            taken_at_s=[row.at_s],
+            register_wh=[row.register_wh],
+        )
+        meta = Meta(new_id(), again.event_type(), "", self.clock.now())
+        await self._hear(again, meta, str(partition_of(account_id, PARTITIONS)))
+
+    async def close(self, account_id: int) -> None:
+        self.clock.advance(timedelta(minutes=50))
+        async with self.databases["ledger"].database.transaction() as conn:
+            await close_account(conn, account_id, self.clock.now())
+        await self.settle()
+
     async def switch(self) -> None:
         """Every relay was seen to be as desired."""
         async with self.databases["meter-gateway"].database.transaction() as conn:
@@ -251,7 +280,8 @@ class World:
 async def fill(world: World) -> None:
     """A small consistent history: three days across a month's end, of three customers.
 
-    1 pays by voucher, 2 by bank with a debt and emergency credit, 3 has a payment reversed.
+    1 pays by voucher, 2 by bank with a debt and emergency credit, 3 has a payment reversed,
+    4 moves out.
     """
     await world.announce_profiles()
     await world.plan()
@@ -259,6 +289,7 @@ async def fill(world: World) -> None:
         await world.open(1),
         await world.open(2, debt_micro=20_000_000, emergency=True),
         await world.open(3),
+        await world.open(4),
     ]
     pins = await world.vouchers(3, value_micro=100_000_000)
     await world.redeem(accounts[0], pins[0])
@@ -269,6 +300,8 @@ async def fill(world: World) -> None:
     for used_wh in (0, 700, 1500, 40, 2600, 900, 900, 3100):
         await world.read(timedelta(hours=9, minutes=11), used_wh)
     await world.pay(str(accounts[1]), "statement-3", amount_micro=30_000_000)
+    await world.tell_again(accounts[0])
+    await world.close(accounts[3])
     await world.switch()
 
 

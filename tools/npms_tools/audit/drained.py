@@ -71,8 +71,8 @@ def _note_parked(result: Result, service: str, parked: list[Row]) -> None:
 async def _look_at_queues(result: Result, broker: Broker) -> None:
     """The broker's own totals, which are a few seconds old; its statistics are older."""
     url = httpx.URL(broker.management_url)
-    path = f"/api/queues/{quote(broker.vhost, safe='')}?{_TOTALS}"
-    place = url.copy_with(userinfo=b"", raw_path=path.encode())
+    path = "/api/queues" if broker.vhost is None else f"/api/queues/{quote(broker.vhost, safe='')}"
+    place = url.copy_with(userinfo=b"", raw_path=f"{path}?{_TOTALS}".encode())
     async with httpx.AsyncClient(auth=(url.username, url.password), trust_env=False) as client:
         answer = await client.get(place, timeout=15)
     answer.raise_for_status()
@@ -82,6 +82,7 @@ async def _look_at_queues(result: Result, broker: Broker) -> None:
         silent += "messages" not in queue
         waiting = queue.get("messages", 0)
         if waiting:
-            result.broken(f"queue {queue['name']}", f"{waiting} not yet handled")
+            name = f"queue {queue['name']} of {queue['vhost']}"
+            result.broken(name, f"{waiting} not yet handled")
     if silent:
         result.notes.append(f"{silent} queues do not say how many messages they hold")

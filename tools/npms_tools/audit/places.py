@@ -15,10 +15,10 @@ AMQP_VARIABLE = "NPMS_AMQP_URL"
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """The management interface, with user and password, and the virtual host that is ours."""
+    """The management interface, with user and password; without `vhost` all queues are ours."""
 
     management_url: str
-    vhost: str
+    vhost: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,14 @@ def find_places(stack_name: str, *, environment: Mapping[str, str] = os.environ)
     stack = Stack(stack_name)
     made = stack.databases(missing)
     own = {service: database.url for service, database in made.items()}
-    urls = stack.urls()
-    broker = _broker(urls.management_url, urls.amqp_url)
+    management_url = stack.urls().management_url
+    broker = Broker(management_url.rstrip("/")) if management_url else None
     return Places(given | own, _given_broker(environment) or broker)
 
 
 def _given_broker(environment: Mapping[str, str]) -> Broker | None:
-    return _broker(environment.get(MANAGEMENT_VARIABLE), environment.get(AMQP_VARIABLE, ""))
-
-
-def _broker(management_url: str | None, amqp_url: str) -> Broker | None:
+    management_url = environment.get(MANAGEMENT_VARIABLE, "")
     if not management_url:
         return None
-    return Broker(management_url.rstrip("/"), unquote(urlsplit(amqp_url).path[1:]) or "/")
+    vhost = unquote(urlsplit(environment.get(AMQP_VARIABLE, "")).path[1:])
+    return Broker(management_url.rstrip("/"), vhost or "/")

@@ -56,7 +56,7 @@ PARTS = ("to_debt", "to_emergency", "to_balance")
 
 async def check_payments(snapshots: Snapshots, _: Options) -> Result:
     """Payments against journals one by one, then the clearing accounts as a whole."""
-    result = Result(RULE)
+    result = Result(RULE, {"settled payments": 0, "reversed": 0})
     streams = snapshots.payments.stream(_PAYMENTS), snapshots.ledger.stream(_CREDITS)
     async for payment_id, (payment, credit) in merged(*streams):
         subject = f"payment {payment_id}"

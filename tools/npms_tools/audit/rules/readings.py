@@ -1,11 +1,16 @@
 """Every accepted reading was billed, or is parked with a reason."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from npms_tools.audit.findings import Result
 from npms_tools.audit.merging import merged
 from npms_tools.audit.proof import Options
 from npms_tools.audit.snapshots import Snapshots
+
+Parked = tuple[Any, ...]
+"""(installation, epoch seconds, register in Wh)"""
 
 RULE = "every accepted reading is billed or parked"
 CHUNK = 20_000
@@ -21,11 +26,17 @@ _PARKED = """
     SELECT DISTINCT installation_id, taken_at_s, register_wh FROM parked_reading
 """
 _ARE_ACCEPTED = """
-    SELECT r.installation_id, count(*) AS readings
+    SELECT p.id, p.at_s, p.register_wh
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS p (id, at_s, register_wh)
     JOIN reading r ON (r.installation_id, r.taken_at, r.register_wh)
         = (p.id, to_timestamp(p.at_s), p.register_wh)
-    GROUP BY r.installation_id
+"""
+_ARE_CHARGED = """
+    SELECT DISTINCT p.id, p.at_s, p.register_wh
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS p (id, at_s, register_wh)
+    JOIN installation i ON i.installation_id = p.id
+    JOIN posting c ON (c.account_id, c.installation_id, c.to_at, c.to_register_wh)
+        = (i.account_id, p.id, to_timestamp(p.at_s), p.register_wh)
 """
 _REASONS = "SELECT reason, count(*) AS number FROM parked_reading GROUP BY reason ORDER BY reason"
 _CODES = "SELECT code, count(*) AS number FROM parked_charge GROUP BY code ORDER BY code"
@@ -34,8 +45,8 @@ _CODES = "SELECT code, count(*) AS number FROM parked_charge GROUP BY code ORDER
 async def check_readings(snapshots: Snapshots, _: Options) -> Result:
     """Counts of each installation; of what tariff parked, only what the gateway had accepted.
 
-    A reading that is heard a second time is parked although it was billed, so what
-    is not billed must be parked, but not the other way round.
+    A reading heard a second time is parked although it was billed. That a charge ends
+    at it tells; where it cost nothing nothing tells, so less may be missing than is parked.
     """
     result = Result(RULE)
     parked = await _parked_of_accepted(snapshots)
@@ -61,20 +72,24 @@ async def check_readings(snapshots: Snapshots, _: Options) -> Result:
 
 
 async def _parked_of_accepted(snapshots: Snapshots) -> Counter[int]:
-    """How many of an installation's accepted readings tariff set aside."""
+    """How many of an installation's accepted readings tariff set aside and never charged."""
     found: Counter[int] = Counter()
-    columns: tuple[list[int], list[int], list[int]] = ([], [], [])
-
-    async def match() -> None:
-        for row in await snapshots.gateway.rows(_ARE_ACCEPTED, *columns):
-            found[row["installation_id"]] += row["readings"]
-        for column in columns:
-            column.clear()
-
+    waiting: list[Parked] = []
     async for row in snapshots.tariff.stream(_PARKED):
-        for column, value in zip(columns, row, strict=True):
-            column.append(value)
-        if len(columns[0]) == CHUNK:
-            await match()
-    await match()
+        waiting.append(tuple(row))
+        if len(waiting) == CHUNK:
+            found.update(await _uncharged(snapshots, waiting))
+            waiting = []
+    found.update(await _uncharged(snapshots, waiting))
     return found
+
+
+async def _uncharged(snapshots: Snapshots, parked: list[Parked]) -> list[int]:
+    """Installations of those that were accepted and that no charge ends at, one each."""
+    accepted = await snapshots.gateway.rows(_ARE_ACCEPTED, *_columns(parked))
+    charged = await snapshots.ledger.rows(_ARE_CHARGED, *_columns(accepted))
+    return [row[0] for row in {tuple(row) for row in accepted} - {tuple(row) for row in charged}]
+
+
+def _columns(rows: Sequence[Any]) -> list[list[int]]:
+    return [[row[i] for row in rows] for i in range(3)]

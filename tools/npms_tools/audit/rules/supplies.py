@@ -30,17 +30,21 @@ async def check_supplies(snapshots: Snapshots, options: Options) -> Result:
     """
     result = Result(RULE)
     stale = timedelta(minutes=options.stale_minutes)
-    unconfirmed = 0
+    unconfirmed = undecided = 0
     streams = snapshots.ledger.stream(_DESIRED), snapshots.gateway.stream(_REPORTED)
     async for installation_id, (desired, known) in merged(*streams):
         if desired is None:
             continue
         subject = f"installation {installation_id}"
         result.count("open installations")
-        if _is_told(result, subject, desired=desired, known=known):
+        if desired["state"] is None and known is None:
+            undecided += 1
+        elif _is_told(result, subject, desired=desired, known=known):
             assert known is not None
             unconfirmed += not _is_confirmed(known)
             _check_relay(result, subject, known, stale=stale)
+    if undecided:
+        result.notes.append(f"of {undecided} installations nothing is desired")
     if unconfirmed:
         result.notes.append(f"{unconfirmed} relays are not confirmed to be as desired")
     return result
