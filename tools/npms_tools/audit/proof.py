@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from npms_tools.audit.drained import wait_until_drained
@@ -16,6 +16,10 @@ Check = Callable[[Snapshots, "Options"], Awaitable[Result]]
 LOOK_AGAIN_S = (1.0, 2.0)
 
 
+def silent(_line: str) -> None:
+    """Says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """`sample`: how many installations the slow rater rates. `stale_minutes`: how long a relay may
@@ -25,27 +29,27 @@ class Options:
     sample: int = 200
     stale_minutes: int = 10
     look_again_s: tuple[float, ...] = LOOK_AGAIN_S
+    progress: Progress = silent
 
 
 async def prove(
     places: Places, options: Options, *, checks: Sequence[Check], progress: Progress
 ) -> list[Result]:
-    """One result a rule, that of the drained queues last.
+    """One result a rule, that of the drained queues last; `progress` hears how it goes.
 
     Snapshots of five databases are not of one instant. What is on its way between
     two of them passes; what is broken stays, so only subjects that are broken in
     every look count.
     """
+    options = replace(options, progress=progress)
     drained = await wait_until_drained(places, seconds=options.drain_seconds, progress=progress)
-    results = await _look(places, options, checks=checks, progress=progress)
+    results = await _look(places, options, checks)
     for pause_s in options.look_again_s:
         doubtful = [i for i, result in enumerate(results) if not result.holds]
         if not doubtful:
             break
         await asyncio.sleep(pause_s)
-        again = await _look(
-            places, options, checks=[checks[i] for i in doubtful], progress=progress
-        )
+        again = await _look(places, options, [checks[i] for i in doubtful])
         for i, second in zip(doubtful, again, strict=True):
             results[i] = _still_broken(results[i], second)
     return [*results, drained]
@@ -57,15 +61,13 @@ def _still_broken(first: Result, second: Result) -> Result:
     return second
 
 
-async def _look(
-    places: Places, options: Options, *, checks: Sequence[Check], progress: Progress
-) -> list[Result]:
+async def _look(places: Places, options: Options, checks: Sequence[Check]) -> list[Result]:
     results = []
     async with take_snapshots(places) as snapshots:
         for check in checks:
             begun = monotonic()
             result = await check(snapshots, options)
             word = "ok" if result.holds else f"{len(result.findings)} broken"
-            progress(f"{result.rule}: {word} ({monotonic() - begun:.1f} s)")
+            options.progress(f"{result.rule}: {word} ({monotonic() - begun:.1f} s)")
             results.append(result)
     return results

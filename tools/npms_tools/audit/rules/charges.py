@@ -78,6 +78,9 @@ async def check_charges(snapshots: Snapshots, options: Options) -> Result:
     for begin in range(0, len(rows), CHUNK):
         cases = await load_cases(result, snapshots, rows[begin : begin + CHUNK])
         await asyncio.to_thread(_rate_all, result, cases, plans=plans, almanacs=almanacs)
+        if len(rows) > CHUNK:
+            rated = min(begin + CHUNK, len(rows))
+            options.progress(f"rated {rated:,} of {len(rows):,} installations")
     return result
 
 
