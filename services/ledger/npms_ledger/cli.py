@@ -2,7 +2,7 @@
 
 from npms_ledger.bootstrap import build
 from npms_ledger.settings import LedgerSettings
-from npms_shared.runtime import make_cli
+from npms_shared.cli import make_cli
 
 app = make_cli(
     LedgerSettings,

@@ -20,7 +20,7 @@ from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.clock import Clock, clock_from_environment
 from npms_shared.db.engine import Database
-from npms_shared.messaging.worker import Loop
+from npms_shared.loops import Loop
 from npms_shared.runtime import Service
 from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router

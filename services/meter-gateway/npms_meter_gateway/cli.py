@@ -2,7 +2,7 @@
 
 from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.settings import MeterGatewaySettings
-from npms_shared.runtime import make_cli
+from npms_shared.cli import make_cli
 
 app = make_cli(MeterGatewaySettings, build, help_text="Reads meters and works their relays.")
 

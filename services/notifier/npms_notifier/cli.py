@@ -2,7 +2,7 @@
 
 from npms_notifier.bootstrap import build
 from npms_notifier.settings import NotifierSettings
-from npms_shared.runtime import make_cli
+from npms_shared.cli import make_cli
 
 app = make_cli(NotifierSettings, build, help_text="Tells people: e-mail, SMS, support tickets.")
 

@@ -2,7 +2,7 @@
 
 from npms_payments.bootstrap import build
 from npms_payments.settings import PaymentsSettings
-from npms_shared.runtime import make_cli
+from npms_shared.cli import make_cli
 
 app = make_cli(PaymentsSettings, build, help_text="Top-ups: vouchers, providers, suspense.")
 

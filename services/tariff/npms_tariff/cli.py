@@ -1,6 +1,6 @@
 """`npms-tariff run | api | worker | migrate | parked …`"""
 
-from npms_shared.runtime import make_cli
+from npms_shared.cli import make_cli
 from npms_tariff.bootstrap import build
 from npms_tariff.settings import TariffSettings
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 import structlog
 
 from npms_shared.db.engine import Database
+from npms_shared.loops import Loop, wait_or_stop
 from npms_shared.messaging.broker import BROKER_AWAY, Broker, declare_topology
 from npms_shared.messaging.events import EventWorker
 from npms_shared.messaging.lane import Lane, open_lane
@@ -20,9 +21,6 @@ EVENT_PREFETCH = 32
 RECONNECT_S = (0.5, 2.0)
 
 log = structlog.get_logger()
-
-Loop = Callable[[asyncio.Event], Awaitable[None]]
-"""A service's own background work: runs until the event is set."""
 
 
 class Worker:
@@ -140,9 +138,7 @@ class Worker:
                 await self._pause()
 
     async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(random.uniform(*RECONNECT_S)):  # noqa: S311 - jitter
-                await self._stopping.wait()
+        await wait_or_stop(self._stopping, random.uniform(*RECONNECT_S))  # noqa: S311 - jitter
 
 
 def _events(worker: EventWorker) -> Callable[[Lane], Awaitable[None]]:

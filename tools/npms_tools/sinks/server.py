@@ -1,12 +1,13 @@
 """Both sinks in one process, on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import uvicorn
 
+from npms_shared.web.server import Server
 from npms_tools.sinks.mail import start_mail_sink
 from npms_tools.sinks.store import Store
 from npms_tools.sinks.web import sinks_app
@@ -27,14 +28,6 @@ class Sinks:
         return f"http://{HOST}:{self.http_port}"
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to whoever runs the sinks."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @asynccontextmanager
 async def running_sinks(
     *, api_key: str, smtp_port: int = 0, http_port: int = 0
@@ -45,7 +38,7 @@ async def running_sinks(
     config = uvicorn.Config(
         sinks_app(store, api_key=api_key), host=HOST, port=http_port, log_config=None
     )
-    server = _Server(config)
+    server = Server(config)
     serving = asyncio.create_task(server.serve())
     try:
         await _until_started(server, serving)
@@ -57,7 +50,7 @@ async def running_sinks(
         await asyncio.gather(serving, mail.wait_closed())
 
 
-async def _until_started(server: uvicorn.Server, serving: asyncio.Task[None]) -> None:
+async def _until_started(server: Server, serving: asyncio.Task[None]) -> None:
     while not server.started:
         if serving.done():
             raise RuntimeError("the HTTP sink could not start; its port may be taken")

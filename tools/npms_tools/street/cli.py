@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +9,7 @@ import typer
 import uvicorn
 
 from npms_shared.clock import clock_from_environment
+from npms_shared.web.server import Server
 from npms_tools.street.control import control_app
 from npms_tools.street.street import Plan, Street, build_street
 
@@ -39,7 +38,7 @@ async def _run(street: Street, control_port: int) -> None:
     config = uvicorn.Config(
         control_app(street), host="127.0.0.1", port=control_port, log_level="warning"
     )
-    server = _Server(config)
+    server = Server(config)
     serving = asyncio.create_task(server.serve())
     counting = asyncio.create_task(street.run(stopping))
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -49,15 +48,7 @@ async def _run(street: Street, control_port: int) -> None:
     await street.stop()
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to the street, which has more to stop than HTTP."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _stop(stopping: asyncio.Event, server: uvicorn.Server) -> None:
+def _stop(stopping: asyncio.Event, server: Server) -> None:
     stopping.set()
     server.should_exit = True
 

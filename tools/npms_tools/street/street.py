@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from npms_shared.clock import Clock
+from npms_shared.loops import wait_or_stop
 from npms_tools.street.households import SHAPES
 from npms_tools.street.meter import WMS_PER_WH, Meter
 from npms_tools.street.modbus_server import GatewaySocket
@@ -70,11 +71,7 @@ class Street:
         while not stopping.is_set():
             self.advance()
             self.save()
-            try:
-                async with asyncio.timeout(SAVE_EVERY_S):
-                    await stopping.wait()
-            except TimeoutError:
-                continue
+            await wait_or_stop(stopping, SAVE_EVERY_S)
 
     def advance(self) -> None:
         now_ms = self.now_ms()

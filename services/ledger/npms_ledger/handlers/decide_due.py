@@ -1,7 +1,6 @@
 """Decisions that time alone asks for: a friendly night that ends, a policy that changed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,6 +10,7 @@ from npms_ledger.storage import positions, postings
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
+from npms_shared.loops import Loop, wait_or_stop
 
 BATCH = 200
 PAUSE_S = 0.4
@@ -35,7 +35,7 @@ async def decide_due(conn: AsyncConnection, clock: Clock, limit: int = BATCH) ->
     return len(accounts)
 
 
-def decision_loop(database: Database, clock: Clock) -> Callable[[asyncio.Event], Awaitable[None]]:
+def decision_loop(database: Database, clock: Clock) -> Loop:
     """Decide what is due, batch after batch, and look again soon."""
 
     async def decisions(stopping: asyncio.Event) -> None:
@@ -43,14 +43,6 @@ def decision_loop(database: Database, clock: Clock) -> Callable[[asyncio.Event],
             async with database.transaction() as conn:
                 decided = await decide_due(conn, clock)
             if decided < BATCH:
-                await _pause(stopping)
+                await wait_or_stop(stopping, PAUSE_S)
 
     return decisions
-
-
-async def _pause(stopping: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(PAUSE_S):
-            await stopping.wait()
-    except TimeoutError:
-        return

@@ -20,7 +20,7 @@ from npms_meter_gateway.polling.line import Hooks, Meter
 from npms_meter_gateway.polling.switching import Switchman
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database, is_passing
-from npms_shared.runtime import wait_or_stop
+from npms_shared.loops import wait_or_stop
 
 FOLLOW_EVERY_S = 0.5
 

@@ -18,9 +18,9 @@ from npms_notifier.domain.records import ClaimedDelivery
 from npms_notifier.storage import deliveries
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
+from npms_shared.loops import wait_or_stop
 from npms_shared.messaging import outbox
 from npms_shared.messaging.events import wait_out_database
-from npms_shared.runtime import wait_or_stop
 
 log = structlog.get_logger()
 

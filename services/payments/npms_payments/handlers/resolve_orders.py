@@ -11,7 +11,7 @@ from npms_payments.handlers.hear_provider import hear_event
 from npms_payments.handlers.order_top_up import find_provider, learn, show_order
 from npms_payments.providers.base import Answer, ProviderUnreachable
 from npms_payments.storage import checkouts
-from npms_shared.runtime import wait_or_stop
+from npms_shared.loops import wait_or_stop
 
 AT_ONCE = 10
 LOOK_EVERY_S = 1.0

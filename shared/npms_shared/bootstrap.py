@@ -1,0 +1,23 @@
+"""What every service's bootstrap.py makes of its settings in the same way."""
+
+from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.db.engine import Database
+from npms_shared.settings import ServiceSettings
+
+
+def open_database(settings: ServiceSettings, *, service: str) -> Database:
+    """The service's database, as the application's role; connects when first used."""
+    return Database(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        application=f"npms-{service}",
+    )
+
+
+def token_verifier(settings: ServiceSettings) -> TokenVerifier:
+    """Reads the issuer's public keys from their file."""
+    return TokenVerifier(
+        jwks_path=settings.jwks_path,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+    )

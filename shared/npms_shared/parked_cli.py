@@ -1,0 +1,73 @@
+"""`parked list | show | replay | drop`: messages that could not be applied, by command."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_shared.db.engine import Database
+from npms_shared.messaging import parked
+
+T = TypeVar("T")
+
+By = Annotated[str, typer.Option("--by", help="Who decides; kept on record.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept on record.")]
+
+
+def make_parked_cli(open_database: Callable[[], Database]) -> typer.Typer:
+    """The verbs, on a database that is opened when one is called and closed after it."""
+    app = typer.Typer(help="Messages that could not be applied.", no_args_is_help=True)
+    _add_looking(app, open_database)
+    _add_settling(app, open_database)
+    return app
+
+
+def _add_looking(app: typer.Typer, open_database: Callable[[], Database]) -> None:
+    @app.command("list")
+    def list_parked(limit: int = 100) -> None:
+        """The oldest first."""
+        rows = _on(open_database(), partial(parked.list_parked, limit=limit))
+        for row in rows:
+            typer.echo(f"{row.id}  {row.parked_at:%F %T}  {row.queue}  {row.code}: {row.reason}")
+        typer.echo(f"{len(rows)} parked")
+
+    @app.command()
+    def show(parked_id: UUID) -> None:
+        """Everything of one."""
+        row = _on(open_database(), partial(parked.show, parked_id=parked_id))
+        for name, value in row._mapping.items():
+            typer.echo(f"{name}: {value!r}" if isinstance(value, bytes) else f"{name}: {value}")
+
+
+def _add_settling(app: typer.Typer, open_database: Callable[[], Database]) -> None:
+    @app.command()
+    def replay(parked_id: UUID, by: By, reason: Reason) -> None:
+        """Send it to its queue again."""
+        _on(open_database(), partial(parked.replay, parked_id=parked_id, by=by, reason=reason))
+        typer.echo("replayed")
+
+    @app.command()
+    def drop(parked_id: UUID, by: By, reason: Reason) -> None:
+        """Give it up."""
+        _on(open_database(), partial(parked.drop, parked_id=parked_id, by=by, reason=reason))
+        typer.echo("dropped")
+
+
+def _on(database: Database, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do it in a transaction; what is not parked is said on stderr, with exit status 1."""
+
+    async def inside() -> T:
+        try:
+            async with database.transaction() as conn:
+                return await work(conn)
+        except parked.NotParked as fault:
+            typer.echo(f"{fault}; `parked list` shows what is", err=True)
+            raise typer.Exit(code=1) from None
+        finally:
+            await database.close()
+
+    return asyncio.run(inside())
