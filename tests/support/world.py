@@ -13,6 +13,7 @@ import httpx
 from tests.support.wait import until
 
 from npms_shared.clock import ScaledClock, wall_now
+from npms_shared.ids import new_id
 from npms_tools.demo.helpers import Helper
 from npms_tools.stack import Stack
 from npms_tools.stack.services import Services
@@ -202,14 +203,26 @@ class World:
 
     async def until_settled(self) -> None:
         """Until the ledger shows exactly what was used and paid, no more and no less."""
+        differs: dict[int, Any] = {}
 
         async def same() -> bool:
+            differs.clear()
+            wanted = self.expected()
             try:
-                return await self.totals() == self.expected()
+                found = await self.totals()
             except (OSError, asyncpg.PostgresError):
                 return False
+            differs.update({k: (found.get(k), v) for k, v in wanted.items() if found.get(k) != v})
+            return not differs
 
-        await until(same, within_s=60, every_s=0.2, what="the ledger shows all that was used")
+        try:
+            await until(same, within_s=60, every_s=0.2)
+        except AssertionError:
+            shown = dict(list(differs.items())[:5])
+            raise AssertionError(
+                f"{len(differs)} accounts differ; (energy Wh, credited micro) found and expected: "
+                f"{shown}"
+            ) from None
 
 
 def _reading(home: Home, at: datetime) -> dict[str, Any]:
@@ -228,13 +241,13 @@ class Load:
     def __init__(self, world: World, seed: int) -> None:
         self._world, self._chance = world, random.Random(seed)
         self._stopping = asyncio.Event()
-        self._seed, self.rounds = seed, 0
+        self.rounds = 0
 
     async def run(self) -> None:
         while not self._stopping.is_set():
             await self._world.push_round(self._chance)
             home = self._chance.choice(self._world.homes)
-            await self._world.pay(home, f"load-{self._seed}-{self.rounds}", "1.50")
+            await self._world.pay(home, f"load-{new_id()}", "1.50")
             self.rounds += 1
             await asyncio.sleep(self.PAUSE_S)
 

@@ -72,7 +72,7 @@ async def test_a_frozen_consumer_that_wakes_commits_nothing(world: World, servic
     await in_thread(successor.wait_ready)
     before = await takeovers(world, service)
     try:
-        async with loaded(world, 10 + len(service)) as load:
+        async with loaded(world, 10 + SERVICES.index(service)) as load:
             await in_thread(frozen.pause)
 
             async def taken_over() -> bool:
