@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.storage.arrays import columns, integers
+from npms_shared.db.arrays import array, arrays
 
 _LOCK_TALLIES = text(
     f"""
     SELECT account_id, balance_micro, seq, wake_micro FROM position
-    WHERE account_id = ANY({columns("account_ids")}) ORDER BY account_id FOR UPDATE
+    WHERE account_id = ANY({arrays("account_ids")}) ORDER BY account_id FOR UPDATE
     """  # noqa: S608
 )
 _LOCK = text(
@@ -33,7 +33,7 @@ _LOAD = text(
 _UPDATE_TALLIES = text(
     f"""
     UPDATE position p SET balance_micro = t.balance_micro, seq = t.seq
-    FROM unnest({columns("account_ids", "balances_micro", "seqs")})
+    FROM unnest({arrays("account_ids", "balances_micro", "seqs")})
         AS t (account_id, balance_micro, seq)
     WHERE p.account_id = t.account_id
     """  # noqa: S608
@@ -95,7 +95,7 @@ _SCHEDULE_POLICY = text(
 
 async def lock_tallies(conn: AsyncConnection, account_ids: Collection[int]) -> dict[int, list[int]]:
     """[balance_micro, seq, wake_micro] by account, locked in the order of ids."""
-    rows = await conn.execute(_LOCK_TALLIES, {"account_ids": integers(account_ids)})
+    rows = await conn.execute(_LOCK_TALLIES, {"account_ids": array(account_ids)})
     return {account_id: tally for account_id, *tally in rows}
 
 
@@ -105,9 +105,9 @@ async def update_tallies(
     await conn.execute(
         _UPDATE_TALLIES,
         {
-            "account_ids": integers(account_ids),
-            "balances_micro": integers(balances_micro),
-            "seqs": integers(seqs),
+            "account_ids": array(account_ids),
+            "balances_micro": array(balances_micro),
+            "seqs": array(seqs),
         },
     )
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.storage.arrays import columns, integers
+from npms_shared.db.arrays import array, arrays
 
 _JOURNAL = text(
     """
@@ -46,7 +46,7 @@ _CHARGES = text(
     SELECT c.account_id, c.seq, :journal_id, -c.amount_micro, c.after_micro, 'balance', 'charge',
            c.installation_id, c.from_register_wh, c.to_register_wh, to_timestamp(c.from_s),
            to_timestamp(c.to_s), c.energy_wh, c.plan_version_id, c.tax_micro, c.lines
-    FROM unnest({columns(*_NUMBERS)}, CAST(:lines AS text[])) AS c ({", ".join(_NUMBERS)}, lines)
+    FROM unnest({arrays(*_NUMBERS)}, CAST(:lines AS text[])) AS c ({", ".join(_NUMBERS)}, lines)
     """  # noqa: S608 - names of this module
 )
 _ENTRIES = text(
@@ -108,7 +108,7 @@ async def insert_charges(
     """Charges as columns of equal length: those of ChargesBatch, `lines` as text, and
     `seq`, `after_micro`.
     """
-    numbers = {name: integers(charges[name]) for name in _NUMBERS}
+    numbers = {name: array(charges[name]) for name in _NUMBERS}
     await conn.execute(_CHARGES, {"journal_id": journal_id, "lines": charges["lines"], **numbers})
 
 

@@ -1,13 +1,14 @@
 """Rating state: loaded by the set, saved by the set, and never over somebody else's change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_shared.db.arrays import array, arrays, arrays_of
 from npms_tariff.domain.state import ClosedScope, RatingState
-from npms_tariff.storage.arrays import array, array_of_arrays
 
 
 class StaleState(Exception):
@@ -45,39 +46,45 @@ class StoredState:
 
 
 _LOAD = text(
-    """
+    f"""
     SELECT s.installation_id, i.account_id, i.plan_code, i.currency, i.time_zone,
            CAST(extract(epoch FROM i.closed_at) AS bigint) AS closed_at_s,
            s.version, s.register_wh, s.read_at_s, s.rated_wh, s.charged_micro, s.readings_billed,
            s.plan_version_id, s.month, s.days, s.paid_until_s, s.hour_s, s.hour_wh, s.hour_micro,
            s.slots
     FROM rating_state s JOIN installation i USING (installation_id)
-    WHERE s.installation_id = ANY(CAST(:ids AS text)::bigint[])
-    """
+    WHERE s.installation_id = ANY({arrays("ids")})
+    """  # noqa: S608 - names of this module
 )
 
+_NUMBERS = (
+    "installation_id",
+    "version",
+    "register_wh",
+    "read_at_s",
+    "rated_wh",
+    "charged_micro",
+    "readings_billed",
+    "plan_version_id",
+    "month",
+    "days",
+    "paid_until_s",
+    "hour_s",
+    "hour_wh",
+    "hour_micro",
+)
 _SAVE = text(
-    """
+    f"""
     UPDATE rating_state AS s
     SET version = s.version + 1, register_wh = u.register_wh, read_at_s = u.read_at_s,
         rated_wh = u.rated_wh, charged_micro = u.charged_micro,
         readings_billed = u.readings_billed, plan_version_id = u.plan_version_id,
         month = u.month, days = u.days, paid_until_s = u.paid_until_s, hour_s = u.hour_s,
         hour_wh = u.hour_wh, hour_micro = u.hour_micro, slots = CAST(u.slots AS bigint[])
-    FROM unnest(
-        CAST(:installation_id AS text)::bigint[], CAST(:version AS text)::bigint[],
-        CAST(:register_wh AS text)::bigint[], CAST(:read_at_s AS text)::bigint[],
-        CAST(:rated_wh AS text)::bigint[], CAST(:charged_micro AS text)::bigint[],
-        CAST(:readings_billed AS text)::bigint[], CAST(:plan_version_id AS text)::bigint[],
-        CAST(:month AS text)::int[], CAST(:days AS text)::int[],
-        CAST(:paid_until_s AS text)::bigint[], CAST(:hour_s AS text)::bigint[],
-        CAST(:hour_wh AS text)::bigint[], CAST(:hour_micro AS text)::bigint[],
-        CAST(:slots AS text)::text[]
-    ) AS u (installation_id, version, register_wh, read_at_s, rated_wh, charged_micro,
-            readings_billed, plan_version_id, month, days, paid_until_s, hour_s, hour_wh,
-            hour_micro, slots)
+    FROM unnest({arrays(*_NUMBERS)}, {arrays_of("text", "slots")})
+        AS u ({", ".join(_NUMBERS)}, slots)
     WHERE s.installation_id = u.installation_id AND s.version = u.version
-    """
+    """  # noqa: S608 - names of this module
 )
 
 _ADD = text(
@@ -92,15 +99,14 @@ _ADD = text(
 )
 
 _ADD_SCOPES = text(
-    """
+    f"""
     INSERT INTO rating_scope (installation_id, plan_version_id, month, slots, days, cost_micro)
     SELECT installation_id, plan_version_id, month, CAST(slots AS bigint[]), days, cost_micro
     FROM unnest(
-        CAST(:installation_id AS text)::bigint[], CAST(:plan_version_id AS text)::bigint[],
-        CAST(:month AS text)::int[], CAST(:slots AS text)::text[], CAST(:days AS text)::int[],
-        CAST(:cost_micro AS text)::bigint[]
-    ) AS closed (installation_id, plan_version_id, month, slots, days, cost_micro)
-    """
+        {arrays("installation_id", "plan_version_id", "month", "days", "cost_micro")},
+        {arrays_of("text", "slots")}
+    ) AS closed (installation_id, plan_version_id, month, days, cost_micro, slots)
+    """  # noqa: S608 - names of this module
 )
 
 
@@ -112,25 +118,9 @@ async def load_states(conn: AsyncConnection, ids: Sequence[int]) -> list[StoredS
 
 async def save_states(conn: AsyncConnection, states: Sequence[RatingState]) -> None:
     """Write all of them, and count their versions up; raises StaleState."""
+    numbers = {name: array(map(attrgetter(name), states)) for name in _NUMBERS}
     done = await conn.execute(
-        _SAVE,
-        {
-            "installation_id": array([s.installation_id for s in states]),
-            "version": array([s.version for s in states]),
-            "register_wh": array([s.register_wh for s in states]),
-            "read_at_s": array([s.read_at_s for s in states]),
-            "rated_wh": array([s.rated_wh for s in states]),
-            "charged_micro": array([s.charged_micro for s in states]),
-            "readings_billed": array([s.readings_billed for s in states]),
-            "plan_version_id": array([s.plan_version_id for s in states]),
-            "month": array([s.month for s in states]),
-            "days": array([s.days for s in states]),
-            "paid_until_s": array([s.paid_until_s for s in states]),
-            "hour_s": array([s.hour_s for s in states]),
-            "hour_wh": array([s.hour_wh for s in states]),
-            "hour_micro": array([s.hour_micro for s in states]),
-            "slots": array_of_arrays([s.slots for s in states]),
-        },
+        _SAVE, {**numbers, "slots": _array_of_arrays(s.slots for s in states)}
     )
     if done.rowcount != len(states):
         raise StaleState(len(states), done.rowcount)
@@ -160,8 +150,13 @@ async def add_scopes(conn: AsyncConnection, scopes: Sequence[ClosedScope]) -> No
             "installation_id": array(ids),
             "plan_version_id": array(versions),
             "month": array(months),
-            "slots": array_of_arrays(slots),
+            "slots": _array_of_arrays(slots),
             "days": array(days),
             "cost_micro": array(costs),
         },
     )
+
+
+def _array_of_arrays(rows: Iterable[Sequence[int]]) -> str:
+    """Arrays of different lengths, each as text: PostgreSQL has none but rectangular ones."""
+    return "{" + ",".join([f'"{array(row)}"' for row in rows]) + "}"

@@ -5,21 +5,18 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_shared.db.arrays import array, arrays
 from npms_tariff.domain.records import Resolution, Usage
 from npms_tariff.domain.state import ClosedHour
-from npms_tariff.storage.arrays import array
 
 _ADD = text(
-    """
+    f"""
     INSERT INTO usage_hour AS kept (installation_id, hour_s, energy_wh, amount_micro)
-    SELECT * FROM unnest(
-        CAST(:installation_id AS text)::bigint[], CAST(:hour_s AS text)::bigint[],
-        CAST(:energy_wh AS text)::bigint[], CAST(:amount_micro AS text)::bigint[]
-    )
+    SELECT * FROM unnest({arrays("installation_id", "hour_s", "energy_wh", "amount_micro")})
     ON CONFLICT (installation_id, hour_s) DO UPDATE
     SET energy_wh = kept.energy_wh + excluded.energy_wh,
         amount_micro = kept.amount_micro + excluded.amount_micro
-    """
+    """  # noqa: S608 - names of this module
 )
 
 _READ = text(
