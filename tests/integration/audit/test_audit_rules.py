@@ -190,7 +190,7 @@ async def _leave_message(broker: Broker) -> None:
 def run_audit(places: Places, *arguments: str) -> tuple[int, str]:
     environment = {variable_of(service): url for service, url in places.databases.items()}
     result = CliRunner(env=environment | {"NPMS_MANAGEMENT_URL": ""}).invoke(
-        command_line(["audit"]), ["audit", "--drain-seconds", "0", *arguments]
+        command_line(["audit"]), ["audit", "--drain-seconds", "0", "--once", *arguments]
     )
     return result.exit_code, result.output
 

@@ -9,7 +9,7 @@ import httpx
 import typer
 
 from npms_tools.audit.places import find_places, variable_of
-from npms_tools.audit.proof import Options, prove
+from npms_tools.audit.proof import LOOK_AGAIN_S, Options, prove
 from npms_tools.audit.report import table, write_json
 from npms_tools.audit.rules import CHECKS
 from npms_tools.stack import StackError
@@ -26,13 +26,21 @@ def audit(
     stale_minutes: Annotated[
         int, typer.Option(help="how long a relay may be seen other than desired", min=0)
     ] = 10,
+    once: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--once", help="say at once what is broken; when nothing else runs")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="also write the result to this file")] = None,
 ) -> None:
     """Prove that money and energy were conserved; exit 1, naming what is broken, if not.
 
     Databases given as NPMS_<SERVICE>_DATABASE_URL are taken from there.
     """
-    options = Options(drain_seconds=drain_seconds, sample=sample, stale_minutes=stale_minutes)
+    options = Options(
+        drain_seconds=drain_seconds,
+        sample=sample,
+        stale_minutes=stale_minutes,
+        look_again_s=() if once else LOOK_AGAIN_S,
+    )
     places = find_places(stack)
     try:
         work = prove(places, options, checks=CHECKS, progress=_progress)
