@@ -67,8 +67,8 @@ async def serve(service: Service, *, rest: bool, work: bool) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
+        """REST first: what its last answers put into the outbox is still relayed."""
         server.should_exit = True
-        worker.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

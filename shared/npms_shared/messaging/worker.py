@@ -42,6 +42,7 @@ class Worker:
         self._heard = Broker(amqp_url, name=f"npms-{service}-consume")
         self._lanes: set[Lane] = set()
         self._stopping = asyncio.Event()
+        self._nothing_more = asyncio.Event()
         self.ready = False
 
     @property
@@ -58,6 +59,8 @@ class Worker:
         try:
             await asyncio.gather(*work)
             await self._stopping.wait()
+            self._nothing_more.set()
+            self._database.committed.set()
             await asyncio.gather(*background)
         finally:
             for task in (*work, *background):
@@ -67,7 +70,6 @@ class Worker:
 
     def stop(self) -> None:
         self._stopping.set()
-        self._database.committed.set()
         for lane in self._lanes:
             lane.stop()
 
@@ -88,7 +90,8 @@ class Worker:
                 return
 
     async def _relay(self) -> None:
-        await Relay(self._database, Publisher(self._said)).run(self._stopping)
+        """Goes on until everything else has committed its last transaction."""
+        await Relay(self._database, Publisher(self._said)).run(self._nothing_more)
 
     def _lane_loops(self) -> list[Coroutine[None, None, None]]:
         loops = []

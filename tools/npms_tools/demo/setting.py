@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from npms_tools.stack.errors import StackError
 from npms_tools.stack.local import WORKSPACE
 
 EXAMPLES = WORKSPACE / "services" / "tariff" / "examples"
+DEBT_SHARE = Decimal("0.25")
 FRIENDLY_FOR = timedelta(hours=23)
 
 
@@ -38,7 +40,7 @@ def put_policies(api: Clients, local_now: datetime) -> None:
         "currency": CURRENCY,
         "low_balance": [{"at": "60.00", "rearm": "70.00"}],
         "emergency": {"limit": "25.00", "offer_at": "30.00", "reoffer_above": "40.00"},
-        "debt_share_ppm": 250_000,
+        "debt_share_ppm": int(DEBT_SHARE * 1_000_000),
     }
     begun = local_now - timedelta(minutes=30)
     friendly = {
