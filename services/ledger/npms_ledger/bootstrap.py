@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from npms_ledger.api.accounts import account_changes_router, accounts_router
+from npms_ledger.api.accounts import accounts_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
 from npms_ledger.api.problems import ERRORS
 from npms_ledger.consumers import subscriptions
@@ -38,7 +38,6 @@ def build(settings: LedgerSettings, *, clock: Clock | None = None) -> Service:
         verifier=verifier,
         routers=[
             accounts_router(database, clock),
-            account_changes_router(database, clock),
             policies_router(database, clock),
             parked_charges_router(database),
             parked_router(database),

@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import Depends, Header
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -48,8 +48,8 @@ async def _key(
     return idempotency_key
 
 
-idempotency_key = _key
-"""Dependency: the header's value, 400 without it."""
+IdempotencyKey = Annotated[str, Depends(_key)]
+"""The header's value; 400 without it."""
 
 
 def fingerprint(path: str, body: BaseModel) -> str:

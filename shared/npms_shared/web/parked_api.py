@@ -2,20 +2,18 @@
 
 import base64
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from npms_shared.auth.tokens import Principal
 from npms_shared.db.engine import Database
 from npms_shared.messaging import parked
-from npms_shared.web.principals import require
+from npms_shared.web.pages import Limit
+from npms_shared.web.principals import Operator
 from npms_shared.web.problems import Problem, not_found, problem_responses
 from npms_shared.web.schemas import Schema
-
-Operator = Annotated[Principal, Depends(require("operator", "admin"))]
 
 
 class ParkedSummary(BaseModel):
@@ -43,17 +41,24 @@ class Decision(Schema):
 
 def parked_router(database: Database) -> APIRouter:
     router = APIRouter(prefix="/parked-messages", tags=["parked messages"])
+    _add_looking(router, database)
+    _add_settling(router, database)
+    return router
 
+
+def _add_looking(router: APIRouter, database: Database) -> None:
     @router.get("", operation_id="list_parked_messages", responses=problem_responses())
-    async def list_parked(_caller: Operator, limit: int = 100) -> list[ParkedSummary]:
+    async def list_parked(_caller: Operator, limit: Limit = 100) -> list[ParkedSummary]:
+        """The oldest first."""
         async with database.connect() as conn:
-            rows = await parked.list_parked(conn, limit=min(limit, 500))
+            rows = await parked.list_parked(conn, limit=limit)
         return [ParkedSummary.model_validate(row, from_attributes=True) for row in rows]
 
     @router.get(
         "/{parked_id}", operation_id="show_parked_message", responses=problem_responses(404)
     )
     async def show(_caller: Operator, parked_id: UUID) -> ParkedDetail:
+        """Headers and body too."""
         async with database.connect() as conn:
             try:
                 row = await parked.show(conn, parked_id)
@@ -62,6 +67,8 @@ def parked_router(database: Database) -> APIRouter:
         fields = {**row._mapping, "body": _readable(row.body)}
         return ParkedDetail.model_validate(fields)
 
+
+def _add_settling(router: APIRouter, database: Database) -> None:
     @router.post(
         "/{parked_id}/replay",
         operation_id="replay_parked_message",
@@ -69,6 +76,7 @@ def parked_router(database: Database) -> APIRouter:
         responses=problem_responses(409),
     )
     async def replay(caller: Operator, parked_id: UUID, decision: Decision) -> dict[str, str]:
+        """Send it to its queue again."""
         async with database.transaction() as conn:
             try:
                 await parked.replay(conn, parked_id, by=caller.subject, reason=decision.reason)
@@ -80,14 +88,13 @@ def parked_router(database: Database) -> APIRouter:
         "/{parked_id}/drop", operation_id="drop_parked_message", responses=problem_responses(409)
     )
     async def drop(caller: Operator, parked_id: UUID, decision: Decision) -> dict[str, str]:
+        """Give it up."""
         async with database.transaction() as conn:
             try:
                 await parked.drop(conn, parked_id, by=caller.subject, reason=decision.reason)
             except parked.NotParked:
                 raise _settled() from None
         return {"state": "dropped"}
-
-    return router
 
 
 def _settled() -> Problem:

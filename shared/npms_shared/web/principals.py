@@ -39,5 +39,10 @@ def require(*roles: str) -> Callable[[Principal], Awaitable[Principal]]:
     return check
 
 
+Operator = Annotated[Principal, Depends(require("operator", "admin"))]
+Caller = Annotated[Principal, Depends(require("customer", "operator", "admin"))]
+"""Customers reach what is theirs only; who answers sees to it."""
+
+
 def _unauthenticated(reason: str) -> Problem:
     return Problem(401, "unauthenticated", reason, headers={"WWW-Authenticate": "Bearer"})

@@ -1,17 +1,17 @@
-"""Shapes that every REST interface shares: money, energy, pages."""
+"""Shapes that every REST interface shares: ids, money, energy."""
 
-import base64
-import json
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated
 
+from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from npms_shared.money import AmountError, format_amount, is_currency, parse_amount
-from npms_shared.web.problems import Problem
 
-T = TypeVar("T")
+MAX_ID = 2**63 - 1
+PathId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
+"""An account's, installation's or customer's number in a path."""
+FilterId = Annotated[int | None, Query(ge=1, le=MAX_ID, description="only what is of this one")]
 
 
 class CodedError(ValueError):
@@ -42,11 +42,17 @@ def _currency(code: str) -> str:
     return code
 
 
+Amount = Annotated[str, AfterValidator(_amount)]
+"""Decimal text in currency units, with at most six decimals."""
+Currency = Annotated[str, AfterValidator(_currency)]
+"""An ISO 4217 code."""
+
+
 class Money(Schema):
     """An exact amount: decimal text with at most six decimals, never a float."""
 
-    amount: Annotated[str, AfterValidator(_amount)] = Field(examples=["12.340000"])
-    currency: Annotated[str, AfterValidator(_currency)] = Field(examples=["KES"])
+    amount: Amount = Field(examples=["12.340000"])
+    currency: Currency = Field(examples=["KES"])
 
     @property
     def micro(self) -> int:
@@ -80,30 +86,3 @@ class Energy(Schema):
     @classmethod
     def of(cls, energy_wh: int) -> "Energy":
         return cls(value=f"{Decimal(energy_wh) / 1000:.3f}")
-
-
-class Page(BaseModel, Generic[T]):
-    """A part of a list; `next_cursor` continues it, null at its end."""
-
-    items: list[T]
-    next_cursor: str | None = None
-
-
-def encode_cursor(*position: Any) -> str:
-    """An opaque cursor of JSON values, datetimes as ISO text."""
-    values = [v.isoformat() if isinstance(v, datetime) else v for v in position]
-    raw = json.dumps(values, default=str).encode()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def decode_cursor(cursor: str | None) -> list[Any] | None:
-    """The position in a cursor; a Problem 422 when it was not made by `encode_cursor`."""
-    if cursor is None:
-        return None
-    try:
-        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
-        position = None
-    if not isinstance(position, list):
-        raise Problem(422, "bad_cursor", "The cursor was not given by this interface.")
-    return position

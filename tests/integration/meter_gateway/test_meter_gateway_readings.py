@@ -117,7 +117,7 @@ async def test_what_did_not_commit_is_forgotten(
     recorder = world.recorder()
     readings = Readings([1], [T0 + 900], [1_000_100])
     with monkeypatch.context() as patch:
-        patch.setattr("npms_meter_gateway.handlers.record_readings.outbox.publish_batch", _break)
+        patch.setattr("npms_meter_gateway.handlers.record_readings.outbox.publish_batches", _break)
         with pytest.raises(RuntimeError):
             await recorder.record_readings(readings, source="poll")
     assert await world.registers(1) == []

@@ -10,9 +10,10 @@ from tests.support.tokens import TestIssuer
 
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.app import create_app
+from npms_shared.web.pages import decode_cursor, encode_cursor
 from npms_shared.web.principals import require
 from npms_shared.web.problems import MEDIA_TYPE, Problem
-from npms_shared.web.schemas import Energy, Money, decode_cursor, encode_cursor
+from npms_shared.web.schemas import Energy, Money
 
 
 class Tired(Exception):

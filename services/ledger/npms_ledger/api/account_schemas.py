@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 from sqlalchemy import Row
 
-from npms_ledger.api.policy_schemas import Currency, PolicyDocument
+from npms_ledger.api.policy_schemas import PolicyDocument
 from npms_ledger.handlers.look import AccountDetail, AccountView
 from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, Opened
 from npms_shared.contracts.ledger import Contact, MeterConnection
-from npms_shared.web.schemas import CodedError, Energy, Money, Schema
+from npms_shared.web.schemas import CodedError, Currency, Energy, Money, Schema
 
 
 def _zone(name: str) -> str:

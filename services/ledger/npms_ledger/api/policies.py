@@ -4,20 +4,19 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from npms_ledger.api.policy_schemas import PolicyDocument, PolicyResponse, to_api_policy
 from npms_ledger.handlers import look
 from npms_ledger.handlers.errors import PolicyUnknown
 from npms_ledger.handlers.policies import read_policy, write_policy
-from npms_shared.auth.tokens import Principal
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
-from npms_shared.web.principals import require
+from npms_shared.web.pages import Limit
+from npms_shared.web.principals import Operator
 from npms_shared.web.problems import not_found, problem_responses
 
-Staff = Annotated[Principal, Depends(require("operator", "admin"))]
 Code = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9-]{0,59}$", examples=["standard"])]
 
 
@@ -36,7 +35,7 @@ def policies_router(database: Database, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/credit-policies", tags=["credit policies"])
 
     @router.get("/{code}", operation_id="get_credit_policy", responses=problem_responses(404))
-    async def show(_caller: Staff, code: Code) -> PolicyResponse:
+    async def show(_caller: Operator, code: Code) -> PolicyResponse:
         """The version in force."""
         async with database.connect() as conn:
             try:
@@ -45,7 +44,7 @@ def policies_router(database: Database, clock: Clock) -> APIRouter:
                 raise not_found("credit policy") from None
 
     @router.put("/{code}", operation_id="put_credit_policy", responses=problem_responses())
-    async def put(caller: Staff, code: Code, document: PolicyDocument) -> PolicyResponse:
+    async def put(caller: Operator, code: Code, document: PolicyDocument) -> PolicyResponse:
         """Put a new version in force for every account on the policy."""
         async with database.transaction() as conn:
             written = await write_policy(
@@ -65,10 +64,10 @@ def parked_charges_router(database: Database) -> APIRouter:
     router = APIRouter(prefix="/parked-charges", tags=["parked charges"])
 
     @router.get("", operation_id="list_parked_charges", responses=problem_responses())
-    async def list_(_caller: Staff, limit: int = 100) -> list[ParkedChargeResponse]:
+    async def list_(_caller: Operator, limit: Limit = 100) -> list[ParkedChargeResponse]:
         """Charges that fit no account of ours, the newest first."""
         async with database.connect() as conn:
-            rows = await look.list_parked_charges(conn, min(limit, 500))
+            rows = await look.list_parked_charges(conn, limit)
         return [ParkedChargeResponse.model_validate(row, from_attributes=True) for row in rows]
 
     return router

@@ -1,36 +1,18 @@
 """A credit policy on REST: amounts are decimal texts in the policy's one currency."""
 
 from datetime import date, datetime, time
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from npms_ledger.domain.friendly import FriendlyHours, KindTimes
 from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, Threshold
 from npms_ledger.handlers.policies import WrittenPolicy
-from npms_shared.money import AmountError, format_amount, is_currency, parse_amount
-from npms_shared.web.schemas import CodedError, Schema
+from npms_shared.money import format_amount, parse_amount
+from npms_shared.web.schemas import Amount, Currency, Schema
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def _amount(text: str) -> str:
-    try:
-        parse_amount(text)
-    except AmountError as fault:
-        raise CodedError(fault.code, f"{text!r} is no amount: {fault.code}") from None
-    return text
-
-
-def _currency(code: str) -> str:
-    if not is_currency(code):
-        raise CodedError("unknown_currency", f"{code!r} is no ISO 4217 code")
-    return code
-
-
-Amount = Annotated[str, AfterValidator(_amount)]
-Currency = Annotated[str, AfterValidator(_currency)]
 
 
 class LowBalance(Schema):
@@ -73,15 +55,7 @@ class PolicyDocument(Schema):
         """Raises PolicyError."""
         return CreditPolicy(
             floor_micro=parse_amount(self.floor),
-            thresholds=tuple(
-                sorted(
-                    (
-                        Threshold(parse_amount(t.at), parse_amount(t.rearm))
-                        for t in self.low_balance
-                    ),
-                    key=lambda threshold: -threshold.at_micro,
-                )
-            ),
+            thresholds=_thresholds(self.low_balance),
             emergency=_terms(self.emergency),
             debt_share_ppm=self.debt_share_ppm,
             kind_times=KindTimes(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from sqlalchemy import Row
 
 from npms_meter_gateway.api.schemas import (
@@ -20,9 +20,10 @@ from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.show_meters import list_meters, show_meter
 from npms_shared.auth.tokens import Principal
 from npms_shared.db.engine import Database
+from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import require
 from npms_shared.web.problems import not_found, problem_responses
-from npms_shared.web.schemas import Energy, Page, decode_cursor, encode_cursor
+from npms_shared.web.schemas import Energy, PathId
 
 Staff = Annotated[Principal, Depends(require("operator", "admin", "service"))]
 
@@ -33,23 +34,23 @@ def meters_router(database: Database, profiles: Mapping[str, Profile]) -> APIRou
     @router.get("/meters", operation_id="list_meters", responses=problem_responses())
     async def list_all(
         _caller: Staff,
-        cursor: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        cursor: Cursor = None,
+        limit: Limit = 100,
     ) -> Page[Meter]:
         """In the order of their installations."""
-        position = decode_cursor(cursor)
-        after = int(position[0]) if position else 0
-        items = [_meter(row) for row in await list_meters(database, after=after, limit=limit)]
-        more = len(items) == limit
-        return Page(
-            items=items, next_cursor=encode_cursor(items[-1].installation_id) if more else None
-        )
+        after = number_in(cursor) or 0
+        async with database.connect() as conn:
+            rows = await list_meters(conn, after=after, limit=limit + 1)
+        page, following = cut(rows, limit, lambda row: row.installation_id)
+        return Page(items=[_meter(row) for row in page], next_cursor=following)
 
     @router.get(
         "/meters/{installation_id}", operation_id="show_meter", responses=problem_responses(404)
     )
-    async def show(_caller: Staff, installation_id: int) -> Meter:
-        row = await show_meter(database, installation_id)
+    async def show(_caller: Staff, installation_id: PathId) -> Meter:
+        """A meter, what it last showed, and its supply as desired and as seen."""
+        async with database.connect() as conn:
+            row = await show_meter(conn, installation_id)
         if row is None:
             raise not_found("meter")
         return _meter(row)

@@ -1,11 +1,11 @@
 """Readings sent to us instead of fetched, and those that were not believed."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
+from sqlalchemy import Row
 
 from npms_meter_gateway.api.schemas import (
-    BIGINT_MAX,
     ParkedReading,
     ReadingResult,
     ReadingsIn,
@@ -16,17 +16,22 @@ from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Reading
 from npms_meter_gateway.handlers.show_meters import list_parked_readings
 from npms_shared.auth.tokens import Principal
 from npms_shared.db.engine import Database
-from npms_shared.web.principals import require
+from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
+from npms_shared.web.principals import Operator, require
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.schemas import Page, decode_cursor, encode_cursor
+from npms_shared.web.schemas import MAX_ID, FilterId
 
 Sender = Annotated[Principal, Depends(require("service", "operator", "admin"))]
-Operator = Annotated[Principal, Depends(require("operator", "admin"))]
 
 
 def readings_router(database: Database, recorder: ReadingRecorder) -> APIRouter:
     router = APIRouter(tags=["readings"])
+    _add_recording(router, recorder)
+    _add_parked(router, database)
+    return router
 
+
+def _add_recording(router: APIRouter, recorder: ReadingRecorder) -> None:
     @router.post("/readings", operation_id="record_readings", responses=problem_responses())
     async def record(_caller: Sender, body: ReadingsIn) -> ReadingsResult:
         """Judged one by one, stored together; sending the same again changes nothing."""
@@ -50,28 +55,26 @@ def readings_router(database: Database, recorder: ReadingRecorder) -> APIRouter:
             ],
         )
 
+
+def _add_parked(router: APIRouter, database: Database) -> None:
     @router.get(
         "/parked-readings", operation_id="list_parked_readings", responses=problem_responses()
     )
     async def list_parked(
         _caller: Operator,
-        installation_id: int | None = None,
-        cursor: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        installation_id: FilterId = None,
+        cursor: Cursor = None,
+        limit: Limit = 100,
     ) -> Page[ParkedReading]:
         """The newest first."""
-        position = decode_cursor(cursor)
-        rows = await list_parked_readings(
-            database,
-            installation_id=installation_id,
-            before=int(position[0]) if position else BIGINT_MAX,
-            limit=limit,
-        )
-        items = [
-            ParkedReading.model_validate({**row._mapping, "register_wh": str(row.register_wh)})
-            for row in rows
-        ]
-        more = len(items) == limit
-        return Page(items=items, next_cursor=encode_cursor(items[-1].parked_id) if more else None)
+        before = number_in(cursor) or MAX_ID
+        async with database.connect() as conn:
+            rows = await list_parked_readings(
+                conn, installation_id=installation_id, before=before, limit=limit + 1
+            )
+        page, following = cut(rows, limit, lambda row: row.parked_id)
+        return Page(items=[_parked(row) for row in page], next_cursor=following)
 
-    return router
+
+def _parked(row: Row[Any]) -> ParkedReading:
+    return ParkedReading.model_validate({**row._mapping, "register_wh": str(row.register_wh)})

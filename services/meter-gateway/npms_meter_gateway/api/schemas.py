@@ -6,16 +6,15 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, Field
 
 from npms_meter_gateway.domain.validation import Verdict
-from npms_shared.web.schemas import Energy, Schema
+from npms_shared.web.schemas import MAX_ID, Energy, Schema
 
-BIGINT_MAX = (1 << 63) - 1
 LATEST = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 
 
 class ReadingIn(Schema):
     """What a meter showed at a moment."""
 
-    installation_id: int = Field(ge=1, le=BIGINT_MAX, examples=[1])
+    installation_id: int = Field(ge=1, le=MAX_ID, examples=[1])
     taken_at: AwareDatetime = Field(
         description="with its offset from UTC; kept to the second",
         lt=LATEST,
@@ -23,7 +22,7 @@ class ReadingIn(Schema):
     )
     register_wh: int = Field(
         ge=0,
-        le=BIGINT_MAX,
+        le=MAX_ID,
         description="the cumulative import register, as the meter shows it",
         examples=[1250000],
     )

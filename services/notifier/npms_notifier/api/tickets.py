@@ -5,17 +5,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from npms_notifier.api.access import Caller
-from npms_notifier.api.pages import Cursor, Limit, cut, id_before
 from npms_notifier.api.schemas import ConversationOut, TicketIn, TicketMessageIn, TicketOut
 from npms_notifier.domain.tickets import TicketState
 from npms_notifier.handlers.tickets import Desk, list_tickets, read_ticket
 from npms_shared.db.engine import Database
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.schemas import Page
+from npms_shared.web.schemas import FilterId, PathId
 
 StateFilter = Annotated[TicketState | None, Query(description="only those in this state")]
-AccountFilter = Annotated[int | None, Query(description="only those of this account")]
 
 
 def tickets_router(database: Database, desk: Desk) -> APIRouter:
@@ -32,7 +31,7 @@ def _add_writing(router: APIRouter, database: Database, desk: Desk) -> None:
         status_code=201,
         responses=problem_responses(404),
     )
-    async def open_ticket(account_id: int, body: TicketIn, caller: Caller) -> ConversationOut:
+    async def open_ticket(account_id: PathId, body: TicketIn, caller: Caller) -> ConversationOut:
         """Ask a question, or write one down for a customer."""
         async with database.transaction() as conn:
             opened = await desk.open_ticket(
@@ -70,18 +69,18 @@ def _add_reading(router: APIRouter, database: Database) -> None:
     @router.get("/tickets", operation_id="list_tickets", responses=problem_responses(404))
     async def get_tickets(
         caller: Caller,
-        account_id: AccountFilter = None,
+        account_id: FilterId = None,
         state: StateFilter = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Page[TicketOut]:
         """Newest first: an operator sees all, a customer their own."""
-        before = id_before(cursor)
+        before = id_in(cursor)
         async with database.connect() as conn:
             rows = await list_tickets(
                 conn, caller, account_id=account_id, state=state, before=before, most=limit + 1
             )
-        page, following = cut(rows, limit, [row.ticket_id for row in rows])
+        page, following = cut(rows, limit, lambda row: row.ticket_id)
         return Page(items=[TicketOut.of(row) for row in page], next_cursor=following)
 
     @router.get("/tickets/{ticket_id}", operation_id="get_ticket", responses=problem_responses(404))

@@ -11,12 +11,10 @@ from npms_shared.auth.tokens import Principal
 from npms_shared.web.principals import require
 from npms_shared.web.problems import not_found
 
-Payer = Annotated[Principal, Depends(require("customer", "operator", "admin"))]
 Looker = Annotated[
     Principal, Depends(require("customer", "operator", "admin", "partner", "service"))
 ]
 Collector = Annotated[Principal, Depends(require("partner", "operator", "admin"))]
-Operator = Annotated[Principal, Depends(require("operator", "admin"))]
 Admin = Annotated[Principal, Depends(require("admin"))]
 
 

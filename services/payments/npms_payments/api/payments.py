@@ -1,25 +1,20 @@
 """Top-ups, vouchers and payments of accounts."""
 
 import json
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_payments.api.access import Collector, Looker, Payer, check_sees, issuer_of, own_account
+from npms_payments.api.access import Collector, Looker, check_sees, issuer_of, own_account
 from npms_payments.api.schemas import (
-    AccountId,
-    Cursor,
-    Limit,
     PaymentRequest,
     PaymentView,
     SuspenseView,
     TopUpRequest,
     VoucherRequest,
-    read_cursor,
-    to_page,
     to_payment_view,
     to_suspense_view,
 )
@@ -30,11 +25,11 @@ from npms_payments.handlers.order_top_up import OrderTopUp, open_order, show_ord
 from npms_payments.handlers.read import find_payment, list_payments
 from npms_payments.handlers.record_payment import RecordPayment, record_payment
 from npms_payments.handlers.redeem_voucher import Guards, Redeem, attempt, redeem
-from npms_shared.web.idempotency import fingerprint, idempotency_key, run_once
+from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.principals import Caller
 from npms_shared.web.problems import Problem, problem_responses
-from npms_shared.web.schemas import Page
-
-Key = Annotated[str, Depends(idempotency_key)]
+from npms_shared.web.schemas import PathId
 
 
 def payments_router(context: Context) -> APIRouter:
@@ -55,7 +50,7 @@ def _add_top_ups(router: APIRouter, context: Context) -> None:
         responses=problem_responses(400, 404, 409),
     )
     async def order_top_up(
-        account_id: AccountId, request: TopUpRequest, caller: Payer, key: Key
+        account_id: PathId, request: TopUpRequest, caller: Caller, key: IdempotencyKey
     ) -> JSONResponse:
         """Order an online top-up; the payer goes to `checkout.url`.
 
@@ -106,7 +101,7 @@ def _add_vouchers(router: APIRouter, context: Context) -> None:
         responses=problem_responses(400, 404, 409, 429),
     )
     async def redeem_voucher(
-        account_id: AccountId, request: VoucherRequest, caller: Payer, key: Key
+        account_id: PathId, request: VoucherRequest, caller: Caller, key: IdempotencyKey
     ) -> JSONResponse:
         """Redeem a voucher: `voucher_mistyped` for digits that can be none, else
         `voucher_refused`, whatever the reason; too many of either lock for a while."""
@@ -150,7 +145,9 @@ def _add_collection(router: APIRouter, context: Context) -> None:
             **problem_responses(400, 409),
         },
     )
-    async def record(request: PaymentRequest, caller: Collector, key: Key) -> JSONResponse:
+    async def record(
+        request: PaymentRequest, caller: Collector, key: IdempotencyKey
+    ) -> JSONResponse:
         """Record money that came by bank or through a partner."""
         if not caller.is_staff() and request.source != "partner":
             raise Problem(403, "forbidden", "A partner records payments of source `partner`.")
@@ -186,15 +183,15 @@ def _add_reading(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404),
     )
     async def list_of_account(
-        account_id: AccountId, caller: Looker, limit: Limit = 50, cursor: Cursor = None
+        account_id: PathId, caller: Looker, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[PaymentView]:
         """Payments of an account, newest first."""
-        before = read_cursor(cursor)
+        before = id_in(cursor)
         async with context.database.connect() as conn:
             await own_account(conn, account_id, caller)
             found = await list_payments(conn, account_id, before=before, limit=limit + 1)
-        views = [to_payment_view(payment) for payment in found]
-        return to_page(views, [payment.payment_id for payment in found], limit=limit)
+        page, following = cut(found, limit, lambda payment: payment.payment_id)
+        return Page(items=[to_payment_view(one) for one in page], next_cursor=following)
 
     @router.get(
         "/payments/{payment_id}", operation_id="get_payment", responses=problem_responses(404)

@@ -1,8 +1,6 @@
 """Which refusal is which problem."""
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 from npms_payments.domain.errors import (
     AccountIsClosed,
@@ -21,6 +19,7 @@ from npms_payments.domain.errors import (
 )
 from npms_payments.domain.webhooks import WebhookRefused
 from npms_shared.money import format_amount
+from npms_shared.web.app import ErrorMap
 from npms_shared.web.problems import Problem, not_found
 
 _AMOUNT_WORDS = {
@@ -57,7 +56,7 @@ def _already(fault: AlreadyReceived) -> Problem:
     )
 
 
-ERRORS: dict[type[Exception], Callable[[Any], Problem]] = {
+ERRORS: ErrorMap = {
     AmountRefused: _amount,
     WrongCurrency: _currency,
     AccountUnknown: lambda _: not_found("account"),

@@ -1,18 +1,14 @@
 """Requests and answers of the REST interface."""
 
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Path, Query
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr, StringConstraints
 
 from npms_payments.domain.records import Batch, Payment, Review, Suspended
 from npms_payments.handlers.make_vouchers import Printed
-from npms_shared.web.problems import Problem
-from npms_shared.web.schemas import Money, Page, Schema, decode_cursor, encode_cursor
-
-T = TypeVar("T")
+from npms_shared.web.schemas import MAX_ID, Money, Schema
 
 Line = Annotated[
     str,
@@ -20,9 +16,6 @@ Line = Annotated[
         strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$"
     ),
 ]
-AccountId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[1])]
-Limit = Annotated[int, Query(ge=1, le=200, description="items on a page")]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before")]
 
 
 class TopUpRequest(Schema):
@@ -57,7 +50,7 @@ class BatchRequest(Schema):
 
 
 class AllocationRequest(Schema):
-    account_id: int = Field(ge=1, le=2**63 - 1, examples=[1])
+    account_id: int = Field(ge=1, le=MAX_ID, examples=[1])
     reason: Line = Field(examples=["The payer wrote 11 for 1."])
 
 
@@ -227,21 +220,3 @@ def _to_printed(printed: list[Printed] | None) -> list[PrintedView] | None:
     if printed is None:
         return None
     return [PrintedView(serial=one.serial, pin=one.pin) for one in printed]
-
-
-def read_cursor(cursor: str | None) -> UUID | None:
-    """The id after which a page goes on."""
-    position = decode_cursor(cursor)
-    if position is None:
-        return None
-    try:
-        return UUID(position[0])
-    except (ValueError, IndexError, AttributeError, TypeError):
-        raise Problem(422, "bad_cursor", "The cursor was not given by this interface.") from None
-
-
-def to_page(views: list[T], ids: list[UUID], *, limit: int) -> Page[T]:
-    """`views` may hold one more than `limit`: then there is a next page."""
-    more = len(views) > limit
-    cursor = encode_cursor(str(ids[limit - 1])) if more else None
-    return Page(items=views[:limit], next_cursor=cursor)

@@ -1,21 +1,16 @@
 """Money that fits nowhere, and what providers said that somebody should look at."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from npms_payments.api.access import Operator
 from npms_payments.api.schemas import (
     AllocationRequest,
-    Cursor,
-    Limit,
     PaymentView,
     ReviewView,
     SuspenseView,
-    read_cursor,
-    to_page,
     to_payment_view,
     to_review_view,
     to_suspense_view,
@@ -23,14 +18,21 @@ from npms_payments.api.schemas import (
 from npms_payments.handlers.allocate_suspense import Allocate, allocate
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.read import list_reviews, list_suspense
-from npms_shared.web.idempotency import fingerprint, idempotency_key, run_once
+from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.schemas import Page
 
 
 def suspense_router(context: Context) -> APIRouter:
     router = APIRouter(tags=["suspense"])
+    _add_suspense(router, context)
+    _add_allocation(router, context)
+    _add_reviews(router, context)
+    return router
 
+
+def _add_suspense(router: APIRouter, context: Context) -> None:
     @router.get("/suspense", operation_id="list_suspense", responses=problem_responses())
     async def list_items(
         _caller: Operator,
@@ -39,12 +41,14 @@ def suspense_router(context: Context) -> APIRouter:
         cursor: Cursor = None,
     ) -> Page[SuspenseView]:
         """Newest first."""
-        before = read_cursor(cursor)
+        before = id_in(cursor)
         async with context.database.connect() as conn:
             found = await list_suspense(conn, state=state, before=before, limit=limit + 1)
-        ids = [item.suspense_id for item in found]
-        return to_page([to_suspense_view(item) for item in found], ids, limit=limit)
+        page, following = cut(found, limit, lambda item: item.suspense_id)
+        return Page(items=[to_suspense_view(item) for item in page], next_cursor=following)
 
+
+def _add_allocation(router: APIRouter, context: Context) -> None:
     @router.post(
         "/suspense/{suspense_id}/allocate",
         operation_id="allocate_suspense",
@@ -53,10 +57,7 @@ def suspense_router(context: Context) -> APIRouter:
         responses=problem_responses(400, 404, 409),
     )
     async def allocate_item(
-        suspense_id: UUID,
-        request: AllocationRequest,
-        caller: Operator,
-        key: Annotated[str, Depends(idempotency_key)],
+        suspense_id: UUID, request: AllocationRequest, caller: Operator, key: IdempotencyKey
     ) -> JSONResponse:
         """Give the money to an account: it settles there as the payment it was."""
 
@@ -74,15 +75,15 @@ def suspense_router(context: Context) -> APIRouter:
                 action=act,
             )
 
+
+def _add_reviews(router: APIRouter, context: Context) -> None:
     @router.get("/payment-reviews", operation_id="list_reviews", responses=problem_responses())
     async def list_all_reviews(
         _caller: Operator, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[ReviewView]:
         """What providers said that contradicts what is known; newest first."""
-        before = read_cursor(cursor)
+        before = id_in(cursor)
         async with context.database.connect() as conn:
             found = await list_reviews(conn, before=before, limit=limit + 1)
-        ids = [one.review_id for one in found]
-        return to_page([to_review_view(one) for one in found], ids, limit=limit)
-
-    return router
+        page, following = cut(found, limit, lambda one: one.review_id)
+        return Page(items=[to_review_view(one) for one in page], next_cursor=following)

@@ -1,13 +1,13 @@
 """Voucher batches."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from npms_payments.api.access import Admin, Operator
+from npms_payments.api.access import Admin
 from npms_payments.api.schemas import BatchRequest, BatchView, to_batch_view
 from npms_payments.domain.records import Batch
 from npms_payments.handlers.context import Context
@@ -18,7 +18,8 @@ from npms_payments.handlers.make_vouchers import (
     find_batch,
     make_batch,
 )
-from npms_shared.web.idempotency import fingerprint, idempotency_key, run_once
+from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 
 LIFETIME = timedelta(days=365)
@@ -27,7 +28,12 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 def vouchers_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/voucher-batches", tags=["vouchers"])
+    _add_making(router, context)
+    _add_upkeep(router, context)
+    return router
 
+
+def _add_making(router: APIRouter, context: Context) -> None:
     @router.post(
         "",
         operation_id="make_voucher_batch",
@@ -35,11 +41,7 @@ def vouchers_router(context: Context) -> APIRouter:
         response_model=BatchView,
         responses=problem_responses(400, 409),
     )
-    async def make(
-        request: BatchRequest,
-        caller: Admin,
-        key: Annotated[str, Depends(idempotency_key)],
-    ) -> JSONResponse:
+    async def make(request: BatchRequest, caller: Admin, key: IdempotencyKey) -> JSONResponse:
         """Make vouchers, inactive. Their PINs are in this answer only; a repetition of the
         request gets the batch without them."""
         made: list[tuple[Batch, list[Printed]]] = []
@@ -68,6 +70,8 @@ def vouchers_router(context: Context) -> APIRouter:
         view = to_batch_view(*made[0])
         return JSONResponse(view.model_dump(mode="json"), 201, headers=PRIVATE)
 
+
+def _add_upkeep(router: APIRouter, context: Context) -> None:
     @router.post(
         "/{batch_id}/activate",
         operation_id="activate_voucher_batch",
@@ -83,5 +87,3 @@ def vouchers_router(context: Context) -> APIRouter:
     async def get_batch(batch_id: UUID, _caller: Operator) -> BatchView:
         async with context.database.connect() as conn:
             return to_batch_view(await find_batch(conn, batch_id))
-
-    return router

@@ -16,6 +16,7 @@ from npms_payments.handlers.settle import receive, set_aside, settle_new
 from npms_shared.ids import new_id
 
 MAX_ACCOUNT_ID = 2**63 - 1
+"""What the database can hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ from npms_payments.providers.base import (
     Opened,
     ProviderUnreachable,
 )
-from npms_shared.money import format_amount, is_currency, parse_amount
+from npms_shared.money import format_amount, parse_amount
+from npms_shared.web.schemas import Currency
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 Status = Literal["open", "paid", "failed", "expired", "refunded"]
@@ -43,12 +44,6 @@ def _positive(text: str) -> str:
     return text
 
 
-def _currency(text: str) -> str:
-    if not is_currency(text):
-        raise ValueError("not a currency")
-    return text
-
-
 class _Checkout(BaseModel):
     """A checkout as the provider shows it, in webhooks and when asked."""
 
@@ -56,7 +51,7 @@ class _Checkout(BaseModel):
     merchant_order: UUID
     status: Status
     amount: Annotated[str, AfterValidator(_positive)]
-    currency: Annotated[str, AfterValidator(_currency)]
+    currency: Currency
     transaction_id: Name | None = None
     checkout_url: str = ""
 

@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Path
 
-from npms_shared.auth.tokens import Principal
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
-from npms_shared.web.principals import require
+from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in, text_in
+from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.schemas import Page
-from npms_tariff.api.pages import Cursor, Limit, cut, number_after, text_after
+from npms_shared.web.schemas import FilterId
 from npms_tariff.api.schemas import (
     PLAN_CODE,
     ParkedReadingOut,
@@ -23,7 +22,6 @@ from npms_tariff.domain.records import Plan
 from npms_tariff.handlers import show_plans
 from npms_tariff.handlers.activate_plan import add_version, create_plan
 
-Operator = Annotated[Principal, Depends(require("operator", "admin"))]
 PlanCode = Annotated[str, Path(pattern=PLAN_CODE)]
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
@@ -66,7 +64,7 @@ def _add_reading(router: APIRouter, database: Database) -> None:
     @router.get("/plans", operation_id="list_plans", responses=problem_responses())
     async def get_plans(_: Operator, limit: Limit = 50, cursor: Cursor = None) -> Page[PlanOut]:
         """All plans, by code."""
-        after = text_after(cursor)
+        after = text_in(cursor) or ""
         async with database.connect() as conn:
             rows = await show_plans.list_plans(conn, after=after, limit=limit + 1)
         page, following = cut(rows, limit, lambda plan: plan.plan_code)
@@ -87,7 +85,7 @@ def _add_reading(router: APIRouter, database: Database) -> None:
         plan_code: PlanCode, _: Operator, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[VersionOut]:
         """All versions of a plan, by number."""
-        after = number_after(cursor) or 0
+        after = number_in(cursor) or 0
         async with database.connect() as conn:
             rows = await show_plans.list_versions(conn, plan_code, after=after, limit=limit + 1)
         page, following = cut(rows, limit, lambda version: version.version)
@@ -113,12 +111,12 @@ def _add_parked(router: APIRouter, database: Database) -> None:
     )
     async def get_parked(
         _: Operator,
-        installation_id: int | None = None,
+        installation_id: FilterId = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Page[ParkedReadingOut]:
         """Readings that were not rated, and why, the newest first."""
-        before = number_after(cursor)
+        before = number_in(cursor)
         async with database.connect() as conn:
             rows = await show_plans.list_parked_readings(
                 conn, before=before, limit=limit + 1, installation_id=installation_id

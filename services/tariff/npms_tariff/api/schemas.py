@@ -6,8 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from npms_shared.money import is_currency
-from npms_shared.web.schemas import CodedError, Energy, Money, Schema
+from npms_shared.web.schemas import CodedError, Currency, Energy, Money, Schema
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.records import ParkedReading, Plan, PlanVersion, Resolution
 from npms_tariff.handlers.activate_plan import Draft
@@ -34,12 +33,6 @@ PLAN_EXAMPLE: JsonDict = {
 }
 
 
-def _known_currency(code: str) -> str:
-    if not is_currency(code):
-        raise CodedError("unknown_currency", f"{code!r} is no ISO 4217 code")
-    return code
-
-
 def _reasonable(at: datetime) -> datetime:
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         raise CodedError("unlikely_time", f"expected a year from {FIRST_YEAR} to {LAST_YEAR}")
@@ -54,9 +47,7 @@ class VersionIn(Schema):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [VERSION_EXAMPLE]})
 
-    valid_from: Annotated[AwareDatetime, AfterValidator(_reasonable)] = Field(
-        description=VALID_FROM
-    )
+    valid_from: Instant = Field(description=VALID_FROM)
     document: PlanDocument
 
     def draft(self) -> Draft:
@@ -71,7 +62,7 @@ class PlanIn(VersionIn):
     plan_code: str = Field(pattern=PLAN_CODE, examples=["household"])
     name: str = Field(min_length=1, max_length=200)
     commodity: str = Field(default="electricity", pattern=r"^[a-z]{1,30}$")
-    currency: Annotated[str, AfterValidator(_known_currency)] = Field(examples=["KES"])
+    currency: Currency = Field(examples=["KES"])
 
 
 class PlanOut(BaseModel):

@@ -2,20 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from npms_shared.auth.tokens import Principal
 from npms_shared.db.engine import Database
-from npms_shared.web.principals import require
+from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
-from npms_tariff.api.pages import MAX_ID
+from npms_shared.web.schemas import PathId
 from npms_tariff.api.schemas import UsageOut
 from npms_tariff.domain.records import Resolution
 from npms_tariff.handlers.report_usage import report_usage
 
-Caller = Annotated[Principal, Depends(require("customer", "operator", "admin"))]
-AccountId = Annotated[int, Path(ge=1, le=MAX_ID)]
 From = Annotated[
     AwareDatetime,
     Query(
@@ -43,7 +40,7 @@ def usage_router(database: Database) -> APIRouter:
         responses=problem_responses(404),
     )
     async def get_usage(
-        account_id: AccountId, caller: Caller, begin: From, end: To, resolution: Resolution = "hour"
+        account_id: PathId, caller: Caller, begin: From, end: To, resolution: Resolution = "hour"
     ) -> UsageOut:
         """Energy and cost by hour, day or month of the account's local time, the running hour
         included. A customer sees their own accounts."""
