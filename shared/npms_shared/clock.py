@@ -64,7 +64,9 @@ class ManualClock:
         self.at += by
 
 
-_FORM = re.compile(r"anchor=(?P<anchor>[^;]+);start=(?P<start>[^;]+);speed=(?P<speed>[0-9.]+)")
+_FORM = re.compile(
+    r"anchor=(?P<anchor>[^;]+);start=(?P<start>[^;]+);speed=(?P<speed>[0-9]{1,6}(\.[0-9]{1,6})?)"
+)
 
 
 def clock_from_environment() -> Clock:
@@ -78,7 +80,18 @@ def clock_from_environment() -> Clock:
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError(f"{VARIABLE}: expected anchor=<iso>;start=<iso>;speed=<number>")
-    anchor, start = datetime.fromisoformat(found["anchor"]), datetime.fromisoformat(found["start"])
-    if anchor.tzinfo is None or start.tzinfo is None:
+    anchor, start = _moment(found["anchor"]), _moment(found["start"])
+    speed = float(found["speed"])
+    if not speed:
+        raise ValueError(f"{VARIABLE}: time that stands still is of no use")
+    return ScaledClock(anchor=anchor, start=start, speed=speed)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{VARIABLE}: {text!r} is no ISO time") from None
+    if moment.tzinfo is None:
         raise ValueError(f"{VARIABLE}: both times need an offset")
-    return ScaledClock(anchor=anchor, start=start, speed=float(found["speed"]))
+    return moment

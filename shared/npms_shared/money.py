@@ -6,7 +6,7 @@ MICRO = 1_000_000
 MAX_MICRO = 10**15
 """A billion units: more in one amount is a mistake."""
 
-_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
+_AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 

@@ -15,8 +15,6 @@ from alembic import op
 
 revision = "{number:04}"
 down_revision = "{before:04}"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

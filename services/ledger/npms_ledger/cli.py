@@ -1,4 +1,4 @@
-"""`npms-ledger`: run, api, worker, migrate, parked …"""
+"""`npms-ledger run | api | worker | migrate | check-config | invariants | parked …`"""
 
 from npms_ledger.bootstrap import build
 from npms_ledger.settings import LedgerSettings

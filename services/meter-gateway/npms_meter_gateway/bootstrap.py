@@ -1,12 +1,11 @@
-"""From settings to a service: the one place where its parts meet."""
+"""From settings to the meter gateway."""
 
 import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from npms_meter_gateway.api.meters import meters_router
-from npms_meter_gateway.api.readings import readings_router
+from npms_meter_gateway.api.app import build_app
 from npms_meter_gateway.consumers import subscriptions
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.profile import Profile, ProfileError
@@ -17,25 +16,19 @@ from npms_meter_gateway.invariants import RULES
 from npms_meter_gateway.polling.operation import Operation
 from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.settings import MeterGatewaySettings
-from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.bootstrap import open_database, token_verifier
 from npms_shared.clock import Clock, clock_from_environment
 from npms_shared.db.engine import Database
 from npms_shared.loops import Loop
 from npms_shared.runtime import Service
-from npms_shared.web.app import create_app
-from npms_shared.web.parked_api import parked_router
 
-DESCRIPTION = """Reads meters over Modbus, takes readings sent to it, and works relays toward the
-state the ledger desires."""
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def build(settings: MeterGatewaySettings) -> Service:
-    database = Database(
-        settings.database_url.get_secret_value(),
-        application="npms-meter-gateway",
-        pool_size=settings.database_pool_size,
-    )
-    clock = clock_from_environment()
+def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Service:
+    """The clock is the environment's unless given."""
+    clock = clock or clock_from_environment()
+    database = open_database(settings, service="meter-gateway")
     profiles = _profiles(settings.profiles_path)
     recorder = ReadingRecorder(
         database, profiles, clock, future_tolerance_s=settings.future_tolerance_s
@@ -43,26 +36,12 @@ def build(settings: MeterGatewaySettings) -> Service:
     loops = [_announcement(database, profiles)]
     if settings.poll:
         loops.append(_operation(settings, database, clock, profiles, recorder).run)
-    app = create_app(
-        service="meter-gateway",
-        description=DESCRIPTION,
-        verifier=TokenVerifier(
-            jwks_path=settings.jwks_path,
-            issuer=settings.token_issuer,
-            audience=settings.token_audience,
-        ),
-        routers=[
-            readings_router(database, recorder),
-            meters_router(database, profiles),
-            parked_router(database),
-        ],
-    )
     return Service(
         name="meter-gateway",
         settings=settings,
         database=database,
-        app=app,
-        migrations=Path(__file__).parent / "migrations",
+        app=build_app(database, profiles, recorder, token_verifier(settings)),
+        migrations=MIGRATIONS,
         subscriptions=subscriptions(profiles, clock, partitions=settings.partitions),
         loops=loops,
         rules=RULES,

@@ -1,4 +1,4 @@
-"""npms-meter-gateway: run, api, worker, migrate, parked …"""
+"""`npms-meter-gateway run | api | worker | migrate | check-config | invariants | parked …`"""
 
 from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.settings import MeterGatewaySettings

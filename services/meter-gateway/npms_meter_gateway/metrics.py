@@ -1,4 +1,4 @@
-"""What the gateway measures; no label is ever an id."""
+"""What the gateway measures besides what every service does."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""Every variable of the meter gateway, all beginning with NPMS_METER_GATEWAY_."""
+"""Every variable of the meter gateway; all begin with NPMS_METER_GATEWAY_."""
 
 from pathlib import Path
 
@@ -9,9 +9,7 @@ from npms_shared.settings import ServiceSettings
 
 
 class MeterGatewaySettings(ServiceSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="NPMS_METER_GATEWAY_", env_nested_delimiter="__", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="NPMS_METER_GATEWAY_")
 
     poll: bool = Field(
         default=True, description="whether this worker reads meters and switches relays"

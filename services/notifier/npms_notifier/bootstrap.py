@@ -1,4 +1,4 @@
-"""From settings to a notifier."""
+"""From settings to the notifier."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -15,28 +15,23 @@ from npms_notifier.handlers.notify import Herald
 from npms_notifier.invariants import RULES
 from npms_notifier.settings import NotifierSettings
 from npms_notifier.templates.rendering import Renderer
-from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.bootstrap import open_database, token_verifier
 from npms_shared.clock import Clock, clock_from_environment
-from npms_shared.db.engine import Database
 from npms_shared.runtime import Service
 
+MIGRATIONS = Path(__file__).parent / "migrations"
 
-def build(settings: NotifierSettings) -> Service:
-    """Raises TemplateFault where a template asks for what no notice gives."""
-    clock = clock_from_environment()
-    database = Database(
-        settings.database_url.get_secret_value(),
-        application="npms-notifier",
-        pool_size=settings.database_pool_size,
-    )
+
+def build(settings: NotifierSettings, *, clock: Clock | None = None) -> Service:
+    """The clock is the environment's unless given.
+
+    Raises TemplateFault where a template asks for what no notice gives.
+    """
+    clock = clock or clock_from_environment()
+    database = open_database(settings, service="notifier")
     renderer = Renderer(brand=settings.brand)
     renderer.check()
     herald = Herald(renderer, clock, settings.quiet)
-    verifier = TokenVerifier(
-        jwks_path=settings.jwks_path,
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-    )
     senders = make_senders(settings, clock)
     deliveries = [
         DeliveryLoop(
@@ -48,8 +43,8 @@ def build(settings: NotifierSettings) -> Service:
         name="notifier",
         settings=settings,
         database=database,
-        app=build_app(database, herald, verifier),
-        migrations=Path(__file__).parent / "migrations",
+        app=build_app(database, herald, token_verifier(settings)),
+        migrations=MIGRATIONS,
         subscriptions=subscriptions(herald),
         loops=[loop.run for loop in deliveries],
         rules=RULES,

@@ -1,4 +1,4 @@
-"""What this service measures besides what every service does."""
+"""What the notifier measures besides what every service does."""
 
 from prometheus_client import Counter
 

@@ -1,4 +1,4 @@
-"""Every variable of the notifier: NPMS_NOTIFIER_<NAME>."""
+"""Every variable of the notifier; all begin with NPMS_NOTIFIER_."""
 
 from typing import Self
 
@@ -12,7 +12,7 @@ from npms_shared.settings import ServiceSettings
 
 
 class NotifierSettings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="NPMS_NOTIFIER_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(env_prefix="NPMS_NOTIFIER_")
 
     brand: str = Field(
         default="NPMS", min_length=1, max_length=20, description="who speaks, in every message"

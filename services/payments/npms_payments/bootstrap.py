@@ -1,15 +1,11 @@
-"""Payments put together: settings → database, clock, provider, use cases, REST and consumers."""
+"""From settings to payments."""
 
 from functools import partial
 from pathlib import Path
 
 import httpx
 
-from npms_payments.api.payments import payments_router
-from npms_payments.api.problems import ERRORS
-from npms_payments.api.suspense import suspense_router
-from npms_payments.api.vouchers import vouchers_router
-from npms_payments.api.webhooks import webhooks_router
+from npms_payments.api.app import build_app
 from npms_payments.consumers import subscriptions
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.resolve_orders import resolve_forever
@@ -17,23 +13,16 @@ from npms_payments.invariants import RULES
 from npms_payments.providers.base import Provider
 from npms_payments.providers.paysim import Paysim
 from npms_payments.settings import PaymentsSettings
-from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.bootstrap import open_database, token_verifier
 from npms_shared.clock import Clock, clock_from_environment
-from npms_shared.db.engine import Database
 from npms_shared.runtime import Service
-from npms_shared.web.app import create_app
-from npms_shared.web.parked_api import parked_router
 
-DESCRIPTION = "Top-ups through providers and vouchers, payments by bank and partners, suspense."
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def build(settings: PaymentsSettings, *, clock: Clock | None = None) -> Service:
-    database = Database(
-        settings.database_url.get_secret_value(),
-        pool_size=settings.database_pool_size,
-        application="npms-payments",
-    )
+    """The clock is the environment's unless given."""
+    database = open_database(settings, service="payments")
     providers = make_providers(settings)
     context = Context(
         database=database,
@@ -42,29 +31,11 @@ def build(settings: PaymentsSettings, *, clock: Clock | None = None) -> Service:
         providers=providers,
         pepper=settings.voucher_pepper.get_secret_value().encode(),
     )
-    verifier = TokenVerifier(
-        jwks_path=settings.jwks_path,
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-    )
-    app = create_app(
-        service="payments",
-        description=DESCRIPTION,
-        verifier=verifier,
-        routers=[
-            payments_router(context),
-            vouchers_router(context),
-            suspense_router(context),
-            webhooks_router(context),
-            parked_router(database),
-        ],
-        errors=ERRORS,
-    )
     return Service(
         name="payments",
         settings=settings,
         database=database,
-        app=app,
+        app=build_app(context, token_verifier(settings)),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(context),
         loops=[partial(resolve_forever, context)],

@@ -1,4 +1,4 @@
-"""Every variable of payments, validated at start."""
+"""Every variable of payments; all begin with NPMS_PAYMENTS_."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -29,7 +29,7 @@ Url = Annotated[str, AfterValidator(_http)]
 
 
 class PaymentsSettings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="NPMS_PAYMENTS_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(env_prefix="NPMS_PAYMENTS_")
 
     voucher_pepper: SecretStr = Field(
         min_length=32,

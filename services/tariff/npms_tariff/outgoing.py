@@ -6,19 +6,7 @@ from npms_shared.contracts.tariff import ChargesBatch, PlanVersionActivated
 from npms_tariff.domain.records import PlanVersion
 from npms_tariff.domain.state import Charge
 
-COLUMNS = (
-    "installation_id",
-    "account_id",
-    "from_register_wh",
-    "to_register_wh",
-    "from_s",
-    "to_s",
-    "plan_version_id",
-    "energy_wh",
-    "amount_micro",
-    "tax_micro",
-    "lines",
-)
+COLUMNS = ChargesBatch.columns()
 
 
 def charges_batch(charges: Sequence[Charge], currency: str) -> ChargesBatch:

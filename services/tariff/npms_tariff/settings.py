@@ -1,4 +1,4 @@
-"""Every variable of tariff, validated at start."""
+"""Every variable of tariff; all begin with NPMS_TARIFF_."""
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -7,7 +7,7 @@ from npms_shared.settings import ServiceSettings
 
 
 class TariffSettings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="NPMS_TARIFF_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(env_prefix="NPMS_TARIFF_")
 
     future_tolerance_s: int = Field(
         default=600, ge=0, description="a reading later than now by more is kept aside"

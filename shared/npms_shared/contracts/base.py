@@ -1,8 +1,8 @@
 """The form every contract has: a versioned pydantic model that names its publisher."""
 
-from typing import ClassVar
+from typing import ClassVar, Self, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Event(BaseModel):
@@ -30,6 +30,17 @@ class Batch(Event):
 
     Every list field has the same length; item *i* is the i-th entry of each.
     """
+
+    @model_validator(mode="after")
+    def _is_rectangular(self) -> Self:
+        if len({len(column) for column in vars(self).values() if isinstance(column, list)}) > 1:
+            raise ValueError("columns of different lengths")
+        return self
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """The names of the parallel columns, in their order."""
+        return tuple(n for n, f in cls.model_fields.items() if get_origin(f.annotation) is list)
 
     def __len__(self) -> int:
         raise NotImplementedError

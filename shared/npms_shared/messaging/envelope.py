@@ -15,6 +15,7 @@ from npms_shared.messaging.topology import CONTRACT_OF
 
 MAX_BODY_BYTES = 4_000_000
 ATTEMPT = "x-npms-attempt"
+MOST_ATTEMPTS = 100
 
 
 def meta_of(message: AbstractIncomingMessage) -> Meta:
@@ -30,7 +31,7 @@ def meta_of(message: AbstractIncomingMessage) -> Meta:
 def attempt_of(message: AbstractIncomingMessage) -> int:
     """How often it was tried before; 0 at first."""
     value: Any = message.headers.get(ATTEMPT, 0)
-    return int(value) if isinstance(value, int) else 0
+    return value if isinstance(value, int) and 0 <= value <= MOST_ATTEMPTS else 0
 
 
 def decode(message: AbstractIncomingMessage, expected: tuple[type[Event], ...]) -> Event:
@@ -53,13 +54,20 @@ def decode(message: AbstractIncomingMessage, expected: tuple[type[Event], ...]) 
 
 def headers_of(message: AbstractIncomingMessage) -> dict[str, Any]:
     """Headers as JSON can hold them."""
-    return {key: _jsonable(value) for key, value in message.headers.items()}
+    return {storable(key): _jsonable(value) for key, value in message.headers.items()}
 
 
 def _jsonable(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
-    return value if isinstance(value, str | int | bool | None) else repr(value)
+    if isinstance(value, str):
+        return storable(value)
+    return value if isinstance(value, int | bool | None) else repr(value)
+
+
+def storable(text: str) -> str:
+    """Without U+0000, which PostgreSQL has no place for: what is parked must not fail to be."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _message_id(text: str | None) -> UUID | None:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_shared.clock import wall_now
 from npms_shared.ids import new_id
 from npms_shared.messaging import inbox
-from npms_shared.messaging.envelope import attempt_of, headers_of, meta_of
+from npms_shared.messaging.envelope import attempt_of, headers_of, meta_of, storable
 from npms_shared.messaging.subscriptions import Unprocessable
 
 
@@ -61,11 +61,11 @@ async def park(
             "id": parked_id,
             "message_id": meta.message_id,
             "queue": queue,
-            "type": meta.type,
+            "type": storable(meta.type),
             "headers": json.dumps(headers_of(message)),
             "body": message.body,
             "code": fault.code,
-            "reason": fault.detail[:2000],
+            "reason": storable(fault.detail)[:2000],
             "attempts": attempt_of(message) + 1,
             "parked_at": wall_now(),
         },

@@ -15,6 +15,9 @@ from npms_shared.observability import metrics
 from npms_shared.web import problems
 from npms_shared.web.problems import Problem
 
+LARGEST_BODY = 1_000_000
+"""Bytes; a thousand readings are a fifth of it."""
+
 Check = Callable[[], Awaitable[None]]
 ErrorMap = Mapping[type[Exception], Callable[[Any], Problem]]
 """Domain error → the problem it is on REST."""
@@ -35,6 +38,7 @@ def create_app(
         description=description,
         generate_unique_id_function=_operation_id,
         redoc_url=None,
+        max_body_size=LARGEST_BODY,
     )
     app.state.verifier = verifier
     app.state.checks = {}

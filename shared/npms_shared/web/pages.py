@@ -69,7 +69,7 @@ def text_in(cursor: str | None) -> str | None:
     match decode_cursor(cursor):
         case None:
             return None
-        case [str(text)]:
+        case [str(text)] if "\0" not in text:
             return text
     raise _bad_cursor()
 

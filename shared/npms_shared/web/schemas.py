@@ -1,14 +1,26 @@
 """Shapes that every REST interface shares: ids, money, energy."""
 
-from decimal import Decimal, InvalidOperation
-from typing import Annotated
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+)
 
 from npms_shared.money import AmountError, format_amount, is_currency, parse_amount
 
-MAX_ID = 2**63 - 1
+MAX_ID = MAX_WH = 2**63 - 1
+FIRST_YEAR, LAST_YEAR = 1971, 2200
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_ENERGY = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,9})?")
 PathId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 """An account's, installation's or customer's number in a path."""
 FilterId = Annotated[int | None, Query(ge=1, le=MAX_ID, description="only what is of this one")]
@@ -26,6 +38,15 @@ class Schema(BaseModel):
     """Requests refuse fields they do not know; nothing is lost by a typing mistake."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _can_be_stored(cls, value: Any) -> Any:
+        """No database column holds U+0000 or half a surrogate pair."""
+        for text in value if isinstance(value, list) else (value,):
+            if isinstance(text, str) and _UNSTORABLE.search(text):
+                raise CodedError("unstorable_text", "U+0000 and lone surrogates are not text")
+        return value
 
 
 def _amount(text: str) -> str:
@@ -63,13 +84,24 @@ class Money(Schema):
         return cls(amount=format_amount(amount_micro), currency=currency)
 
 
+def _reasonable(at: datetime) -> datetime:
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise CodedError("unlikely_time", f"expected a year from {FIRST_YEAR} to {LAST_YEAR}")
+    return at
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_reasonable)]
+"""A time with its offset from UTC, in years that somebody may have meant."""
+
+
 def _kwh(text: str) -> str:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise CodedError("not_a_number", f"{text!r} is no number") from None
-    if not value.is_finite() or value * 1000 != (value * 1000).to_integral_value():
+    if _ENERGY.fullmatch(text) is None:
+        raise CodedError("not_a_number", f"{text!r} is no number of kWh")
+    energy_wh = Decimal(text) * 1000
+    if energy_wh != energy_wh.to_integral_value():
         raise CodedError("too_many_decimals", "energy has at most three decimals of a kWh")
+    if abs(energy_wh) > MAX_WH:
+        raise CodedError("energy_too_large", f"{text} kWh is more than any register counts")
     return text
 
 

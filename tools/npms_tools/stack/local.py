@@ -162,10 +162,6 @@ class Stack:
         """
         self._broker().kill()
 
-    def stop_broker(self) -> None:
-        """In good order."""
-        self._broker().stop()
-
     def _word(self, given: str, pid: int | None, answers: Callable[[], bool]) -> str:
         if given:
             return "given by the environment"

@@ -3,19 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-COLUMNS = (
-    "installation_id",
-    "account_id",
-    "from_register_wh",
-    "to_register_wh",
-    "from_s",
-    "to_s",
-    "plan_version_id",
-    "energy_wh",
-    "amount_micro",
-    "tax_micro",
-    "lines",
-)
+from npms_shared.contracts.tariff import ChargesBatch
+
+COLUMNS = ChargesBatch.columns()
 
 Columns = dict[str, list[Any]]
 """The columns of ChargesBatch, all of one length."""
@@ -30,4 +20,5 @@ def gather(parts: Iterable[Mapping[str, Any]]) -> Columns:
 
 
 def pick(columns: Columns, indexes: list[int]) -> Columns:
+    """Some charges only, by their places."""
     return {name: [values[index] for index in indexes] for name, values in columns.items()}

@@ -1,10 +1,8 @@
 """Plans and device profiles that other services have told of."""
 
-from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _PLAN = text(
@@ -68,15 +66,3 @@ async def knows_profile(conn: AsyncConnection, profile: str) -> bool:
         text("SELECT 1 FROM known_profile WHERE profile = :profile"), {"profile": profile}
     )
     return rows.first() is not None
-
-
-async def plan_versions(conn: AsyncConnection, ids: Collection[int]) -> dict[int, Row[Any]]:
-    """(plan_code, version) by plan_version_id."""
-    rows = await conn.execute(
-        text(
-            "SELECT plan_version_id, plan_code, version FROM known_plan_version "
-            "WHERE plan_version_id = ANY(CAST(:ids AS bigint[]))"
-        ),
-        {"ids": list(ids)},
-    )
-    return {row.plan_version_id: row for row in rows}

@@ -3,21 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from npms_meter_gateway.domain.validation import Verdict
-from npms_shared.web.schemas import MAX_ID, Energy, Schema
-
-LATEST = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+from npms_shared.web.schemas import MAX_ID, Energy, Instant, Schema
 
 
 class ReadingIn(Schema):
     """What a meter showed at a moment."""
 
     installation_id: int = Field(ge=1, le=MAX_ID, examples=[1])
-    taken_at: AwareDatetime = Field(
+    taken_at: Instant = Field(
         description="with its offset from UTC; kept to the second",
-        lt=LATEST,
         examples=["2026-11-23T18:15:00+03:00"],
     )
     register_wh: int = Field(

@@ -10,12 +10,12 @@ from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled_installations
+from npms_meter_gateway.handlers.lead import LOOK_EVERY_S, Lease, lease
 from npms_meter_gateway.handlers.raise_event import raise_event, report_link
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
 from npms_meter_gateway.polling.fleet import Fleet
 from npms_meter_gateway.polling.journal import Journal
-from npms_meter_gateway.polling.leadership import LOOK_EVERY_S, Lease, lease
 from npms_meter_gateway.polling.line import Hooks, Meter
 from npms_meter_gateway.polling.switching import Switchman
 from npms_shared.clock import Clock

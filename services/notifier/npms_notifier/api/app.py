@@ -3,23 +3,14 @@
 from fastapi import FastAPI
 
 from npms_notifier.api.contacts import contacts_router
+from npms_notifier.api.problems import ERRORS
 from npms_notifier.api.tickets import tickets_router
-from npms_notifier.domain.errors import AccountUnknown, TicketIsClosed, TicketUnknown
 from npms_notifier.handlers.notify import Herald
 from npms_notifier.handlers.tickets import Desk
 from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.db.engine import Database
-from npms_shared.web.app import ErrorMap, create_app
+from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router
-from npms_shared.web.problems import Problem, not_found
-
-ERRORS: ErrorMap = {
-    AccountUnknown: lambda _: not_found("account"),
-    TicketUnknown: lambda _: not_found("ticket"),
-    TicketIsClosed: lambda fault: Problem(
-        409, fault.code, "The ticket is closed; please open a new one."
-    ),
-}
 
 
 def build_app(database: Database, herald: Herald, verifier: TokenVerifier) -> FastAPI:

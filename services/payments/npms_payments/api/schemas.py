@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, Field, SecretStr, StringConstraints
 
 from npms_payments.domain.records import Batch, Payment, Review, Suspended
 from npms_payments.handlers.make_vouchers import Printed
-from npms_shared.web.schemas import MAX_ID, Money, Schema
+from npms_shared.web.schemas import MAX_ID, Instant, Money, Schema
 
 Line = Annotated[
     str,
@@ -44,7 +44,7 @@ class PaymentRequest(Schema):
 class BatchRequest(Schema):
     value: Money
     count: int = Field(ge=1, le=10_000, examples=[3])
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Instant | None = Field(
         default=None, description="a year from now if left out", examples=["2027-11-23T00:00:00Z"]
     )
 

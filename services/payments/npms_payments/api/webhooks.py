@@ -3,9 +3,9 @@
 import structlog
 from fastapi import APIRouter, Request
 
+from npms_payments import metrics
 from npms_payments.api.schemas import WebhookAnswer
 from npms_payments.domain.webhooks import WebhookRefused
-from npms_payments.handlers import metrics
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.hear_provider import hear_event, hear_unreadable
 from npms_payments.providers.base import EventUnreadable, Provider

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_payments import metrics
 from npms_payments.domain.errors import PaymentsError
 from npms_payments.domain.records import Payment
-from npms_payments.handlers import metrics
 from npms_payments.handlers.context import Context
 from npms_payments.storage import payments
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_payments import metrics
 from npms_payments.domain.lifecycle import State
 from npms_payments.domain.provider_events import (
     Action,
@@ -11,7 +12,6 @@ from npms_payments.domain.provider_events import (
     decide,
 )
 from npms_payments.domain.records import Money, Payment, Review
-from npms_payments.handlers import metrics
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.settle import receive, set_aside, tell_settled
 from npms_payments.outgoing import to_payment_reversed

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_payments import metrics
 from npms_payments.domain.attempts import Limit
 from npms_payments.domain.errors import VoucherLocked, VoucherMistyped, VoucherRefused
 from npms_payments.domain.records import Money, Payment
 from npms_payments.domain.vouchers import lookup_key, read_pin
-from npms_payments.handlers import metrics
 from npms_payments.handlers.accounts import find_open_account
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.read import find_payment

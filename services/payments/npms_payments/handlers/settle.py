@@ -5,10 +5,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_payments import metrics
 from npms_payments.domain.errors import AlreadyReceived
 from npms_payments.domain.lifecycle import State
 from npms_payments.domain.records import Money
-from npms_payments.handlers import metrics
 from npms_payments.outgoing import to_payment_settled
 from npms_payments.storage import payments, suspense
 from npms_shared.ids import new_id

@@ -1,19 +1,17 @@
 """Requests and answers of the REST interface."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from npms_shared.web.schemas import CodedError, Currency, Energy, Money, Schema
+from npms_shared.web.schemas import Currency, Energy, Instant, Money, Schema
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.records import ParkedReading, Plan, PlanVersion, Resolution
 from npms_tariff.handlers.activate_plan import Draft
 from npms_tariff.handlers.report_usage import UsageItem, UsageReport
 
 PLAN_CODE = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
-FIRST_YEAR, LAST_YEAR = 1971, 2200
 VALID_FROM = "with an offset; rates readings from this instant on, none that were rated before"
 
 VERSION_EXAMPLE: JsonDict = {
@@ -31,15 +29,6 @@ PLAN_EXAMPLE: JsonDict = {
     "currency": "KES",
     **VERSION_EXAMPLE,
 }
-
-
-def _reasonable(at: datetime) -> datetime:
-    if not FIRST_YEAR <= at.year <= LAST_YEAR:
-        raise CodedError("unlikely_time", f"expected a year from {FIRST_YEAR} to {LAST_YEAR}")
-    return at
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(_reasonable)]
 
 
 class VersionIn(Schema):

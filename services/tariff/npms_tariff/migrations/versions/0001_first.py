@@ -6,8 +6,6 @@ from npms_shared.db.migrations import create_messaging_tables, grant_application
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 STATEMENTS = (
     """

@@ -1,4 +1,4 @@
-"""Metrics of payments; labels from closed sets."""
+"""What payments measures besides what every service does."""
 
 from prometheus_client import Counter, Histogram
 

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_meter_gateway.storage import leases
 from npms_shared.db.engine import Database
 
-LOCK = 7_205_771
 LOOK_EVERY_S = 1.0
 
 
@@ -20,13 +19,13 @@ class Lease:
         self._conn = conn
 
     async def take(self) -> bool:
-        found = await self._conn.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK})
-        return bool(found.scalar_one())
+        """Whether it is ours; False while another process has it."""
+        return await leases.take(self._conn)
 
     async def hold(self) -> None:
         """Return never; raise when the session, and so the lock, is gone."""
         while True:
-            await self._conn.execute(text("SELECT 1"))
+            await leases.ping(self._conn)
             await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -1,0 +1,33 @@
+"""The meter gateway's REST application."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+
+from npms_meter_gateway.api.meters import meters_router
+from npms_meter_gateway.api.readings import readings_router
+from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder
+from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.db.engine import Database
+from npms_shared.web.app import create_app
+from npms_shared.web.parked_api import parked_router
+
+
+def build_app(
+    database: Database,
+    profiles: Mapping[str, Profile],
+    recorder: ReadingRecorder,
+    verifier: TokenVerifier,
+) -> FastAPI:
+    return create_app(
+        service="meter-gateway",
+        description="Reads meters over Modbus, takes readings sent to it, and works relays toward "
+        "the state the ledger desires.",
+        verifier=verifier,
+        routers=[
+            readings_router(database, recorder),
+            meters_router(database, profiles),
+            parked_router(database),
+        ],
+    )
