@@ -13,10 +13,8 @@ from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.messaging import trace
 from npms_shared.observability import metrics
 from npms_shared.web import problems
+from npms_shared.web.limits import BodyLimit, BodyTooLarge
 from npms_shared.web.problems import Problem
-
-LARGEST_BODY = 1_000_000
-"""Bytes; a thousand readings are a fifth of it."""
 
 Check = Callable[[], Awaitable[None]]
 ErrorMap = Mapping[type[Exception], Callable[[Any], Problem]]
@@ -38,16 +36,17 @@ def create_app(
         description=description,
         generate_unique_id_function=_operation_id,
         redoc_url=None,
-        max_body_size=LARGEST_BODY,
     )
     app.state.verifier = verifier
     app.state.checks = {}
     problems.install(app)
+    app.add_exception_handler(BodyTooLarge, _renderer(BodyTooLarge.problem))
     for kind, to_problem in (errors or {}).items():
         app.add_exception_handler(kind, _renderer(to_problem))
     for router in routers:
         app.include_router(router, prefix="/v1")
     app.include_router(health_router())
+    app.add_middleware(BodyLimit)
     app.middleware("http")(_observe)
     _describe_problems(app)
     return app
