@@ -18,6 +18,7 @@ from tests.support.wait import until
 from npms_shared.contracts.meter_gateway import ReadingsBatch, SupplyReported
 from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
+from npms_shared.loops import Loop
 from npms_shared.messaging import outbox, parked
 from npms_shared.messaging.broker import Broker, declare_topology
 from npms_shared.messaging.publisher import Outgoing, Publisher
@@ -95,14 +96,14 @@ def partition_subscription(**changes: Any) -> PartitionSubscription[ReadingsBatc
 
 @asynccontextmanager
 async def working(
-    database: Database, amqp_url: str, *subscriptions: Subscription
+    database: Database, amqp_url: str, *subscriptions: Subscription, loops: list[Loop] | None = None
 ) -> AsyncIterator[Worker]:
     worker = Worker(
         service="test",
         database=database,
         amqp_url=amqp_url,
         subscriptions=list(subscriptions),
-        loops=[],
+        loops=loops or [],
         partitions=PARTITIONS,
         partition_concurrency=2,
     )
@@ -168,6 +169,24 @@ async def test_what_commits_is_said_and_what_rolls_back_is_not(
             async with database.transaction() as conn:
                 await outbox.publish(conn, report(item), subject=str(item))
         await until_effects(database, [2, 3, 4])
+
+
+async def test_what_is_said_while_stopping_is_relayed(
+    database: Database, amqp_url: str, broker: Broker
+) -> None:
+    async def last_words(stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        async with database.transaction() as conn:
+            await outbox.publish(conn, report(30), subject="30")
+
+    async with working(database, amqp_url, loops=[last_words]) as worker:
+
+        async def connected() -> bool:
+            return worker.connected
+
+        await until(connected)
+    async with database.connect() as conn:
+        assert (await conn.execute(text("SELECT count(*) FROM outbox"))).scalar_one() == 0
 
 
 async def test_a_message_delivered_often_is_heard_once(
