@@ -53,7 +53,7 @@ class EventWorker:
         event = decode(message, self._sub.contracts)
         meta = meta_of(message)
         async with self._database.transaction() as conn:
-            if not await inbox.hear(conn, self._sub.queue, [meta.message_id]):
+            if not await inbox.hear(conn, self._sub.queue, meta.message_id):
                 return "duplicate"
             await self._sub.handle(conn, event, meta)
         return "done"

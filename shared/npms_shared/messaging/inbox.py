@@ -9,16 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 _HEAR = text(
     """
     INSERT INTO inbox (message_id, queue)
-    SELECT unnest(CAST(:message_ids AS uuid[])), :queue
+    SELECT * FROM unnest(CAST(:message_ids AS uuid[]), CAST(:queues AS text[]))
     ON CONFLICT DO NOTHING
     RETURNING message_id
     """
 )
 
 
-async def hear(conn: AsyncConnection, queue: str, message_ids: Sequence[UUID]) -> set[UUID]:
-    """Note the messages as heard by `queue`; returns those that are new to it."""
-    rows = await conn.execute(_HEAR, {"message_ids": list(message_ids), "queue": queue})
+async def hear(conn: AsyncConnection, queue: str, message_id: UUID) -> bool:
+    """Note a message as heard by `queue`; False when it was before."""
+    return bool(await hear_all(conn, [(queue, message_id)]))
+
+
+async def hear_all(conn: AsyncConnection, messages: Sequence[tuple[str, UUID]]) -> set[UUID]:
+    """Note messages as heard, each by its queue; returns those that are new."""
+    queues, message_ids = zip(*messages, strict=True)
+    rows = await conn.execute(_HEAR, {"message_ids": list(message_ids), "queues": list(queues)})
     return set(rows.scalars())
 
 

@@ -20,20 +20,42 @@ class Lane:
         self.queue = queue
         self._ready: deque[AbstractIncomingMessage] = deque()
         self._wake = asyncio.Event()
+        self._bell: asyncio.Event | None = None
+        self._over = asyncio.Event()
         self._lost = self._stopped = False
 
     async def receive(self, message: AbstractIncomingMessage) -> None:
         self._ready.append(message)
         self._wake.set()
+        if self._bell is not None:
+            self._bell.set()
+
+    def ring(self, bell: asyncio.Event) -> None:
+        """Set `bell` too whenever something comes."""
+        self._bell = bell
+        if self._ready:
+            bell.set()
+
+    @property
+    def is_lost(self) -> bool:
+        return self._lost
 
     def lose(self, *_: object) -> None:
         self._lost = True
         self._wake.set()
+        self._over.set()
 
     def stop(self) -> None:
         """Let `wait` say that there is nothing more."""
         self._stopped = True
         self._wake.set()
+        self._over.set()
+
+    async def ended(self) -> None:
+        """Until it is stopped. Raises LaneLost."""
+        await self._over.wait()
+        if self._lost:
+            raise LaneLost(self.queue)
 
     async def wait(self) -> bool:
         """True when something is there, False when stopped. Raises LaneLost."""

@@ -40,6 +40,10 @@ class Received(Generic[B]):
     batch: B
 
 
+Portion = tuple[int, list[Received[B]]]
+"""A partition, and what came of it, in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class EventSubscription:
     """Single events, one transaction each, in the order of the queue."""
@@ -55,15 +59,15 @@ class EventSubscription:
 
 @dataclass(frozen=True, slots=True)
 class PartitionSubscription(Generic[B]):
-    """Batches of each partition, in order, many per transaction.
+    """Batches of each partition, in order; many, of several partitions, per transaction.
 
-    `handle(conn, partition, received)` works inside the frame's transaction.
+    `handle(conn, portions)` works inside the frame's transaction.
     `forget(partition)` is called whenever what it cached of a partition may no
     longer be true: at taking over, after any transaction that did not commit.
     """
 
     contract: type[B]
-    handle: Callable[[AsyncConnection, int, list[Received[B]]], Awaitable[None]]
+    handle: Callable[[AsyncConnection, list[Portion[B]]], Awaitable[None]]
     forget: Callable[[int], None] = lambda _partition: None
 
     @property

@@ -4,15 +4,17 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 
 import structlog
 
 from npms_shared.db.engine import Database
 from npms_shared.loops import Loop, wait_or_stop
 from npms_shared.messaging.broker import BROKER_AWAY, Broker, declare_topology
+from npms_shared.messaging.crew import PREFETCH, Crew
 from npms_shared.messaging.events import EventWorker
 from npms_shared.messaging.lane import Lane, open_lane
-from npms_shared.messaging.partition_worker import PREFETCH, Fenced, PartitionWorker
 from npms_shared.messaging.publisher import Publisher
 from npms_shared.messaging.relay import Relay
 from npms_shared.messaging.subscriptions import EventSubscription, Subscription
@@ -37,7 +39,11 @@ class Worker:
     ) -> None:
         self._database, self._loops, self._partitions = database, loops, partitions
         self._subscriptions = subscriptions
-        self._turns = asyncio.Semaphore(partition_concurrency)
+        self._crews = [
+            [Crew(database, one) for _ in range(partition_concurrency)]
+            for one in subscriptions
+            if not isinstance(one, EventSubscription)
+        ]
         self._said = Broker(amqp_url, name=f"npms-{service}-publish")
         self._heard = Broker(amqp_url, name=f"npms-{service}-consume")
         self._lanes: set[Lane] = set()
@@ -72,6 +78,8 @@ class Worker:
         self._stopping.set()
         for lane in self._lanes:
             lane.stop()
+        for crew in chain.from_iterable(self._crews):
+            crew.wake()
 
     async def _close(self) -> None:
         for broker in (self._heard, self._said):
@@ -94,16 +102,25 @@ class Worker:
         await Relay(self._database, Publisher(self._said)).run(self._nothing_more)
 
     def _lane_loops(self) -> list[Coroutine[None, None, None]]:
-        loops = []
-        for subscription in self._subscriptions:
-            if isinstance(subscription, EventSubscription):
-                worker = EventWorker(self._database, Publisher(self._said), subscription)
-                loops.append(self._run_lane(subscription.queue, EVENT_PREFETCH, _events(worker)))
-                continue
-            for partition in range(self._partitions):
-                hand = PartitionWorker(self._database, subscription, partition, self._turns)
-                loops.append(self._run_lane(hand.queue, PREFETCH, hand.work))
+        loops = [
+            self._event_loop(s) for s in self._subscriptions if isinstance(s, EventSubscription)
+        ]
+        staged = [s for s in self._subscriptions if not isinstance(s, EventSubscription)]
+        for subscription, crews in zip(staged, self._crews, strict=True):
+            loops += [crew.run(self._stopping) for crew in crews]
+            loops += [
+                self._run_lane(
+                    subscription.stage.queue_of(partition),
+                    PREFETCH,
+                    partial(crews[partition % len(crews)].hold, partition),
+                )
+                for partition in range(self._partitions)
+            ]
         return loops
+
+    def _event_loop(self, subscription: EventSubscription) -> Coroutine[None, None, None]:
+        worker = EventWorker(self._database, Publisher(self._said), subscription)
+        return self._run_lane(subscription.queue, EVENT_PREFETCH, _events(worker))
 
     async def _run_lane(
         self, queue: str, prefetch: int, work: Callable[[Lane], Awaitable[None]]
@@ -113,8 +130,6 @@ class Worker:
             try:
                 async with open_lane(self._heard, queue, prefetch=prefetch) as lane:
                     await self._work_on(lane, work)
-            except Fenced:
-                continue
             except BROKER_AWAY as fault:
                 log.warning("lane_lost", queue=queue, fault=repr(fault))
                 await self._pause()

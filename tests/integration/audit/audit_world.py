@@ -157,7 +157,7 @@ class World:
                     continue
                 async with self.databases[service].database.transaction() as conn:
                     if isinstance(one, PartitionSubscription):
-                        await one.handle(conn, int(routing_key), [Received(meta, event)])
+                        await one.handle(conn, [(int(routing_key), [Received(meta, event)])])
                     else:
                         await one.handle(conn, event, meta)
 

@@ -27,7 +27,7 @@ from npms_shared.messaging.subscriptions import (
     EventSubscription,
     Meta,
     PartitionSubscription,
-    Received,
+    Portion,
     Subscription,
     Unprocessable,
 )
@@ -76,12 +76,11 @@ async def handle_report(conn: AsyncConnection, event: SupplyReported, _meta: Met
     await note(conn, event.installation_id)
 
 
-async def handle_readings(
-    conn: AsyncConnection, partition: int, received: list[Received[ReadingsBatch]]
-) -> None:
-    for one in received:
-        for item in one.batch.installation_id:
-            await note(conn, item, partition)
+async def handle_readings(conn: AsyncConnection, portions: list[Portion[ReadingsBatch]]) -> None:
+    for partition, received in portions:
+        for one in received:
+            for item in one.batch.installation_id:
+                await note(conn, item, partition)
 
 
 def events_subscription(
@@ -105,7 +104,7 @@ async def working(
         subscriptions=list(subscriptions),
         loops=loops or [],
         partitions=PARTITIONS,
-        partition_concurrency=2,
+        partition_concurrency=1,
     )
     task = asyncio.create_task(worker.run())
     try:
@@ -291,11 +290,9 @@ async def test_batches_of_a_partition_are_applied_in_order_many_at_a_time(
 ) -> None:
     turns = []
 
-    async def handle(
-        conn: AsyncConnection, partition: int, received: list[Received[ReadingsBatch]]
-    ) -> None:
-        turns.append(len(received))
-        await handle_readings(conn, partition, received)
+    async def handle(conn: AsyncConnection, portions: list[Portion[ReadingsBatch]]) -> None:
+        turns.append(sum(len(received) for _, received in portions))
+        await handle_readings(conn, portions)
 
     async with database.transaction() as conn:
         for number in range(50):
@@ -307,13 +304,40 @@ async def test_batches_of_a_partition_are_applied_in_order_many_at_a_time(
     assert len(turns) < 50
 
 
+async def test_partitions_share_a_transaction(
+    database: Database, amqp_url: str, broker: Broker
+) -> None:
+    turns: list[set[int]] = []
+
+    async def handle(conn: AsyncConnection, portions: list[Portion[ReadingsBatch]]) -> None:
+        turns.append({partition for partition, _ in portions})
+        await handle_readings(conn, portions)
+
+    async with database.transaction() as conn:
+        for number in range(20):
+            await outbox.publish_batch(conn, readings(number), partition=number % PARTITIONS)
+    await Relay(database, Publisher(broker)).run_pass()
+    async with working(database, amqp_url, partition_subscription(handle=handle)):
+
+        async def all_there() -> bool:
+            return sorted(await effects(database)) == list(range(20))
+
+        await until(all_there)
+    async with database.connect() as conn:
+        rows = await conn.execute(text("SELECT partition, item FROM effect ORDER BY id"))
+        seen = [tuple(row) for row in rows]
+    for partition in range(PARTITIONS):
+        items = [item for of, item in seen if of == partition]
+        assert items == sorted(items)
+    assert len(turns) < 20
+
+
 async def test_a_poisonous_batch_is_parked_alone(
     database: Database, amqp_url: str, broker: Broker
 ) -> None:
-    async def handle(
-        conn: AsyncConnection, partition: int, received: list[Received[ReadingsBatch]]
-    ) -> None:
-        await handle_readings(conn, partition, received)
+    async def handle(conn: AsyncConnection, portions: list[Portion[ReadingsBatch]]) -> None:
+        await handle_readings(conn, portions)
+        received = [one for _, portion in portions for one in portion]
         if any(13 in one.batch.installation_id for one in received):
             raise RuntimeError("unlucky")
 

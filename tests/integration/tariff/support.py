@@ -80,7 +80,7 @@ class Bench:
         received = [Received(meta(), batch) for batch in batches]
         try:
             async with self.database.transaction() as conn:
-                await self.partitions.handle(conn, PARTITION, received)
+                await self.partitions.handle(conn, [(PARTITION, received)])
         except BaseException:
             self.partitions.forget(PARTITION)
             raise

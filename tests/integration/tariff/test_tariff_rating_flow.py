@@ -162,7 +162,7 @@ async def test_what_was_not_committed_is_rated_again(bench):
     with pytest.raises(Crash):
         async with bench.database.transaction() as conn:
             received = [Received(meta(), readings((1, 120, 3000)))]
-            await bench.partitions.handle(conn, PARTITION, received)
+            await bench.partitions.handle(conn, [(PARTITION, received)])
             raise Crash
     bench.partitions.forget(PARTITION)
     await bench.read(readings((1, 120, 3000)))

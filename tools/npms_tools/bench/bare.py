@@ -23,7 +23,7 @@ from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 from npms_shared.messaging.partitions import partition_of
-from npms_shared.messaging.subscriptions import PartitionSubscription, Received
+from npms_shared.messaging.subscriptions import PartitionSubscription, Portion
 from npms_shared.runtime import Service, serve
 from npms_shared.settings import load_settings
 from npms_tariff.bootstrap import build as build_tariff
@@ -53,29 +53,33 @@ class BareTariff:
     def __init__(self) -> None:
         self._states: dict[int, Any] = {}
 
-    async def __call__(
-        self, conn: AsyncConnection, partition: int, received: list[Received[ReadingsBatch]]
-    ) -> None:
-        charges: list[Any] = []
+    async def __call__(self, conn: AsyncConnection, portions: list[Portion[ReadingsBatch]]) -> None:
         touched: dict[int, Any] = {}
-        for one in received:
-            await self._learn(conn, one.batch.installation_id)
-            for installation_id, account_id, at_s, register_wh in zip(
-                one.batch.installation_id,
-                one.batch.account_id,
-                one.batch.taken_at_s,
-                one.batch.register_wh,
-                strict=True,
-            ):
-                state = touched[installation_id] = self._states[installation_id]
-                before_wh, state.register_wh = state.register_wh, register_wh
-                before_s, state.read_at_s = state.read_at_s, at_s
-                charges.append(
-                    (installation_id, account_id, before_wh, register_wh, before_s, at_s, 1,
-                     ENERGY_WH, AMOUNT_MICRO, TAX_MICRO, LINES)
-                )  # fmt: skip
+        said = []
+        for partition, received in portions:
+            charges: list[Any] = []
+            for one in received:
+                await self._learn(conn, one.batch.installation_id)
+                self._charge(one.batch, touched, charges)
+            said.append((partition, charges_batch(charges, CURRENCY)))
         await states.save_states(conn, list(touched.values()))
-        await outbox.publish_batch(conn, charges_batch(charges, CURRENCY), partition=partition)
+        await outbox.publish_batches(conn, said)
+
+    def _charge(self, batch: ReadingsBatch, touched: dict[int, Any], charges: list[Any]) -> None:
+        for installation_id, account_id, at_s, register_wh in zip(
+            batch.installation_id,
+            batch.account_id,
+            batch.taken_at_s,
+            batch.register_wh,
+            strict=True,
+        ):
+            state = touched[installation_id] = self._states[installation_id]
+            before_wh, state.register_wh = state.register_wh, register_wh
+            before_s, state.read_at_s = state.read_at_s, at_s
+            charges.append(
+                (installation_id, account_id, before_wh, register_wh, before_s, at_s, 1,
+                 ENERGY_WH, AMOUNT_MICRO, TAX_MICRO, LINES)
+            )  # fmt: skip
 
     async def _learn(self, conn: AsyncConnection, ids: list[int]) -> None:
         missing = [one for one in ids if one not in self._states]
@@ -84,10 +88,8 @@ class BareTariff:
                 self._states[stored.installation_id] = State(stored.installation_id, stored.version)
 
 
-async def post_bare(
-    conn: AsyncConnection, _partition: int, received: list[Received[ChargesBatch]]
-) -> None:
-    columns = gather(vars(one.batch) for one in received)
+async def post_bare(conn: AsyncConnection, portions: list[Portion[ChargesBatch]]) -> None:
+    columns = gather(vars(one.batch) for _, received in portions for one in received)
     account_ids, amounts = columns["account_id"], columns["amount_micro"]
     tallies = await positions.lock_tallies(conn, set(account_ids))
     seqs: list[int] = []

@@ -120,7 +120,7 @@ async def _latencies(
 async def _latency(
     ground: Ground, running: measure.Bench, per_second: float, seconds: float
 ) -> dict[str, Any]:
-    probe: Probe = measure.probe_of(ground, running.feed.installations)
+    probe = Probe(ground.databases["ledger"].url)
     stopping = asyncio.Event()
     looking = asyncio.create_task(probe.run(stopping))
     try:

@@ -57,9 +57,7 @@ class Feed:
                 continue
             readings = self.next_chunk(chunk)
             if probe is not None:
-                for account_id in readings.installation_id:
-                    if account_id in probe.watched:
-                        probe.begin(account_id)
+                await probe.begin(readings.installation_id[-1])
             taken = await record(readings)
             fed += taken
             self.accepted += taken

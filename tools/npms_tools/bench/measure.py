@@ -28,7 +28,6 @@ from npms_tools.bench.probe import Probe, quantiles
 BOUND = 48_000
 """Readings allowed between store and balance: enough to fill every batch."""
 WARM_UP_S = 5.0
-PROBES = 16
 DRAIN_S = 60.0
 _POSTED = re.compile(r'^npms_batch_items_sum\{queue="ledger\.charges"\} ([0-9.e+]+)', re.MULTILINE)
 
@@ -138,13 +137,6 @@ def _bare_record(service: Service, installations: int) -> Record:
 
 async def _call(gateway: BareGateway, readings: Readings) -> int:
     return await gateway.record(readings)
-
-
-def probe_of(ground: Ground, installations: int) -> Probe:
-    """A few accounts spread over the sweep, so that one is under way at most times."""
-    step = max(1, installations // PROBES)
-    ids = list(range(step // 2 + 1, installations, step))
-    return Probe(ground.databases["ledger"].url, ids)
 
 
 async def stored_bytes(ground: Ground) -> dict[str, int]:

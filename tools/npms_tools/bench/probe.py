@@ -9,43 +9,50 @@ import asyncpg
 LOOK_S = 0.002
 """How often the ledger is asked; latencies are that coarse."""
 
+_ASK = "SELECT account_id, seq FROM position WHERE account_id = ANY($1::bigint[])"
+
 
 @dataclass
 class Probe:
-    """Watches a few accounts; `begin` when their reading is handed over."""
+    """Watches one account of each batch, from before it is handed over."""
 
     ledger_url: str
-    account_ids: list[int]
     latencies_ms: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._begun: dict[int, tuple[float, int]] = {}
-        self._seq: dict[int, int] = {}
-        self.watched = frozenset(self.account_ids)
+        self._conn: asyncpg.Connection[asyncpg.Record] | None = None
+        self._turn = asyncio.Lock()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        conn = await asyncpg.connect(self.ledger_url)
+        """Ask for the watched accounts again and again; what has moved on is measured."""
+        self._conn = await asyncpg.connect(self.ledger_url)
         try:
-            ask = await conn.prepare(
-                "SELECT account_id, seq FROM position WHERE account_id = ANY($1)"
-            )
             while not stopping.is_set():
-                self._seen(await ask.fetch(self.account_ids), time.perf_counter())
+                if self._begun:
+                    rows = await self._ask(list(self._begun))
+                    self._seen(rows, time.perf_counter())
                 await asyncio.sleep(LOOK_S)
         finally:
-            await conn.close()
+            await self._conn.close()
 
-    def begin(self, account_id: int) -> None:
-        """Its next posting ends the measurement; one at a time for an account."""
-        if account_id not in self._begun and account_id in self._seq:
-            self._begun[account_id] = (time.perf_counter(), self._seq[account_id])
+    async def begin(self, account_id: int) -> None:
+        """Its next posting ends the measurement that begins when this returns."""
+        if self._conn is None or account_id in self._begun:
+            return
+        ((_, seq),) = await self._ask([account_id])
+        self._begun[account_id] = (time.perf_counter(), seq)
+
+    async def _ask(self, account_ids: list[int]) -> list[asyncpg.Record]:
+        assert self._conn is not None
+        async with self._turn:
+            return await self._conn.fetch(_ASK, account_ids)
 
     def _seen(self, rows: list[asyncpg.Record], now: float) -> None:
         for account_id, seq in rows:
-            self._seq[account_id] = seq
-            began = self._begun.get(account_id)
-            if began is not None and seq > began[1]:
-                self.latencies_ms.append((now - began[0]) * 1000)
+            began, before = self._begun[account_id]
+            if seq > before:
+                self.latencies_ms.append((now - began) * 1000)
                 del self._begun[account_id]
 
 

@@ -1,4 +1,4 @@
-"""Charges of a partition: the way from a reading to a balance that millions take.
+"""Charges: the way from a reading to a balance that millions take.
 
 Per charge this does a handful of integer operations; only accounts whose balance reaches its
 wake level are loaded whole and decided. A charge that belongs to nobody we know is parked with
@@ -22,7 +22,7 @@ from npms_ledger.storage import installations, parked_charges, positions, postin
 from npms_shared.clock import Clock
 from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.ids import new_id
-from npms_shared.messaging.subscriptions import Received
+from npms_shared.messaging.subscriptions import Portion, Received
 
 Owner = tuple[int, str]
 """(account_id, currency) of an installation: never changes, so it is remembered for good."""
@@ -33,10 +33,9 @@ class PostCharges:
         self._clock = clock
         self._owners: dict[int, Owner] = {}
 
-    async def __call__(
-        self, conn: AsyncConnection, _partition: int, received: list[Received[ChargesBatch]]
-    ) -> None:
-        """Post every charge to its account's balance, in one journal."""
+    async def __call__(self, conn: AsyncConnection, portions: list[Portion[ChargesBatch]]) -> None:
+        """Post every charge to its account's balance, in one journal for all partitions."""
+        received = [one for _, portion in portions for one in portion]
         now = self._clock.now()
         system: list[postings.SystemRow] = []
         groups = []

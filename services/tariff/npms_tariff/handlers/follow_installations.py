@@ -82,7 +82,7 @@ class InstallationCloser:
         found = await load_states(conn, self._catalogue, [event.installation_id])
         work = self._rate_closing(found[event.installation_id], event)
         partition = partition_of(event.account_id, self._partitions)
-        await save(conn, work, partition=partition, at=self._clock.now())
+        await save(conn, {partition: work}, at=self._clock.now())
 
     def _rate_closing(self, state: RatingState, event: InstallationClosed) -> Work:
         """The closing register is a reading that no gateway took: it is not counted as one."""

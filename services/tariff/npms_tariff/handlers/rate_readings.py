@@ -1,5 +1,6 @@
-"""The hot path: batches of readings of a partition become a batch of charges."""
+"""The hot path: batches of readings become batches of charges, partition by partition."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.clock import Clock
 from npms_shared.contracts.meter_gateway import ReadingsBatch
-from npms_shared.messaging.subscriptions import Received
+from npms_shared.messaging.subscriptions import Portion
 from npms_tariff import metrics
 from npms_tariff.domain import refusal
 from npms_tariff.domain.rating import NoPlanInForce, rate
@@ -42,28 +43,30 @@ class ReadingRater:
         self._caches.pop(partition, None)
 
     async def rate_readings(
-        self, conn: AsyncConnection, partition: int, received: list[Received[ReadingsBatch]]
+        self, conn: AsyncConnection, portions: list[Portion[ReadingsBatch]]
     ) -> None:
         """Rate what can be, keep the rest aside with a reason. Raises StaleState."""
-        batches = [one.batch for one in received]
-        states = await self._states(conn, partition, batches)
+        await self._catalogue.refresh(conn)
         now = self._clock.now()
         horizon_s = int((now + self._tolerance).timestamp())
-        work = Work()
-        for batch in batches:
-            rate_batch(states, batch, work, horizon_s=horizon_s)
+        works: dict[int, Work] = {}
+        for partition, received in portions:
+            batches = [one.batch for one in received]
+            states = await self._states(conn, partition, batches)
+            work = works[partition] = Work()
+            for batch in batches:
+                rate_batch(states, batch, work, horizon_s=horizon_s)
         try:
-            await save(conn, work, partition=partition, at=now)
+            await save(conn, works, at=now)
         except StaleState:
             metrics.STATE_STALE.inc()
             raise
-        _count(work, sum(map(len, batches)))
+        _count(works.values(), sum(len(one.batch) for _, received in portions for one in received))
 
     async def _states(
         self, conn: AsyncConnection, partition: int, batches: list[ReadingsBatch]
     ) -> dict[int, RatingState]:
         """The partition's cache, with every installation of the batches that is known."""
-        await self._catalogue.refresh(conn)
         wanted = {one for batch in batches for one in batch.installation_id}
         cache = self._caches.get(partition)
         if cache is None or cache.generation != self._catalogue.generation:
@@ -123,8 +126,10 @@ def rate_batch(
         touched[installation_id] = state
 
 
-def _count(work: Work, readings: int) -> None:
-    metrics.READINGS_RATED.inc(readings - len(work.parked))
-    metrics.CHARGES_SAID.inc(sum(len(rated.charges) for rated in work.rated.values()))
-    for *_, reason in work.parked:
+def _count(works: Collection[Work], readings: int) -> None:
+    parked = [reason for work in works for *_, reason in work.parked]
+    metrics.READINGS_RATED.inc(readings - len(parked))
+    charges = (len(rated.charges) for work in works for rated in work.rated.values())
+    metrics.CHARGES_SAID.inc(sum(charges))
+    for reason in parked:
         metrics.READINGS_PARKED.labels(reason=reason).inc()

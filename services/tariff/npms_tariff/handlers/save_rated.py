@@ -1,11 +1,13 @@
 """What rating a batch produced, written and said in the transaction that heard of it."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.messaging import outbox
 from npms_tariff.domain.state import Rated, RatingState
 from npms_tariff.outgoing import charges_batch
@@ -22,23 +24,29 @@ class Work:
     parked: list[Parked] = field(default_factory=list)
 
 
-async def save(conn: AsyncConnection, work: Work, *, partition: int, at: datetime) -> None:
-    """Raises StaleState when a state was changed by somebody else."""
-    if work.touched:
-        await states.save_states(conn, list(work.touched.values()))
-    for currency, rated in work.rated.items():
-        await _save_rated(conn, rated, currency, partition=partition)
-    if work.parked:
-        await parked_readings.add_parked(conn, work.parked, at=at)
+async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime) -> None:
+    """Write the work of several partitions, a statement for each kind of row.
+
+    Raises StaleState when a state was changed by somebody else.
+    """
+    touched = [state for work in works.values() for state in work.touched.values()]
+    rated = [one for work in works.values() for one in work.rated.values()]
+    hours = [hour for one in rated for hour in one.hours]
+    scopes = [scope for one in rated for scope in one.scopes]
+    parked = [reading for work in works.values() for reading in work.parked]
+    if touched:
+        await states.save_states(conn, touched)
+    if hours:
+        await usage.add_hours(conn, hours)
+    if scopes:
+        await states.add_scopes(conn, scopes)
+    await outbox.publish_batches(conn, list(_batches(works)))
+    if parked:
+        await parked_readings.add_parked(conn, parked, at=at)
 
 
-async def _save_rated(
-    conn: AsyncConnection, rated: Rated, currency: str, *, partition: int
-) -> None:
-    if rated.hours:
-        await usage.add_hours(conn, rated.hours)
-    if rated.scopes:
-        await states.add_scopes(conn, rated.scopes)
-    if rated.charges:
-        batch = charges_batch(rated.charges, currency)
-        await outbox.publish_batch(conn, batch, partition=partition)
+def _batches(works: Mapping[int, Work]) -> Iterator[tuple[int, ChargesBatch]]:
+    for partition, work in works.items():
+        for currency, rated in work.rated.items():
+            if rated.charges:
+                yield partition, charges_batch(rated.charges, currency)

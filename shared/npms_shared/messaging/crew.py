@@ -1,0 +1,313 @@
+"""Some partitions of one stage in hand: what is there of all of them, in one transaction (rule 3).
+
+An idle system posts one reading at once; a busy one fills its transactions
+from every partition it holds, so that their number does not grow with the
+number of partitions.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from uuid import UUID
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_shared.contracts.base import Batch
+from npms_shared.db.engine import Database, is_passing
+from npms_shared.messaging import inbox, parked, trace
+from npms_shared.messaging.broker import BROKER_AWAY
+from npms_shared.messaging.envelope import decode, meta_of
+from npms_shared.messaging.events import DATABASE_BACK_OFF_S, wait_out_database
+from npms_shared.messaging.lane import Lane, LaneLost
+from npms_shared.messaging.subscriptions import (
+    PartitionSubscription,
+    Portion,
+    Received,
+    Unprocessable,
+)
+from npms_shared.observability import metrics
+
+MAX_ITEMS = 1_000
+"""Beyond this a transaction only gets longer, not cheaper."""
+PREFETCH = 64
+ATTEMPTS = 3
+
+log = structlog.get_logger()
+
+Delivery = tuple[AbstractIncomingMessage, Received[Batch]]
+
+
+class Fenced(Exception):
+    """Other processes own these partitions by now: nothing of this one may commit."""
+
+    def __init__(self, partitions: set[int]) -> None:
+        super().__init__(f"partitions {sorted(partitions)}")
+        self.partitions = partitions
+
+
+@dataclass(slots=True)
+class Share:
+    """A partition held: its lane, and the epoch under which it was claimed, once it was."""
+
+    partition: int
+    lane: Lane
+    epoch: int | None = None
+
+
+@dataclass(slots=True)
+class Hand:
+    """What was taken of a share's lane; `last` acknowledges it all."""
+
+    share: Share
+    deliveries: list[Delivery] = field(default_factory=list)
+    last: AbstractIncomingMessage | None = None
+
+
+_CLAIM = text(
+    """
+    INSERT INTO partition_epoch AS held (stage, partition, epoch) VALUES (:stage, :partition, 1)
+    ON CONFLICT (stage, partition) DO UPDATE SET epoch = held.epoch + 1
+    RETURNING epoch
+    """
+)
+_CHECK = text(
+    """
+    SELECT partition, epoch FROM partition_epoch
+    WHERE stage = :stage AND partition = ANY(CAST(:partitions AS int[]))
+    ORDER BY partition FOR SHARE
+    """
+)
+
+
+class Crew:
+    """Works on whatever partitions its lanes hold at the moment, one transaction at a time."""
+
+    def __init__(self, database: Database, subscription: PartitionSubscription[Batch]) -> None:
+        self._database, self._sub = database, subscription
+        self._shares: dict[int, Share] = {}
+        self._bell = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._stage = subscription.stage.queue
+
+    async def hold(self, partition: int, lane: Lane) -> None:
+        """Work on a partition's lane until it is stopped; raises LaneLost when it is lost."""
+        self._sub.forget(partition)
+        self._shares[partition] = Share(partition, lane)
+        lane.ring(self._bell)
+        try:
+            await lane.ended()
+        finally:
+            async with self._turn:
+                del self._shares[partition]
+                self._sub.forget(partition)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Take turns until stopped; `stop_ringing` wakes it for that."""
+        while not stopping.is_set():
+            await self._bell.wait()
+            self._bell.clear()
+            while not stopping.is_set() and await self._take_turn():
+                pass
+
+    def wake(self) -> None:
+        self._bell.set()
+
+    async def _take_turn(self) -> bool:
+        """False when nothing was there."""
+        async with self._turn:
+            hands = await self._collect()
+            ready = [hand for hand in hands if hand.deliveries]
+            if ready:
+                await self._apply(ready)
+            for hand in hands:
+                await self._acknowledge(hand)
+        return bool(hands)
+
+    async def _acknowledge(self, hand: Hand) -> None:
+        """Unless the lane was lost meanwhile: then it comes again, and the inbox knows it."""
+        if hand.last is None or hand.share.lane.is_lost:
+            return
+        try:
+            await hand.last.ack(multiple=True)
+        except BROKER_AWAY:
+            hand.share.lane.lose()
+
+    async def _collect(self) -> list[Hand]:
+        """What is there, up to MAX_ITEMS; what cannot be read is parked on the way."""
+        hands, items = [], 0
+        for share in self._in_turn():
+            hand = Hand(share)
+            while items < MAX_ITEMS and (message := _next(share.lane)) is not None:
+                hand.last = message
+                items += await self._read(hand, message)
+            if hand.last is not None:
+                hands.append(hand)
+        if items >= MAX_ITEMS:
+            self._bell.set()
+        return hands
+
+    def _in_turn(self) -> list[Share]:
+        """All shares; who came first this time comes last the next."""
+        shares = list(self._shares.values())
+        if shares:
+            first = shares[0].partition
+            self._shares[first] = self._shares.pop(first)
+        return shares
+
+    async def _read(self, hand: Hand, message: AbstractIncomingMessage) -> int:
+        try:
+            batch = decode(message, (self._sub.contract,))
+        except Unprocessable as fault:
+            await self._park(hand.share, message, fault)
+            return 1
+        assert isinstance(batch, Batch)
+        hand.deliveries.append((message, Received(meta_of(message), batch)))
+        return len(batch)
+
+    async def _apply(self, hands: list[Hand]) -> None:
+        """All in one transaction; where that fails for what is in them, one by one."""
+        try:
+            await self._commit_when_possible(hands)
+        except Fenced as fenced:
+            self._give_up(hands, fenced)
+            held = [hand for hand in hands if hand.share.partition not in fenced.partitions]
+            if held:
+                await self._apply(held)
+        except Exception as fault:  # noqa: BLE001 - whatever a handler raises
+            parts = _apart(hands)
+            if len(parts) == 1:
+                (hand,) = parts
+                await self._park(hand.share, hand.deliveries[0][0], _as_unprocessable(fault))
+                return
+            for part in parts:
+                if not part.share.lane.is_lost:
+                    await self._apply([part])
+
+    def _give_up(self, hands: list[Hand], fenced: Fenced) -> None:
+        """Let go of partitions that others took over; their lanes are opened anew, in the queue."""
+        for hand in hands:
+            if hand.share.partition in fenced.partitions:
+                metrics.PARTITION_FENCED.labels(stage=self._stage).inc()
+                log.warning(
+                    "partition_fenced", queue=self._queue(hand.share), epoch=hand.share.epoch
+                )
+                hand.share.lane.lose()
+
+    async def _commit_when_possible(self, hands: list[Hand]) -> None:
+        attempts = 0
+        while True:
+            try:
+                return await self._commit(hands)
+            except BaseException as fault:
+                for hand in hands:
+                    self._sub.forget(hand.share.partition)
+                if is_passing(fault):
+                    log.warning("database_away", stage=self._stage, fault=repr(fault))
+                    await asyncio.sleep(DATABASE_BACK_OFF_S)
+                    continue
+                attempts += 1
+                if attempts >= ATTEMPTS or isinstance(fault, Fenced | Unprocessable):
+                    raise
+                if not isinstance(fault, Exception):
+                    raise
+
+    async def _commit(self, hands: list[Hand]) -> None:
+        trace.begin(None)
+        with metrics.MESSAGE_HANDLING.labels(queue=self._stage).time():
+            async with self._database.transaction() as conn:
+                await self._own(conn, [hand.share for hand in hands])
+                new = await inbox.hear_all(
+                    conn,
+                    [
+                        (self._queue(hand.share), received.meta.message_id)
+                        for hand in hands
+                        for _, received in hand.deliveries
+                    ],
+                )
+                fresh = [
+                    (hand.share.partition, one)
+                    for hand in hands
+                    if (one := _first_of_each(hand.deliveries, new))
+                ]
+                if fresh:
+                    await self._sub.handle(conn, fresh)
+        self._count(hands, fresh)
+
+    def _count(self, hands: list[Hand], fresh: list[Portion[Batch]]) -> None:
+        heard = list(chain.from_iterable(received for _, received in fresh))
+        metrics.BATCH_ITEMS.labels(queue=self._stage).observe(sum(len(r.batch) for r in heard))
+        consumed = metrics.MESSAGES_CONSUMED
+        consumed.labels(queue=self._stage, outcome="done").inc(len(heard))
+        repeated = sum(len(hand.deliveries) for hand in hands) - len(heard)
+        consumed.labels(queue=self._stage, outcome="duplicate").inc(repeated)
+
+    async def _own(self, conn: AsyncConnection, shares: list[Share]) -> None:
+        """Claim a partition with its first transaction, prove it with every other."""
+        for share in shares:
+            if share.epoch is None:
+                await wait_out_database(partial(self._claim, share))
+        partitions = [share.partition for share in shares]
+        rows = await conn.execute(_CHECK, {"stage": self._stage, "partitions": partitions})
+        held = {row.partition: row.epoch for row in rows}
+        lost = {share.partition for share in shares if held.get(share.partition) != share.epoch}
+        if lost:
+            raise Fenced(lost)
+
+    async def _claim(self, share: Share) -> None:
+        """In a transaction of its own: the claim stands even when the work after it fails."""
+        key = {"stage": self._stage, "partition": share.partition}
+        async with self._database.transaction() as conn:
+            share.epoch = (await conn.execute(_CLAIM, key)).scalar_one()
+        self._sub.forget(share.partition)
+        metrics.PARTITION_TAKEOVERS.labels(stage=self._stage).inc()
+
+    async def _park(
+        self, share: Share, message: AbstractIncomingMessage, fault: Unprocessable
+    ) -> None:
+        queue = self._queue(share)
+
+        async def park() -> None:
+            async with self._database.transaction() as conn:
+                await parked.park(conn, queue, message, fault)
+
+        await wait_out_database(park)
+        metrics.MESSAGES_CONSUMED.labels(queue=self._stage, outcome="parked").inc()
+        log.error("message_parked", queue=queue, code=fault.code, reason=fault.detail)
+
+    def _queue(self, share: Share) -> str:
+        return self._sub.stage.queue_of(share.partition)
+
+
+def _next(lane: Lane) -> AbstractIncomingMessage | None:
+    try:
+        return lane.take()
+    except LaneLost:
+        return None
+
+
+def _apart(hands: list[Hand]) -> list[Hand]:
+    """By partition where there are several, else by message."""
+    if len(hands) > 1:
+        return hands
+    (hand,) = hands
+    return [Hand(hand.share, [delivery]) for delivery in hand.deliveries]
+
+
+def _first_of_each(deliveries: list[Delivery], new: set[UUID]) -> list[Received[Batch]]:
+    """The new ones, each once, though a redelivery stands in the same turn."""
+    fresh = []
+    for _, received in deliveries:
+        if received.meta.message_id in new:
+            new.discard(received.meta.message_id)
+            fresh.append(received)
+    return fresh
+
+
+def _as_unprocessable(fault: Exception) -> Unprocessable:
+    if isinstance(fault, Unprocessable):
+        return fault
+    return Unprocessable("handler_failed", repr(fault))
