@@ -1,8 +1,8 @@
 """What every service's bootstrap.py makes of its settings in the same way."""
 
-from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.auth.tokens import KeysUnreadable, TokenVerifier
 from npms_shared.db.engine import Database
-from npms_shared.settings import ServiceSettings
+from npms_shared.settings import ServiceSettings, SettingsError, variable_of
 
 
 def open_database(settings: ServiceSettings, *, service: str) -> Database:
@@ -15,9 +15,12 @@ def open_database(settings: ServiceSettings, *, service: str) -> Database:
 
 
 def token_verifier(settings: ServiceSettings) -> TokenVerifier:
-    """Reads the issuer's public keys from their file."""
-    return TokenVerifier(
-        jwks_path=settings.jwks_path,
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-    )
+    """Reads the issuer's public keys from their file. Raises SettingsError."""
+    try:
+        return TokenVerifier(
+            jwks_path=settings.jwks_path,
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+        )
+    except KeysUnreadable as fault:
+        raise SettingsError([f"{variable_of(type(settings), 'jwks_path')}: {fault}"]) from None

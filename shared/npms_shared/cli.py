@@ -13,7 +13,7 @@ from npms_shared.db.invariants import check
 from npms_shared.observability import logs
 from npms_shared.parked_cli import make_parked_cli
 from npms_shared.runtime import Service, run
-from npms_shared.settings import ServiceSettings, load_settings
+from npms_shared.settings import ServiceSettings, exiting_when_wrong, read_settings
 
 Build = Callable[[Any], Service]
 Built = Callable[[], Service]
@@ -25,8 +25,9 @@ def make_cli(settings_class: type[ServiceSettings], build: Build, *, help_text: 
 
     def built() -> Service:
         _check_clock()
-        settings = load_settings(settings_class)
-        service = build(settings)
+        with exiting_when_wrong():
+            settings = read_settings(settings_class)
+            service = build(settings)
         logs.configure(service.name, settings.log_level)
         return service
 

@@ -1,8 +1,11 @@
 """Settings come from the environment; what is wrong at start is named by its variable."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings
@@ -30,11 +33,18 @@ class ServiceSettings(BaseSettings):
     database_pool_size: int = Field(default=12, ge=2, le=100)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
-    @field_validator("database_url", "migration_database_url", "amqp_url")
+    @field_validator("database_url", "migration_database_url")
     @classmethod
-    def _has_scheme(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and "://" not in value.get_secret_value():
-            raise ValueError("expected a URL")
+    def _is_of_postgres(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_url(value, "postgresql", "postgres", "postgresql+asyncpg"):
+            raise ValueError("expected postgresql://role:password@host:port/database")
+        return value
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _is_of_rabbitmq(cls, value: SecretStr) -> SecretStr:
+        if not _is_url(value, "amqp", "amqps"):
+            raise ValueError("expected amqp://user:password@host:port/vhost")
         return value
 
     @field_validator("jwks_path")
@@ -55,24 +65,47 @@ class SettingsError(Exception):
 
 def read_settings(settings: type[S], **given: Any) -> S:
     """The validated settings; raises SettingsError naming every wrong variable."""
-    prefix = settings.model_config.get("env_prefix", "")
     try:
         return settings(**given)
     except ValidationError as fault:
         raise SettingsError(
-            [f"{prefix}{_variable(e['loc'])}: {e['msg']}" for e in fault.errors()]
+            [_problem(settings, e["loc"], e["msg"]) for e in fault.errors()]
         ) from None
 
 
 def load_settings(settings: type[S]) -> S:
     """The settings, or a clear word on stderr and exit status 2."""
-    try:
+    with exiting_when_wrong():
         return read_settings(settings)
+
+
+@contextmanager
+def exiting_when_wrong() -> Iterator[None]:
+    """A SettingsError inside becomes a line on stderr for each variable, and exit status 2."""
+    try:
+        yield
     except SettingsError as fault:
         for problem in fault.problems:
             print(f"configuration: {problem}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    return "__".join(str(part) for part in location).upper()
+def variable_of(settings: type[ServiceSettings], *place: int | str) -> str:
+    """The environment variable that a setting is read from."""
+    name = "__".join(map(str, place)).upper()
+    return f"{settings.model_config.get('env_prefix', '')}{name}"
+
+
+def _problem(settings: type[ServiceSettings], place: tuple[int | str, ...], words: str) -> str:
+    """What is wrong with one variable; where several do not fit together the words name them."""
+    words = words.removeprefix("Value error, ")
+    return f"{variable_of(settings, *place)}: {words}" if place else words
+
+
+def _is_url(value: SecretStr, *schemes: str) -> bool:
+    """Whether it has one of the schemes and a port that is none or a number."""
+    try:
+        parts = urlsplit(value.get_secret_value())
+        return parts.scheme in schemes and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False

@@ -65,9 +65,14 @@ class NotifierSettings(ServiceSettings):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.delivery_lease_s <= self.delivery_timeout_s:
-            raise ValueError("DELIVERY_LEASE_S must be longer than DELIVERY_TIMEOUT_S")
+            raise ValueError(
+                "NPMS_NOTIFIER_DELIVERY_LEASE_S must be longer than "
+                "NPMS_NOTIFIER_DELIVERY_TIMEOUT_S"
+            )
         if (self.smtp_username is None) != (self.smtp_password is None):
-            raise ValueError("SMTP_USERNAME and SMTP_PASSWORD go together")
+            raise ValueError(
+                "NPMS_NOTIFIER_SMTP_USERNAME and NPMS_NOTIFIER_SMTP_PASSWORD go together"
+            )
         return self
 
     @property

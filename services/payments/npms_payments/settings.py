@@ -67,7 +67,9 @@ class PaymentsSettings(ServiceSettings):
     @model_validator(mode="after")
     def _signs_with_something(self) -> "PaymentsSettings":
         if self.paysim_url and self.paysim_webhook_secrets is None:
-            raise ValueError("NPMS_PAYMENTS_PAYSIM_WEBHOOK_SECRETS is needed with the URL")
+            raise ValueError(
+                "NPMS_PAYMENTS_PAYSIM_URL needs NPMS_PAYMENTS_PAYSIM_WEBHOOK_SECRETS beside it"
+            )
         if self.provider_silence_s <= self.provider_timeout_s:
             raise ValueError(
                 "NPMS_PAYMENTS_PROVIDER_SILENCE_S must be longer than "

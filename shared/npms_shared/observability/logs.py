@@ -10,6 +10,10 @@ import structlog
 from npms_shared.messaging import trace
 
 _SECRET_WORDS = ("password", "secret", "token", "pin", "authorization", "phone", "email")
+_without_locals = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+"""Local variables may hold a PIN or a token."""
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -38,7 +42,7 @@ def configure(service: str, level: str) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _add_trace,
             _redact,
-            structlog.processors.dict_tracebacks,
+            _without_locals,
             structlog.processors.EventRenamer("event"),
             structlog.processors.JSONRenderer(),
         ],
