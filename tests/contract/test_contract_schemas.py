@@ -17,8 +17,9 @@ from npms_tools.schemas.asyncapi import asyncapi_document
 from npms_tools.schemas.cli import as_text
 from npms_tools.schemas.compatibility import breaking_changes
 from npms_tools.schemas.contracts import CONTRACTS, sample_of, schema_of
-from npms_tools.schemas.openapi import SERVICES, application_of
+from npms_tools.schemas.openapi import application_of
 from npms_tools.schemas.places import API, GOLDEN, SAMPLES
+from npms_tools.stack.services import SERVICES
 
 AGAIN = "run `make schemas` and look at what changed"
 PROBLEM = "application/problem+json"

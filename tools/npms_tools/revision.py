@@ -7,7 +7,7 @@ import typer
 
 from npms_tools.stack.errors import StackError
 from npms_tools.stack.local import WORKSPACE
-from npms_tools.stack.services import SERVICES
+from npms_tools.stack.services import SERVICES, package_of
 
 TEMPLATE = '''"""{subject}"""
 
@@ -31,8 +31,7 @@ def revision(
         raise StackError(f"no such service: {service!r}", advice=f"SERVICE={'|'.join(SERVICES)}")
     if not subject.strip():
         raise StackError("a migration needs a subject", advice='M="add the column"')
-    package = f"npms_{service.replace('-', '_')}"
-    folder = WORKSPACE / "services" / service / package / "migrations" / "versions"
+    folder = WORKSPACE / "services" / service / package_of(service) / "migrations" / "versions"
     before = max((int(file.name[:4]) for file in folder.glob("[0-9]*_*.py")), default=0)
     name = re.sub(r"[^a-z0-9]+", "_", subject.lower()).strip("_")
     file = folder / f"{before + 1:04}_{name}.py"

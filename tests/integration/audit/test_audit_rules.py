@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from npms_tools.audit.drained import look, wait_until_drained
 from npms_tools.audit.findings import Finding, Result
-from npms_tools.audit.places import SERVICES, Broker, Places, variable_of
+from npms_tools.audit.places import Broker, Places
 from npms_tools.audit.proof import Options, prove
 from npms_tools.audit.rules import (
     CHECKS,
@@ -32,6 +32,7 @@ from npms_tools.audit.rules import (
 from npms_tools.audit.snapshots import Snapshot, Snapshots, connect
 from npms_tools.cli import command_line
 from npms_tools.stack import StackError
+from npms_tools.stack.services import SERVICES, variable_of
 
 ALL = Options(sample=0)
 
@@ -188,7 +189,9 @@ async def _leave_message(broker: Broker) -> None:
 
 
 def run_audit(places: Places, *arguments: str) -> tuple[int, str]:
-    environment = {variable_of(service): url for service, url in places.databases.items()}
+    environment = {
+        variable_of(service, "database_url"): url for service, url in places.databases.items()
+    }
     result = CliRunner(env=environment | {"NPMS_MANAGEMENT_URL": ""}).invoke(
         command_line(["audit"]), ["audit", "--drain-seconds", "0", "--once", *arguments]
     )
@@ -222,7 +225,9 @@ async def test_a_database_that_cannot_be_read_is_said_in_a_sentence():
 
 
 def run_audit_strictly(places: Places) -> None:
-    environment = {variable_of(service): url for service, url in places.databases.items()}
+    environment = {
+        variable_of(service, "database_url"): url for service, url in places.databases.items()
+    }
     CliRunner(env=environment).invoke(
         command_line(["audit"]), ["audit", "--drain-seconds", "0"], catch_exceptions=False
     )

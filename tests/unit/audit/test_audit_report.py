@@ -9,8 +9,9 @@ import pytest
 
 from npms_tools.audit.findings import Result
 from npms_tools.audit.merging import merged
-from npms_tools.audit.places import Broker, find_places, variable_of
+from npms_tools.audit.places import Broker, find_places
 from npms_tools.audit.report import SHOWN, table, write_json
+from npms_tools.stack.services import variable_of
 
 
 async def rows(*given: tuple[Any, ...]) -> AsyncIterator[Any]:
@@ -59,7 +60,9 @@ def test_the_file_has_every_rule(tmp_path: Path):
 
 def test_urls_of_the_environment_are_taken():
     services = ("ledger", "tariff", "meter-gateway", "payments", "notifier")
-    given = {variable_of(service): f"postgresql://{service}" for service in services}
+    given = {
+        variable_of(service, "database_url"): f"postgresql://{service}" for service in services
+    }
     assert "NPMS_METER_GATEWAY_DATABASE_URL" in given
     places = find_places("none", environment=given)
     assert places.databases["meter-gateway"] == "postgresql://meter-gateway"

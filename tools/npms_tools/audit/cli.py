@@ -8,11 +8,12 @@ import asyncpg
 import httpx
 import typer
 
-from npms_tools.audit.places import find_places, variable_of
+from npms_tools.audit.places import find_places
 from npms_tools.audit.proof import LOOK_AGAIN_S, Options, prove
 from npms_tools.audit.report import table, write_json
 from npms_tools.audit.rules import CHECKS
-from npms_tools.stack import StackError
+from npms_tools.stack.errors import StackError
+from npms_tools.stack.services import variable_of
 
 
 def audit(
@@ -46,7 +47,8 @@ def audit(
         work = prove(places, options, checks=CHECKS, progress=_progress)
         results = asyncio.run(work)
     except (OSError, asyncpg.PostgresError, httpx.HTTPError) as fault:
-        advice = f"are the services' databases up and migrated? ({variable_of('ledger')} …)"
+        example = variable_of("ledger", "database_url")
+        advice = f"are the services' databases up and migrated? ({example} …)"
         raise StackError(f"the audit cannot read: {fault!r}", advice=advice) from None
     for line in table(results):
         typer.echo(line)

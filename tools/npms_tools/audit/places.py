@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from npms_shared.messaging.topology import PUBLISHERS
-from npms_tools.stack import Stack
+from npms_tools.stack.local import Stack
+from npms_tools.stack.services import SERVICES, variable_of
 
-SERVICES = PUBLISHERS
 MANAGEMENT_VARIABLE = "NPMS_MANAGEMENT_URL"
 AMQP_VARIABLE = "NPMS_AMQP_URL"
 
@@ -29,14 +28,11 @@ class Places:
     broker: Broker | None = None
 
 
-def variable_of(service: str) -> str:
-    """NPMS_METER_GATEWAY_DATABASE_URL."""
-    return f"NPMS_{service.replace('-', '_').upper()}_DATABASE_URL"
-
-
 def find_places(stack_name: str, *, environment: Mapping[str, str] = os.environ) -> Places:
     """URLs given in the environment win; what is missing is the local stack's."""
-    given = {service: environment.get(variable_of(service), "") for service in SERVICES}
+    given = {
+        service: environment.get(variable_of(service, "database_url"), "") for service in SERVICES
+    }
     missing = [service for service, url in given.items() if not url]
     if not missing:
         return Places(given, _given_broker(environment))

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from npms_tools.demo.helpers import Helper
 from npms_tools.demo.timeline import Timeline
-from npms_tools.stack import ports
+from npms_tools.stack import development, ports
 from npms_tools.stack.local import Stack
 from npms_tools.stack.ports import LOOPBACK
 from npms_tools.stack.services import Services
 
 METERS = 24
 GATEWAYS = 4
+PORTS = ("street", "paysim", development.SMTP_PORT, development.SMS_PORT)
 POLL_INTERVAL_S = 600
 """Business seconds between two readings: one a second on the wall."""
 
@@ -26,11 +27,9 @@ class Scene:
         stack.up(progress)
         memory = stack.memory
         self.timeline = Timeline(stack.folder / "clock.json")
-        self._sms_key, self._pepper = memory.secret("sms key"), memory.secret("voucher pepper")
+        self._sms_key = memory.secret(development.SMS_KEY)
         self._webhook_secret = _webhook_secret(memory.secret("webhook"))
-        self._ports = {
-            name: memory.free_port(name) for name in ("street", "paysim", "smtp sink", "sms sink")
-        }
+        self._ports = {name: memory.free_port(name) for name in PORTS}
         self.street, self.paysim, self.sinks = self._street(), self._paysim(), self._sinks()
         self.services = Services(
             stack, extra=self._service_settings(), common=self.timeline.environment()
@@ -65,10 +64,10 @@ class Scene:
         return self._helper("paysim", words, f"{self._place('paysim')}/settled", **secret)
 
     def _sinks(self) -> Helper:
-        smtp, http = str(self._ports["smtp sink"]), str(self._ports["sms sink"])
+        smtp, http = str(self._ports[development.SMTP_PORT]), str(self._ports[development.SMS_PORT])
         words = ["npms_tools.sinks.cli", "--smtp-port", smtp, "--http-port", http]
         key = {"NPMS_SINKS_API_KEY": self._sms_key}
-        return self._helper("sinks", words, f"{self._place('sms sink')}/", **key)
+        return self._helper("sinks", words, f"{self._place(development.SMS_PORT)}/", **key)
 
     def _place(self, name: str) -> str:
         return f"http://{LOOPBACK}:{self._ports[name]}"
@@ -95,6 +94,8 @@ class Scene:
         return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
     def _service_settings(self) -> dict[str, dict[str, str]]:
+        """The demonstration's own sinks and secrets, whatever the environment says."""
+        told = development.development_variables(self.stack.memory)
         return {
             "meter-gateway": {
                 "NPMS_METER_GATEWAY_POLL_INTERVAL_S": str(POLL_INTERVAL_S),
@@ -103,18 +104,11 @@ class Scene:
                 "NPMS_METER_GATEWAY_FUTURE_TOLERANCE_S": "3600",
             },
             "payments": {
-                "NPMS_PAYMENTS_VOUCHER_PEPPER": self._pepper,
+                **told["payments"],
                 "NPMS_PAYMENTS_PAYSIM_URL": self._place("paysim"),
                 "NPMS_PAYMENTS_PAYSIM_WEBHOOK_SECRETS": self._webhook_secret,
             },
-            "notifier": {
-                "NPMS_NOTIFIER_SMTP_HOST": LOOPBACK,
-                "NPMS_NOTIFIER_SMTP_PORT": str(self._ports["smtp sink"]),
-                "NPMS_NOTIFIER_SMTP_SENDER": "credit@npms.example",
-                "NPMS_NOTIFIER_SMTP_STARTTLS": "false",
-                "NPMS_NOTIFIER_SMS_URL": f"{self._place('sms sink')}/sms",
-                "NPMS_NOTIFIER_SMS_API_KEY": self._sms_key,
-            },
+            "notifier": told["notifier"],
         }
 
 

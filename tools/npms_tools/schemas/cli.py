@@ -9,8 +9,9 @@ import typer
 from npms_tools.schemas.asyncapi import asyncapi_document
 from npms_tools.schemas.compatibility import breaking_changes
 from npms_tools.schemas.contracts import CONTRACTS, sample_of, schema_of
-from npms_tools.schemas.openapi import SERVICES, openapi_document
+from npms_tools.schemas.openapi import openapi_document
 from npms_tools.schemas.places import API, GOLDEN, SAMPLES
+from npms_tools.stack.services import SERVICES
 
 
 def schemas(

@@ -13,8 +13,7 @@ from joserfc.jwk import OKPKey
 
 from npms_shared.runtime import Service
 from npms_shared.settings import ServiceSettings
-
-SERVICES = ("ledger", "tariff", "meter-gateway", "payments", "notifier")
+from npms_tools.stack.services import package_of
 
 _PLACEHOLDER = "only-to-describe-the-interface-of-the-service"
 _EVERYONE = {"database_url": "postgresql://nowhere/npms", "amqp_url": "amqp://nowhere/npms"}
@@ -37,7 +36,7 @@ def openapi_document(service: str) -> dict[str, Any]:
 
 def application_of(service: str) -> FastAPI:
     """The service's REST application, put together by its own bootstrap."""
-    package = f"npms_{service.replace('-', '_')}"
+    package = package_of(service)
     build: Callable[[Any], Service] = import_module(f"{package}.bootstrap").build
     with _key_set() as jwks_path:
         given = {**_EVERYONE, **_EXTRA.get(service, {}), "jwks_path": jwks_path}

@@ -228,9 +228,14 @@ class Services:
         )
 
 
+def package_of(service: str) -> str:
+    """`npms_meter_gateway` for `meter-gateway`."""
+    return f"npms_{service.replace('-', '_')}"
+
+
 def command_of(service: str, *words: str) -> list[str]:
     """The command line of a service in this environment."""
-    return [sys.executable, "-m", f"npms_{service.replace('-', '_')}.cli", *words]
+    return [sys.executable, "-m", f"{package_of(service)}.cli", *words]
 
 
 def variable_of(service: str, name: str) -> str:
