@@ -9,8 +9,9 @@ from rich.console import Console
 
 from npms_tools.demo import setting
 from npms_tools.demo.clients import Clients, NotObservedError
+from npms_tools.demo.payers import Payers
 from npms_tools.demo.scene import Scene
-from npms_tools.demo.street_life import CURRENCY, Household, households
+from npms_tools.demo.street_life import Household, households
 
 HERO_LOAD_W, EVENING_LOAD_W, QUIET_LOAD_W = 3600, 2400, 900
 
@@ -24,7 +25,7 @@ class Story:
         self.run = secrets.token_hex(4)
         self.homes: list[Household] = []
         self.observed: list[tuple[str, str]] = []
-        self.used_pin = self.reference = self.payment_id = ""
+        self.payers = Payers(self.api, run=self.run)
 
     @property
     def hero(self) -> Household:
@@ -60,8 +61,6 @@ class Story:
                 seen = step()
             self.observed.append((title, seen))
             self.console.print(f"[green]✓[/green] [{number}/9] [bold]{title}[/bold]: {seen}")
-
-    # 1
 
     def open_accounts(self) -> str:
         self.homes = households(self.api.get("street", "/meters"))
@@ -106,17 +105,15 @@ class Story:
         opened: dict[str, Any] = answer.json()
         return opened
 
-    # 2
-
     def top_up(self) -> str:
         self._wait_known_to_payments()
         for home in self.homes:
             if home.serial not in {self.hero.serial, self.online_payer.serial, self.friend.serial}:
-                self._pay_by_bank(home, "700.00")
-        self._pay_by_bank(self.friend, "60.00")
+                self.payers.pay_by_bank(home, "700.00")
+        self.payers.pay_by_bank(self.friend, "60.00")
         value = self._voucher_value()
-        self._redeem(self.hero, value)
-        outcome = self._pay_online(self.online_payer, "500.00")
+        self.payers.redeem(self.hero, value)
+        outcome = self.payers.pay_online(self.online_payer, "500.00")
         self.api.wait_for(
             "supply on, of the voucher's and of the online payer",
             lambda: all(self._relay_is(home, "on") for home in (self.hero, self.online_payer)),
@@ -141,43 +138,6 @@ class Story:
 
         self.api.wait_for("payments knows every account", known)
 
-    def _pay_by_bank(self, home: Household, amount: str, occasion: str = "first") -> None:
-        reference = f"FT-{self.run}-{home.number}-{occasion}"
-        self._bank_payment(str(home.account_id), amount, reference)
-
-    def _bank_payment(self, account_number: str, amount: str, reference: str) -> dict[str, Any]:
-        body = {
-            "account_number": account_number,
-            "amount": {"amount": amount, "currency": CURRENCY},
-            "source": "bank",
-            "reference": reference,
-        }
-        answer: dict[str, Any] = self.api.post("payments", "/v1/payments", body, key=reference)
-        return answer
-
-    def _redeem(self, home: Household, amount: str) -> None:
-        value = {"value": {"amount": amount, "currency": CURRENCY}, "count": 1}
-        batch = self.api.post(
-            "payments", "/v1/voucher-batches", value, key=f"batch-{secrets.token_hex(4)}"
-        )
-        self.api.post("payments", f"/v1/voucher-batches/{batch['batch_id']}/activate")
-        self.used_pin = batch["vouchers"][0]["pin"]
-        path = f"/v1/accounts/{home.account_id}/vouchers"
-        self.api.post("payments", path, {"pin": self.used_pin}, key=f"redeem-{batch['batch_id']}")
-
-    def _pay_online(self, home: Household, amount: str) -> str:
-        """Order, pay at the provider, which calls back; returns the outcome of its webhook."""
-        order = self.api.post(
-            "payments",
-            f"/v1/accounts/{home.account_id}/top-ups",
-            {"amount": {"amount": amount, "currency": CURRENCY}, "provider": "paysim"},
-            key=f"order-{secrets.token_hex(4)}",
-        )
-        self.reference = order["checkout"]["reference"]
-        paid = self.api.post("paysim", f"/checkouts/{self.reference}/pay", {})
-        self.payment_id = order["payment_id"]
-        return str(paid["deliveries"][0]["answer"]["outcome"])
-
     def _account(self, home: Household) -> dict[str, Any]:
         account: dict[str, Any] = self.api.get("ledger", f"/v1/accounts/{home.account_id}")
         return account
@@ -193,8 +153,6 @@ class Story:
             and reported["verified"]
             and reported["state"] == state == supply["desired"]["state"]
         )
-
-    # 3
 
     def explain_debit(self) -> str:
         self._load(self.hero, HERO_LOAD_W)
@@ -219,8 +177,6 @@ class Story:
     def _load(self, home: Household, power_w: int | None) -> None:
         self.api.post("street", f"/meters/{home.serial}/load", {"power_w": power_w})
 
-    # 4
-
     def warn(self) -> str:
         email = self.api.wait_for("the low-balance e-mail", lambda: self._warnings()[0])
         sms = self.api.wait_for("the low-balance SMS", lambda: self._warnings()[1])
@@ -242,8 +198,6 @@ class Story:
             [s for s in sms if s["text"] in told],
         )
 
-    # 5
-
     def borrow(self) -> str:
         self.api.wait_for("an offer of emergency credit", lambda: self._emergency("selectable"))
         self.api.post("ledger", f"/v1/accounts/{self.hero.account_id}/emergency-credit")
@@ -259,8 +213,6 @@ class Story:
 
     def _emergency(self, state: str) -> bool:
         return bool(self._account(self.hero)["emergency_credit"]["state"] == state)
-
-    # 6
 
     def cut(self) -> str:
         self.api.wait_for(f"{self.hero.name} cut", lambda: self._relay_is(self.hero, "off"))
@@ -284,43 +236,33 @@ class Story:
         relay = self.api.get("street", f"/meters/{self.friend.serial}")["relay"]
         return account if held and relay == "on" else None
 
-    # 7
-
     def restore(self) -> str:
         before = self._account(self.hero)
         self._load(self.hero, QUIET_LOAD_W)
-        self._pay_online(self.hero, "200.00")
-        credit = self.api.wait_for("the credit's receipt", self._receipt)
+        self.payers.pay_online(self.hero, "200.00")
+        credit = self.api.wait_for("the credit's receipt", self.payers.receipt)
         self.api.wait_for(f"{self.hero.name} back on", lambda: self._relay_is(self.hero, "on"))
-        self._pay_by_bank(self.friend, "300.00", "again")
+        self.payers.pay_by_bank(self.friend, "300.00", "again")
         parts = [credit[name]["amount"] for name in ("to_debt", "to_emergency", "to_balance")]
         return (
             f"needed {before['amount_to_clear']['amount']}; 200.00 = debt {parts[0]} + emergency "
             f"{parts[1]} + balance {parts[2]}; relay closed, verified"
         )
 
-    def _receipt(self) -> dict[str, Any] | None:
-        payment = self.api.get("payments", f"/v1/payments/{self.payment_id}")
-        credit: dict[str, Any] | None = payment["credit"]
-        return credit
-
-    # 8
-
     def refuse(self) -> str:
-        before = len(self._payments(self.hero))
-        again = self.api.post("paysim", f"/checkouts/{self.reference}/repeat", {})
-        forged = self.api.post(
-            "paysim", f"/checkouts/{self.reference}/repeat", {"webhook": "wrong_signature"}
-        )
-        late = self.api.post("paysim", f"/checkouts/{self.reference}/repeat", {"webhook": "late"})
+        before = len(self.payers.payments_of(self.hero))
+        repeat = f"/checkouts/{self.payers.reference}/repeat"
+        again = self.api.post("paysim", repeat, {})
+        forged = self.api.post("paysim", repeat, {"webhook": "wrong_signature"})
+        late = self.api.post("paysim", repeat, {"webhook": "late"})
         voucher = self.api.call(
             "POST",
             "payments",
             f"/v1/accounts/{self.friend.account_id}/vouchers",
-            json={"pin": self.used_pin},
+            json={"pin": self.payers.used_pin},
             key=f"reuse-{self.run}",
         )
-        stray = self._bank_payment("999999999", "10.00", f"FT-{self.run}-stray")
+        stray = self.payers.bank_payment("999999999", "10.00", f"FT-{self.run}-stray")
         seen = {
             "duplicate webhook": again["deliveries"][0]["answer"].get("outcome"),
             "wrong signature": forged["deliveries"][0]["status"],
@@ -329,12 +271,9 @@ class Story:
             "unknown account": stray.get("reason"),
         }
         wanted = ["duplicate", 401, 401, "voucher_refused", "account_unknown"]
-        if list(seen.values()) != wanted or len(self._payments(self.hero)) != before:
+        if list(seen.values()) != wanted or len(self.payers.payments_of(self.hero)) != before:
             raise NotObservedError(f"refusals differ: {seen}")
         return ", ".join(f"{what}: {answer}" for what, answer in seen.items())
-
-    def _payments(self, home: Household) -> list[Any]:
-        return self.api.pages("payments", f"/v1/accounts/{home.account_id}/payments")
 
 
 def _same(text: str, body: str) -> bool:
