@@ -1,7 +1,7 @@
 """What must always hold of the books.
 
 RULES are bounded: each run looks at a window of a hundred accounts that begins at a random one,
-and at their last postings. AUDIT says the same of everything, and is for an audit's full scan.
+and at their last postings. AUDIT says the same and more of everything; the tests ask it.
 """
 
 from npms_shared.db.invariants import Rule
