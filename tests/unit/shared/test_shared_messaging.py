@@ -42,7 +42,7 @@ def test_event_types_are_unique() -> None:
 def test_a_subscription_that_differs_from_the_topology_is_refused() -> None:
     async def handle(*_: object) -> None: ...
 
-    with pytest.raises(ValueError, match="ledger.supply hears"):
+    with pytest.raises(ValueError, match=r"ledger\.supply hears"):
         EventSubscription("ledger.supply", topology.QUEUES["ledger.payments"], handle)
 
 
