@@ -109,7 +109,7 @@ def install(app: FastAPI) -> None:
         return render(request, fault)
 
     async def on_invalid(request: Request, fault: RequestValidationError) -> JSONResponse:
-        return render(request, _invalid(fault))
+        return render(request, _not_json(request, fault) or _invalid(fault))
 
     async def on_http(request: Request, fault: HTTPException) -> JSONResponse:
         code = HTTPStatus(fault.status_code).phrase.lower().replace(" ", "_")
@@ -127,6 +127,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, on_http)  # type: ignore[arg-type]
     app.add_exception_handler(Exception, on_failure)
+
+
+def _not_json(request: Request, fault: RequestValidationError) -> Problem | None:
+    """FastAPI takes a body that is not sent as JSON for a text that does not fit."""
+    given = request.headers.get("content-type", "")
+    unread = any(e["loc"] == ("body",) and e["type"] != "missing" for e in fault.errors())
+    if not unread or "json" in given:
+        return None
+    words = f"Send the body as application/json, not as {given or 'nothing named'}."
+    return Problem(415, "unsupported_media_type", words)
 
 
 def _invalid(fault: RequestValidationError) -> Problem:

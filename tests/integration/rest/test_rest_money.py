@@ -1,0 +1,117 @@
+"""Money moves only under an Idempotency-Key, and never by an amount that is none."""
+
+from typing import Any
+
+import pytest
+from tests.integration.rest.five import SERVICES, Five, Operation, bodies, operations
+
+MONEY = {
+    "open_account",
+    "order_top_up",
+    "redeem_voucher",
+    "record_payment",
+    "make_voucher_batch",
+    "allocate_suspense",
+}
+NO_MONEY = {
+    "accept_emergency_credit": "lends what was offered; a second time it is offered no more: 409",
+    "protect_account": "sets a mark",
+    "close_account": "what is left stays owed; a second time: 409",
+    "activate_voucher_batch": "sets a mark; a second time: 409",
+    "receive_webhook": "counts once by the provider's id",
+    "replay_parked_message": "heard once by its id; a second time: 409",
+    "drop_parked_message": "a second time: 409",
+    "create_plan": "a second time: 409",
+    "add_plan_version": "prices, no money; versions are numbered",
+    "record_readings": "counts once by installation and moment",
+    "open_ticket": "words",
+    "write_ticket_message": "words",
+    "close_ticket": "sets a mark",
+}
+AMOUNTS = [
+    ("order_top_up", "amount", "0", "amount_zero"),
+    ("order_top_up", "amount", "-1", "amount_negative"),
+    ("order_top_up", "amount", "100000.000001", "amount_above_limit"),
+    ("record_payment", "amount", "0", "amount_zero"),
+    ("record_payment", "amount", "-0.000001", "amount_negative"),
+    ("record_payment", "amount", "100000.01", "amount_above_limit"),
+    ("make_voucher_batch", "value", "0", "amount_zero"),
+    ("make_voucher_batch", "value", "-5", "amount_negative"),
+    ("make_voucher_batch", "value", "100001", "amount_above_limit"),
+]
+NO_AMOUNTS = [
+    ("1.0000001", "too_many_decimals"),
+    ("1000000000.000001", "amount_too_large"),
+    ("9999999999999999", "not_an_amount"),
+    ("1,5", "not_an_amount"),
+    ("1e3", "not_an_amount"),
+    ("NaN", "not_an_amount"),
+    ("١٢", "not_an_amount"),
+    ("", "not_an_amount"),
+]
+WITH_AMOUNTS = [
+    ("open_account", "opening_debt"),
+    ("order_top_up", "amount"),
+    ("record_payment", "amount"),
+    ("make_voucher_batch", "value"),
+]
+
+
+def posts(five: Five) -> dict[str, Operation]:
+    return {
+        op.name: op
+        for service in SERVICES
+        for op in operations(service, five.openapi[service])
+        if op.method == "POST"
+    }
+
+
+async def test_what_moves_money_needs_a_key(five: Five) -> None:
+    found = posts(five)
+    assert set(found) == MONEY | set(NO_MONEY)
+    for name in MONEY:
+        op = found[name]
+        path = op.path_with(account_id=five.theirs)
+        for given in ({}, {"Idempotency-Key": ""}):
+            headers = {**five.as_staff(), **given}
+            answer = await five.call(
+                op.service, "POST", path, bodies()[name], headers=headers, key=""
+            )
+            assert answer.status_code == 400, name
+            assert answer.json()["code"] == "idempotency_key_missing", name
+        answer = await five.call(op.service, "POST", path, bodies()[name], key="k" * 201)
+        assert answer.status_code == 422, name
+
+
+async def _pay(five: Five, name: str, changes: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    op = posts(five)[name]
+    body = {**bodies()[name], **changes}
+    answer = await five.call(op.service, "POST", op.path_with(account_id=five.theirs), body)
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize(("name", "field", "amount", "code"), AMOUNTS)
+async def test_an_amount_outside_the_limits_is_refused_with_a_code(
+    five: Five, name: str, field: str, amount: str, code: str
+) -> None:
+    money = {"amount": amount, "currency": "KES"}
+    status, answer = await _pay(five, name, {field: money})
+    assert (status, answer["code"]) == (422, code)
+
+
+@pytest.mark.parametrize(("name", "field"), WITH_AMOUNTS)
+@pytest.mark.parametrize(("amount", "code"), NO_AMOUNTS)
+async def test_what_is_no_amount_is_pointed_at(
+    five: Five, name: str, field: str, amount: str, code: str
+) -> None:
+    money = {"amount": amount, "currency": "KES"}
+    status, answer = await _pay(five, name, {field: money})
+    assert (status, answer["code"]) == (422, "invalid_request")
+    [error] = answer["errors"]
+    assert (error["pointer"], error["code"]) == (f"/{field}/amount", code)
+
+
+async def test_a_debt_is_not_negative(five: Five) -> None:
+    debt = {"opening_debt": {"amount": "-1", "currency": "KES"}}
+    status, answer = await _pay(five, "open_account", debt)
+    assert (status, answer["errors"][0]["code"]) == (422, "negative_debt")
