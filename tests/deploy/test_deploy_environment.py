@@ -95,9 +95,9 @@ def test_the_values_of_the_cluster_are_ones_that_the_service_accepts(
     maps = of_kind(manifests, "ConfigMap")
     (values,) = (m["data"] for m in maps if m["metadata"]["name"].startswith(f"{service}-config"))
     settings_class = settings_of(service)
-    url = "postgresql://a:b@c/d"
     for name in secret_variables(settings_class) & required_variables(settings_class):
-        monkeypatch.setenv(name, url * 3)
+        scheme = "amqp" if name.endswith("AMQP_URL") else "postgresql"
+        monkeypatch.setenv(name, f"{scheme}://somebody:{'secret' * 8}@nowhere/npms")
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     keys = tmp_path / "jwks.json"

@@ -173,7 +173,7 @@ class House:
     async def post_batches(self, *batches: ChargesBatch) -> None:
         received = [Received(Meta(new_id(), "", "", self.clock.now()), batch) for batch in batches]
         async with self.database.transaction() as conn:
-            await self.post_charges(conn, 0, received)
+            await self.post_charges(conn, [(0, received)])
 
     async def decide(self) -> int:
         async with self.database.transaction() as conn:

@@ -133,7 +133,7 @@ async def test_a_rolled_back_batch_leaves_nothing(house):
     received = Received(Meta(new_id(), "", "", house.clock.now()), house.charges((opened, M)))
     with pytest.raises(DBAPIError, match="division by zero"):
         async with house.database.transaction() as conn:
-            await house.post_charges(conn, 0, [received])
+            await house.post_charges(conn, [(0, [received])])
             await conn.execute(text("SELECT 1/0"))
     assert await house.rows("SELECT count(*) FROM journal") == before
     house.registers[opened["installation_id"]] -= 1_000
