@@ -4,10 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from npms_shared.money import AmountError, format_amount, parse_amount
+from npms_shared.money import MICRO, AmountError, format_amount, parse_amount
 from npms_shared.web.schemas import CodedError, Schema
 from npms_tariff.domain.plan import DAY_NAMES, Band, BlockScope, Period, Prices, Tax
 
+MOST_MICRO = 1_000_000 * MICRO
+"""More a kWh or a day is a mistake, and a month of it no balance could hold."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 LocalTime = Annotated[
@@ -23,6 +25,8 @@ def _price(text: str) -> str:
         raise CodedError(fault.code, f"{text!r} is no price: {fault.code}") from None
     if micro < 0:
         raise CodedError("negative_price", "a price is zero or more")
+    if micro > MOST_MICRO:
+        raise CodedError("price_too_large", f"a price is at most {MOST_MICRO // MICRO} units")
     return format_amount(micro)
 
 

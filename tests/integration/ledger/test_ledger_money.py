@@ -261,6 +261,9 @@ async def test_what_the_relay_is_seen_to_be_stands_beside_what_it_should_be(hous
     (supply,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()
     assert supply["reported"]["state"] == "off"
     assert supply["reported"]["verified"] is True
+    stray = report.model_copy(update={"installation_id": 999_999})
+    with pytest.raises(Unprocessable, match="unknown_installation"):
+        await house.hear("ledger.supply", stray)
 
 
 @pytest.mark.parametrize(

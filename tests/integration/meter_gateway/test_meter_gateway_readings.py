@@ -159,6 +159,8 @@ async def test_unknown_profiles_and_meters_in_use_are_unprocessable(world: World
     connection = {"serial": "X", "profile": "crystal_ball", "host": "", "port": 0, "unit_id": 1}
     with pytest.raises(Unprocessable, match="unknown_profile"):
         await world.open(6, meter=connection)
+    with pytest.raises(Unprocessable, match="unknown_installation"):
+        await world.close(6)
 
 
 async def test_an_older_revision_changes_nothing(world: World) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import aio_pika
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -266,6 +268,48 @@ async def test_what_cannot_be_read_is_parked_with_its_reason_and_others_flow(
     assert await parked_codes(database) == ["malformed", "malformed", "unknown_type", "oversized"]
 
 
+async def test_what_no_table_can_hold_is_parked_all_the_same(
+    database: Database, amqp_url: str, broker: Broker
+) -> None:
+    """U+0000 in a type or header, a count of attempts beyond any: none may stop the queue."""
+    type_ = SupplyReported.event_type()
+    odd = {"x-odd\0": "a\0b", "x-npms-attempt": 2**40}
+    poison = [
+        replace(_message(type_ + "\0", b"{}"), headers=odd),
+        replace(_message(type_, b"\0"), headers=odd),
+    ]
+    good = _message(type_, report(10).model_dump_json().encode())
+    await Publisher(broker).publish([*poison, good])
+    async with working(database, amqp_url, events_subscription()):
+        await until_effects(database, [10])
+    assert await parked_codes(database) == ["unknown_type", "malformed"]
+
+
+async def test_a_message_without_an_id_of_ours_is_parked(
+    database: Database, amqp_url: str, broker: Broker
+) -> None:
+    channel = await broker.channel()
+    body = report(11).model_dump_json().encode()
+    nameless = aio_pika.Message(body, message_id="the second", type=SupplyReported.event_type())
+    await channel.default_exchange.publish(nameless, "ledger.supply")
+    async with working(database, amqp_url, events_subscription()):
+        assert await until(lambda: parked_codes(database)) == ["no_message_id"]
+
+
+async def test_a_batch_of_uneven_columns_is_parked_and_others_flow(
+    database: Database, amqp_url: str, broker: Broker
+) -> None:
+    uneven = {**readings(1, 2).model_dump(), "register_wh": [1]}
+    batch = ReadingsBatch.model_construct(**uneven)
+    async with database.transaction() as conn:
+        await outbox.publish_batches(conn, [(0, batch)])
+        await outbox.publish_batches(conn, [(0, readings(3))])
+    await Relay(database, Publisher(broker)).run_pass()
+    async with working(database, amqp_url, partition_subscription()):
+        await until_effects(database, [3])
+    assert await parked_codes(database) == ["malformed"]
+
+
 async def test_what_a_handler_refuses_is_parked_and_can_be_dropped(
     database: Database, amqp_url: str, broker: Broker
 ) -> None:
@@ -297,7 +341,7 @@ async def test_batches_of_a_partition_are_applied_in_order_many_at_a_time(
     async with database.transaction() as conn:
         for number in range(50):
             batch = readings(number * 2, number * 2 + 1)
-            await outbox.publish_batch(conn, batch, partition=0)
+            await outbox.publish_batches(conn, [(0, batch)])
     await Relay(database, Publisher(broker)).run_pass()
     async with working(database, amqp_url, partition_subscription(handle=handle)):
         await until_effects(database, list(range(100)))
@@ -315,7 +359,7 @@ async def test_partitions_share_a_transaction(
 
     async with database.transaction() as conn:
         for number in range(20):
-            await outbox.publish_batch(conn, readings(number), partition=number % PARTITIONS)
+            await outbox.publish_batches(conn, [(number % PARTITIONS, readings(number))])
     await Relay(database, Publisher(broker)).run_pass()
     async with working(database, amqp_url, partition_subscription(handle=handle)):
 
@@ -343,7 +387,7 @@ async def test_a_poisonous_batch_is_parked_alone(
 
     async with database.transaction() as conn:
         for item in (11, 12, 13, 14):
-            await outbox.publish_batch(conn, readings(item), partition=1)
+            await outbox.publish_batches(conn, [(1, readings(item))])
     await Relay(database, Publisher(broker)).run_pass()
     async with working(database, amqp_url, partition_subscription(handle=handle)):
         await until_effects(database, [11, 12, 14])
@@ -357,13 +401,13 @@ async def test_who_lost_the_partition_commits_nothing_more(
     forgotten: list[int] = []
     async with working(database, amqp_url, partition_subscription(forget=forgotten.append)):
         async with database.transaction() as conn:
-            await outbox.publish_batch(conn, readings(21), partition=0)
+            await outbox.publish_batches(conn, [(0, readings(21))])
         await until_effects(database, [21])
         async with database.transaction() as conn:
             await conn.execute(text("UPDATE partition_epoch SET epoch = epoch + 1"))
         before = len(forgotten)
         async with database.transaction() as conn:
-            await outbox.publish_batch(conn, readings(22), partition=0)
+            await outbox.publish_batches(conn, [(0, readings(22))])
         await until_effects(database, [21, 22])
     assert len(forgotten) > before, "it was fenced, forgot what it knew and claimed anew"
     async with database.connect() as conn:
@@ -393,7 +437,7 @@ async def test_connections_that_break_lose_and_double_nothing(
             for item in range(100, 160):
                 async with database.transaction() as conn:
                     await outbox.publish(conn, report(item), subject="1")
-                    await outbox.publish_batch(conn, readings(item + 1000), partition=0)
+                    await outbox.publish_batches(conn, [(0, readings(item + 1000))])
                 if item % 20 == 10:
                     proxy.cut()
 

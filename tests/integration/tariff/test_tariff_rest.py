@@ -91,6 +91,11 @@ def _with(change):
             "too_many_decimals",
         ),
         (
+            lambda d: d["energy"]["periods"][0].update(prices=["1000000.000001"]),
+            "/document/energy/periods/0/prices/0",
+            "price_too_large",
+        ),
+        (
             lambda d: d["daily"].update(amount="-1"),
             "/document/daily/amount",
             "negative_price",

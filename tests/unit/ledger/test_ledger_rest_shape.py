@@ -54,6 +54,10 @@ def test_thresholds_may_come_in_any_order():
         ({"currency": "kes"}, "unknown_currency"),
         ({"debt_share_ppm": 1_000_001}, "less_than_equal"),
         ({"typing_error": 1}, "extra_forbidden"),
+        (
+            {"friendly_hours": [{"days": ["mon"], "from": "18:00Z", "to": "08:00"}]},
+            "time_with_zone",
+        ),
     ],
 )
 def test_a_policy_in_a_wrong_form_is_refused(change, code):

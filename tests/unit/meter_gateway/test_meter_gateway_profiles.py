@@ -121,6 +121,16 @@ def test_a_relay_inside_a_point_is_named() -> None:
         ({"limits": {"max_read": 200}}, "limits.max_read"),
         ({"relay": {"kind": "fc7_magic"}}, "relay.kind"),
         ({"relay": {"kind": "fc5_coil", "address": 0}}, "relay.read_back"),
+        (
+            {
+                "relay": {
+                    "kind": "fc16_register",
+                    "value_on": 0,
+                    "read_back": {"table": "coil", "address": 1, "value_on": 1, "value_off": 0},
+                }
+            },
+            "written the same",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(changes: dict[str, Any], place: str) -> None:
@@ -133,6 +143,7 @@ def test_what_is_wrong_is_named(changes: dict[str, Any], place: str) -> None:
         ({"type": "u24"}, "type"),
         ({"scale": 0.1}, "scale"),
         ({"scale": "-1"}, "scale"),
+        ({"scale": "1/0"}, "scale"),
         ({"address": 65535}, "beyond"),
         ({"address": 70000}, "address"),
         ({"table": "coil"}, "table"),
@@ -157,6 +168,12 @@ def test_further_profiles_come_from_a_folder_and_must_be_new(tmp_path: Path) -> 
         load_profiles(tmp_path)
     (tmp_path / "b.yaml").write_text("points: [")
     with pytest.raises(ProfileError, match="not YAML"):
+        load_profile(tmp_path / "b.yaml")
+    (tmp_path / "b.yaml").write_bytes(b"vendor: \xff")
+    with pytest.raises(ProfileError, match="not YAML"):
+        load_profile(tmp_path / "b.yaml")
+    (tmp_path / "b.yaml").write_text("points: {power_w: {address: 1}, power_w: {address: 2}}")
+    with pytest.raises(ProfileError, match="'power_w' stands there twice"):
         load_profile(tmp_path / "b.yaml")
 
 

@@ -1,18 +1,27 @@
 """A credit policy on REST: amounts are decimal texts in the policy's one currency."""
 
 from datetime import date, datetime, time
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from npms_ledger.domain.friendly import FriendlyHours, KindTimes
 from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, Threshold
 from npms_ledger.handlers.policies import WrittenPolicy
 from npms_shared.money import format_amount, parse_amount
-from npms_shared.web.schemas import Amount, Currency, Schema
+from npms_shared.web.schemas import Amount, CodedError, Currency, Schema
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _local(moment: time) -> time:
+    if moment.tzinfo is not None:
+        raise CodedError("time_with_zone", "the account's zone counts: a time without offset")
+    return moment
+
+
+LocalTime = Annotated[time, AfterValidator(_local)]
 
 
 class LowBalance(Schema):
@@ -31,8 +40,8 @@ class Friendly(Schema):
     """Weekly local times at which a supply that is on is kept on; `to` may lie on the next day."""
 
     days: list[Day] = Field(min_length=1, examples=[["mon", "tue", "wed", "thu", "fri"]])
-    start: time = Field(alias="from", examples=["18:00"])
-    end: time = Field(alias="to", examples=["08:00"])
+    start: LocalTime = Field(alias="from", examples=["18:00"])
+    end: LocalTime = Field(alias="to", examples=["08:00"])
 
 
 class PolicyDocument(Schema):

@@ -5,11 +5,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_ledger.storage import catalogue, supplies
 from npms_shared.contracts.meter_gateway import ProfilePublished, SupplyReported
 from npms_shared.contracts.tariff import PlanVersionActivated
+from npms_shared.messaging.subscriptions import Unprocessable
 
 
 async def note_supply(conn: AsyncConnection, event: SupplyReported) -> None:
-    """Keep what a relay was seen to be, beside what it should be."""
-    await supplies.report(
+    """Keep what a relay was seen to be, beside what it should be. Raises Unprocessable."""
+    known = await supplies.report(
         conn,
         event.installation_id,
         state=event.state,
@@ -18,6 +19,8 @@ async def note_supply(conn: AsyncConnection, event: SupplyReported) -> None:
         observed_at=event.observed_at,
         detail=event.detail,
     )
+    if not known:
+        raise Unprocessable("unknown_installation", f"no supply of {event.installation_id}")
 
 
 async def note_plan_version(conn: AsyncConnection, event: PlanVersionActivated) -> None:

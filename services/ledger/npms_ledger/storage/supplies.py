@@ -34,6 +34,7 @@ _REPORT = text(
       AND (observed_at IS NULL OR observed_at <= :observed_at)
     """
 )
+_KNOWN = text("SELECT 1 FROM supply WHERE installation_id = :installation_id")
 _OF_ACCOUNT = text("SELECT * FROM supply WHERE account_id = :account_id ORDER BY installation_id")
 
 ChangeRow = tuple[int, str, str]
@@ -86,9 +87,12 @@ async def report(
     verified: bool,
     observed_at: datetime,
     detail: str,
-) -> None:
-    """What the relay was seen to be; an older sight does not replace a newer one."""
-    await conn.execute(
+) -> bool:
+    """What the relay was seen to be; an older sight does not replace a newer one.
+
+    False where there is no such supply.
+    """
+    done = await conn.execute(
         _REPORT,
         {
             "installation_id": installation_id,
@@ -99,6 +103,10 @@ async def report(
             "detail": detail,
         },
     )
+    if done.rowcount:
+        return True
+    known = await conn.execute(_KNOWN, {"installation_id": installation_id})
+    return known.first() is not None
 
 
 async def of_account(conn: AsyncConnection, account_id: int) -> Sequence[Row[Any]]:

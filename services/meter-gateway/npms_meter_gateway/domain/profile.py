@@ -150,6 +150,8 @@ def _missing(profile: Profile) -> Iterator[str]:
         yield "rollover_wh: must be above the resolution"
     if profile.relay and profile.relay.read_on == profile.relay.read_off:
         yield "relay.read_back: on and off read the same"
+    if profile.relay and profile.relay.value_on == profile.relay.value_off:
+        yield "relay: on and off are written the same"
 
 
 def _point_faults(point: Point, profile: Profile) -> Iterator[str]:

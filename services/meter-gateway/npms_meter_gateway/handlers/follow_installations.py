@@ -51,7 +51,11 @@ async def open_installation(
 
 
 async def close_installation(conn: AsyncConnection, event: InstallationClosed) -> None:
-    """No reading is accepted from here on, whoever has the installation in memory."""
+    """No reading is accepted from here on, whoever has the installation in memory.
+
+    Unprocessable where it is not open: its opening may wait, parked.
+    """
     partition = await installations.close_installation(conn, event)
-    if partition is not None:
-        await readings.take_turns(conn, [partition])
+    if partition is None:
+        raise Unprocessable("unknown_installation", f"{event.installation_id} is not open")
+    await readings.take_turns(conn, [partition])

@@ -20,7 +20,23 @@ def _exact(value: object) -> Fraction:
     """Scales are written as text, so that 0.1 means a tenth and not its nearest float."""
     if not isinstance(value, str):
         raise ValueError("write the scale in quotes, as an exact decimal")  # noqa: TRY004
-    return Fraction(value)
+    try:
+        return Fraction(value)
+    except ZeroDivisionError:
+        raise ValueError("the scale divides by zero") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses what stands twice: the first of two points of one name would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - yaml's own
+        names = [key.value for key, _ in node.value]
+        for name in names:
+            if names.count(name) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{name!r} stands there twice", node.start_mark
+                )
+        return super().construct_mapping(node, deep=deep)
 
 
 class _Strict(BaseModel):
@@ -100,9 +116,10 @@ def _by_code(profiles: Iterable[Profile]) -> dict[str, Profile]:
 def load_profile(file: Path) -> Profile:
     """The checked profile of one file."""
     try:
-        return parse_profile(yaml.safe_load(file.read_text(encoding="utf-8")), name=file.stem)
-    except yaml.YAMLError as fault:
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - safe
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as fault:
         raise ProfileError(file.stem, [f"not YAML: {fault}"]) from None
+    return parse_profile(content, name=file.stem)
 
 
 def parse_profile(data: Any, *, name: str) -> Profile:
