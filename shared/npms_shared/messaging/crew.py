@@ -13,12 +13,11 @@ from uuid import UUID
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.contracts.base import Batch
 from npms_shared.db.engine import Database, is_passing
-from npms_shared.messaging import inbox, parked, trace
+from npms_shared.messaging import epochs, inbox, parked, trace
 from npms_shared.messaging.broker import BROKER_AWAY
 from npms_shared.messaging.envelope import decode, meta_of
 from npms_shared.messaging.events import DATABASE_BACK_OFF_S, wait_out_database
@@ -65,22 +64,6 @@ class Hand:
     share: Share
     deliveries: list[Delivery] = field(default_factory=list)
     last: AbstractIncomingMessage | None = None
-
-
-_CLAIM = text(
-    """
-    INSERT INTO partition_epoch AS held (stage, partition, epoch) VALUES (:stage, :partition, 1)
-    ON CONFLICT (stage, partition) DO UPDATE SET epoch = held.epoch + 1
-    RETURNING epoch
-    """
-)
-_CHECK = text(
-    """
-    SELECT partition, epoch FROM partition_epoch
-    WHERE stage = :stage AND partition = ANY(CAST(:partitions AS int[]))
-    ORDER BY partition FOR SHARE
-    """
-)
 
 
 class Crew:
@@ -250,18 +233,15 @@ class Crew:
         for share in shares:
             if share.epoch is None:
                 await wait_out_database(partial(self._claim, share))
-        partitions = [share.partition for share in shares]
-        rows = await conn.execute(_CHECK, {"stage": self._stage, "partitions": partitions})
-        held = {row.partition: row.epoch for row in rows}
+        held = await epochs.hold(conn, self._stage, [share.partition for share in shares])
         lost = {share.partition for share in shares if held.get(share.partition) != share.epoch}
         if lost:
             raise Fenced(lost)
 
     async def _claim(self, share: Share) -> None:
         """In a transaction of its own: the claim stands even when the work after it fails."""
-        key = {"stage": self._stage, "partition": share.partition}
         async with self._database.transaction() as conn:
-            share.epoch = (await conn.execute(_CLAIM, key)).scalar_one()
+            share.epoch = await epochs.claim(conn, self._stage, share.partition)
         self._sub.forget(share.partition)
         metrics.PARTITION_TAKEOVERS.labels(stage=self._stage).inc()
 

@@ -74,10 +74,6 @@ class Lane:
             raise LaneLost(self.queue)
         return self._ready.popleft() if self._ready else None
 
-    def put_back(self, message: AbstractIncomingMessage) -> None:
-        """Make it the next again."""
-        self._ready.appendleft(message)
-
 
 @asynccontextmanager
 async def open_lane(broker: Broker, queue: str, *, prefetch: int) -> AsyncIterator[Lane]:

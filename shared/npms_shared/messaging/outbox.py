@@ -51,11 +51,6 @@ async def publish_batches(conn: AsyncConnection, batches: Sequence[tuple[int, Ba
         await conn.execute(_INSERT, rows)
 
 
-async def publish_batch(conn: AsyncConnection, batch: Batch, *, partition: int) -> None:
-    """Say a partition's batch when the transaction commits."""
-    await publish_batches(conn, [(partition, batch)])
-
-
 def _row(event: Event, exchange: str, routing_key: str, subject: str) -> dict[str, Any]:
     return {
         "message_id": new_id(),
