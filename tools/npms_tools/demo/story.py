@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from npms_tools.demo.scene import Scene
 from npms_tools.demo.street_life import Household, households
 
 HERO_LOAD_W, EVENING_LOAD_W, QUIET_LOAD_W = 3600, 2400, 900
+RECEIPT = "credit_posted"
 
 
 class Story:
@@ -111,13 +113,14 @@ class Story:
             if home.serial not in {self.hero.serial, self.online_payer.serial, self.friend.serial}:
                 self.payers.pay_by_bank(home, "700.00")
         self.payers.pay_by_bank(self.friend, "60.00")
-        value = self._voucher_value()
+        value, before = self._voucher_value(), self._last_receipt()
         self.payers.redeem(self.hero, value)
         outcome = self.payers.pay_online(self.online_payer, "500.00")
         self.api.wait_for(
             "supply on, of the voucher's and of the online payer",
             lambda: all(self._relay_is(home, "on") for home in (self.hero, self.online_payer)),
         )
+        self.api.wait_for("the voucher's receipt", lambda: self._last_receipt() != before)
         return (
             f"voucher {value} for {self.hero.name}, 500.00 online for {self.online_payer.name} "
             f"(webhook: {outcome}); relays closed and read back"
@@ -130,6 +133,17 @@ class Story:
         borrowed = Decimal(account["emergency_credit"]["used"]["amount"])
         missing = (Decimal(90) - balance + borrowed) / (1 - setting.DEBT_SHARE)
         return f"{max(missing, Decimal(120)):.2f}"
+
+    def _last_receipt(self) -> str | None:
+        """The hero's newest delivery that tells of a credit."""
+        receipts = [d["delivery_id"] for d in self._deliveries() if d["template"] == RECEIPT]
+        return receipts[0] if receipts else None
+
+    def _deliveries(self) -> list[dict[str, Any]]:
+        """What the hero was told, the newest first."""
+        path = f"/v1/accounts/{self.hero.account_id}/deliveries"
+        items: list[dict[str, Any]] = self.api.get("notifier", path)["items"]
+        return items
 
     def _wait_known_to_payments(self) -> None:
         def known() -> bool:
@@ -184,13 +198,9 @@ class Story:
         return f"1 e-mail “{email[0]['subject']}”, 1 SMS “{sms[0]['text']}”"
 
     def _warnings(self) -> tuple[list[Any], list[Any]]:
-        """(e-mails, SMS) of the template low_balance at the hero's addresses, in this run."""
-        path = f"/v1/accounts/{self.hero.account_id}/deliveries"
-        told = {
-            delivery["body"]
-            for delivery in self.api.get("notifier", path)["items"]
-            if delivery["template"] == "low_balance"
-        }
+        """(e-mails, SMS) of the template low_balance at the hero's addresses, in this descent."""
+        since = takewhile(lambda d: d["template"] != RECEIPT, self._deliveries())
+        told = {delivery["body"] for delivery in since if delivery["template"] == "low_balance"}
         emails = self.api.get("sinks", "/emails", to=self.hero.email)
         sms = self.api.get("sinks", "/sms", to=self.hero.phone)
         return (
