@@ -12,6 +12,8 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StringConstraints,
+    ValidationInfo,
     field_validator,
 )
 
@@ -48,6 +50,15 @@ class Schema(BaseModel):
                 raise CodedError("unstorable_text", "U+0000 and lone surrogates are not text")
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_stray_boolean(cls, value: Any, info: ValidationInfo) -> Any:
+        """Else `true` would be read as the number 1."""
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise CodedError("unexpected_boolean", "true and false say nothing here")
+        return value
+
 
 def _amount(text: str) -> str:
     try:
@@ -63,6 +74,13 @@ def _currency(code: str) -> str:
     return code
 
 
+Line = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"
+    ),
+]
+"""A name or a few words, on one line."""
 Amount = Annotated[str, AfterValidator(_amount)]
 """Decimal text in currency units, with at most six decimals."""
 Currency = Annotated[str, AfterValidator(_currency)]

@@ -5,7 +5,7 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError
 from tests.support.tokens import TestIssuer
 
 from npms_shared.auth.tokens import Principal
@@ -13,7 +13,7 @@ from npms_shared.web.app import create_app
 from npms_shared.web.pages import decode_cursor, encode_cursor
 from npms_shared.web.principals import require
 from npms_shared.web.problems import MEDIA_TYPE, Problem
-from npms_shared.web.schemas import Energy, Money
+from npms_shared.web.schemas import Energy, Instant, Line, Money, Schema
 
 
 class Tired(Exception):
@@ -135,9 +135,44 @@ def test_cursors_come_back_and_forgeries_are_refused() -> None:
             decode_cursor(forged)
 
 
+class Form(Schema):
+    number: int = 0
+    flag: bool = False
+    name: Line = "x"
+    at: Instant | None = None
+    names: list[str] = Field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"number": True}, "unexpected_boolean"),
+        ({"name": "a\0b"}, "unstorable_text"),
+        ({"name": "\ud800"}, "unstorable_text"),
+        ({"names": ["good", "\0"]}, "unstorable_text"),
+        ({"name": "two\nlines"}, "string_pattern_mismatch"),
+        ({"name": "  "}, "string_too_short"),
+        ({"at": "2026-01-01T00:00:00"}, "timezone_aware"),
+        ({"at": "0001-01-01T00:00:00+14:00"}, "unlikely_time"),
+        ({"at": "9999-12-31T23:59:59-14:00"}, "unlikely_time"),
+        ({"colour": "red"}, "extra_forbidden"),
+    ],
+)
+def test_what_no_form_takes_is_refused_with_a_code(given: dict[str, object], code: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Form.model_validate(given)
+    [error] = refused.value.errors()
+    assert getattr(error.get("ctx", {}).get("error"), "code", error["type"]) == code
+
+
+def test_what_is_right_is_taken_without_spaces_around_it() -> None:
+    form = Form.model_validate({"number": 1, "flag": True, "name": " Amina ", "names": ["a"]})
+    assert (form.number, form.flag, form.name) == (1, True, "Amina")
+
+
 def test_energy_is_exact_to_the_watt_hour() -> None:
     assert Energy(value="1.25").wh == 1250
     assert Energy.of(1).value == "0.001"
-    for wrong in ("0.0001", "NaN", "lots", "Infinity"):
-        with pytest.raises(ValueError, match=r"energy|number|decimals"):
+    for wrong in ("0.0001", "NaN", "lots", "Infinity", "1e999999", "1_0", "9" * 16, "9" * 30):
+        with pytest.raises(ValueError, match=r"no number|decimals|register"):
             Energy(value=wrong)

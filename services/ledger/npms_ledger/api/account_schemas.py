@@ -11,7 +11,7 @@ from npms_ledger.api.policy_schemas import PolicyDocument
 from npms_ledger.handlers.look import AccountDetail, AccountView
 from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, Opened
 from npms_shared.contracts.ledger import Contact, MeterConnection
-from npms_shared.web.schemas import CodedError, Currency, Energy, Money, Schema
+from npms_shared.web.schemas import CodedError, Currency, Energy, Line, Money, Schema
 
 
 def _zone(name: str) -> str:
@@ -23,7 +23,6 @@ def _zone(name: str) -> str:
 
 
 Zone = Annotated[str, AfterValidator(_zone)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class ContactSchema(Schema):
@@ -32,21 +31,21 @@ class ContactSchema(Schema):
 
 
 class CustomerSchema(Schema):
-    name: Name = Field(examples=["Amina Otieno"])
+    name: Line = Field(examples=["Amina Otieno"])
     language: str = Field(pattern="^[a-z]{2}$", examples=["en"])
     contacts: list[ContactSchema] = Field(default=[], max_length=10)
 
 
 class UsagePointSchema(Schema):
-    label: Name = Field(examples=["Plot 12, door 3"])
+    label: Line = Field(examples=["Plot 12, door 3"])
     commodity: Literal["electricity", "water", "gas"] = "electricity"
     max_power_w: int = Field(gt=0, le=10_000_000, examples=[10_000])
 
 
 class MeterSchema(Schema):
-    serial: Name = Field(examples=["SIM-0001"])
-    profile: Name = Field(examples=["generic-1"])
-    host: Name = Field(examples=["127.0.0.1"])
+    serial: Line = Field(examples=["SIM-0001"])
+    profile: Line = Field(examples=["generic-1"])
+    host: Line = Field(examples=["127.0.0.1"])
     port: int = Field(ge=0, le=65535, description="0: its readings are sent to us", examples=[5020])
     unit_id: int = Field(ge=0, le=255, examples=[1])
 
@@ -61,8 +60,8 @@ class OpenAccountRequest(Schema):
     usage_point: UsagePointSchema
     meter: MeterSchema
     opening_register: Energy
-    plan_code: Name = Field(examples=["household"])
-    credit_policy: Name | PolicyDocument = Field(
+    plan_code: Line = Field(examples=["household"])
+    credit_policy: Line | PolicyDocument = Field(
         description="a policy's code, or a policy of the account's own", examples=["standard"]
     )
     opening_debt: Money | None = None

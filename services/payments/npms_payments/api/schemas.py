@@ -1,21 +1,14 @@
 """Requests and answers of the REST interface."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, SecretStr, StringConstraints
+from pydantic import BaseModel, Field, SecretStr
 
 from npms_payments.domain.records import Batch, Payment, Review, Suspended
 from npms_payments.handlers.make_vouchers import Printed
-from npms_shared.web.schemas import MAX_ID, Instant, Money, Schema
-
-Line = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$"
-    ),
-]
+from npms_shared.web.schemas import MAX_ID, Instant, Line, Money, Schema
 
 
 class TopUpRequest(Schema):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from npms_shared.web.schemas import Currency, Energy, Instant, Money, Schema
+from npms_shared.web.schemas import Currency, Energy, Instant, Line, Money, Schema
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.records import ParkedReading, Plan, PlanVersion, Resolution
 from npms_tariff.handlers.activate_plan import Draft
@@ -49,7 +49,7 @@ class PlanIn(VersionIn):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PLAN_EXAMPLE]})
 
     plan_code: str = Field(pattern=PLAN_CODE, examples=["household"])
-    name: str = Field(min_length=1, max_length=200)
+    name: Line
     commodity: str = Field(default="electricity", pattern=r"^[a-z]{1,30}$")
     currency: Currency = Field(examples=["KES"])
 
