@@ -6,6 +6,7 @@ a lost channel ends its consumer's loop, which opens a new one.
 """
 
 import asyncio
+from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
@@ -75,18 +76,29 @@ async def declare_topology(broker: Broker, *, partitions: int) -> None:
             queue = await channel.declare_queue(
                 stage.queue_of(partition),
                 durable=True,
-                arguments={
-                    **QUORUM,
-                    "x-single-active-consumer": True,
-                    "x-delivery-limit": topology.DELIVERY_LIMIT,
-                },
+                arguments={**_limited(stage.queue), "x-single-active-consumer": True},
             )
             await queue.bind(exchange, str(partition))
     await channel.close()
 
 
+def _limited(queue: str) -> dict[str, Any]:
+    """What is delivered too often is not dropped: it goes to the service's undelivered queue."""
+    return {
+        **QUORUM,
+        "x-delivery-limit": topology.DELIVERY_LIMIT,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": topology.undelivered_queue(queue.split(".", maxsplit=1)[0]),
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
 async def _declare_events(channel: AbstractChannel) -> None:
     for publisher in topology.PUBLISHERS:
+        await channel.declare_queue(
+            topology.undelivered_queue(publisher), durable=True, arguments=dict(QUORUM)
+        )
         await channel.declare_exchange(
             topology.events_exchange(publisher), aio_pika.ExchangeType.TOPIC, durable=True
         )
@@ -94,7 +106,7 @@ async def _declare_events(channel: AbstractChannel) -> None:
         queue = await channel.declare_queue(
             name,
             durable=True,
-            arguments={**QUORUM, "x-delivery-limit": topology.DELIVERY_LIMIT},
+            arguments=_limited(name),
         )
         for contract in contracts:
             await queue.bind(topology.events_exchange(contract.publisher), contract.name)

@@ -66,11 +66,17 @@ RETRY_DELAYS_S = (1, 5, 30, 300)
 """A message that failed comes back after the first delay, then the next; then it is parked."""
 
 DELIVERY_LIMIT = 20
-"""The broker's own backstop for consumers that die; retries are counted by the consumer."""
+"""The broker's own backstop for consumers that die; retries are counted by the consumer. What
+reaches it goes to the service's `undelivered` queue, and from there is parked."""
 
 
 def events_exchange(publisher: str) -> str:
     return f"npms.{publisher}.events"
+
+
+def undelivered_queue(service: str) -> str:
+    """Where the broker puts what its consumers died of."""
+    return f"{service}.undelivered"
 
 
 def retry_exchange(delay_s: int) -> str:

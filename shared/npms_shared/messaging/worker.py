@@ -18,6 +18,8 @@ from npms_shared.messaging.lane import Lane, open_lane
 from npms_shared.messaging.publisher import Publisher
 from npms_shared.messaging.relay import Relay
 from npms_shared.messaging.subscriptions import EventSubscription, Subscription
+from npms_shared.messaging.topology import undelivered_queue
+from npms_shared.messaging.undelivered import UndeliveredWorker
 
 EVENT_PREFETCH = 32
 RECONNECT_S = (0.5, 2.0)
@@ -37,6 +39,7 @@ class Worker:
         partitions: int,
         partition_concurrency: int,
     ) -> None:
+        self._service = service
         self._database, self._loops, self._partitions = database, loops, partitions
         self._subscriptions = subscriptions
         self._crews = [
@@ -105,6 +108,10 @@ class Worker:
         loops = [
             self._event_loop(s) for s in self._subscriptions if isinstance(s, EventSubscription)
         ]
+        if self._subscriptions:
+            keeper = UndeliveredWorker(self._database)
+            queue = undelivered_queue(self._service)
+            loops.append(self._run_lane(queue, EVENT_PREFETCH, keeper.work))
         staged = [s for s in self._subscriptions if not isinstance(s, EventSubscription)]
         for subscription, crews in zip(staged, self._crews, strict=True):
             loops += [crew.run(self._stopping) for crew in crews]

@@ -33,7 +33,7 @@ from npms_shared.messaging.subscriptions import (
     Subscription,
     Unprocessable,
 )
-from npms_shared.messaging.topology import READINGS, RETRY_DELAYS_S
+from npms_shared.messaging.topology import DELIVERY_LIMIT, READINGS, RETRY_DELAYS_S
 from npms_shared.messaging.worker import Worker
 
 PARTITIONS = 2
@@ -100,7 +100,7 @@ async def working(
     database: Database, amqp_url: str, *subscriptions: Subscription, loops: list[Loop] | None = None
 ) -> AsyncIterator[Worker]:
     worker = Worker(
-        service="test",
+        service="ledger",
         database=database,
         amqp_url=amqp_url,
         subscriptions=list(subscriptions),
@@ -448,3 +448,23 @@ async def test_connections_that_break_lose_and_double_nothing(
     seen = await effects(database)
     assert sorted(i for i in seen if i < 1000) == list(range(100, 160))
     assert [i for i in seen if i >= 1000] == list(range(1100, 1160))
+
+
+async def test_what_its_consumers_died_of_is_parked_and_not_dropped(
+    database: Database, amqp_url: str, broker: Broker
+) -> None:
+    """Every delivery ends with the channel, as it would if the process had died."""
+    type_ = SupplyReported.event_type()
+    await Publisher(broker).publish([_message(type_, report(31).model_dump_json().encode())])
+    for _ in range(DELIVERY_LIMIT + 1):
+        channel = await broker.channel()
+        queue = await channel.get_queue("ledger.supply", ensure=False)
+        assert await queue.get(timeout=10)
+        await channel.close()
+    async with working(database, amqp_url, events_subscription()):
+        assert await until(lambda: parked_codes(database)) == ["undelivered"]
+        async with database.transaction() as conn:
+            (row,) = await parked.list_parked(conn)
+            assert row.queue == "ledger.supply"
+            await parked.replay(conn, row.id, by="operator", reason="mended")
+        await until_effects(database, [31])
