@@ -28,7 +28,7 @@ class ServiceSettings(BaseSettings):
     token_audience: str = Field(default="npms", description="`aud` that tokens must carry")
     partitions: int = Field(default=16, ge=1, le=256, description="fixed at the first deployment")
     partition_concurrency: int = Field(
-        default=2, ge=1, le=64, description="crews a process has: transactions at the same time"
+        default=1, ge=1, le=64, description="crews a process has: transactions at the same time"
     )
     database_pool_size: int = Field(default=12, ge=2, le=100)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
