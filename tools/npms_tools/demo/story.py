@@ -14,6 +14,7 @@ from npms_tools.demo.payers import Payers
 from npms_tools.demo.scene import Scene
 from npms_tools.demo.street_life import Household, households
 
+HOMES = 24
 HERO_LOAD_W, EVENING_LOAD_W, QUIET_LOAD_W = 3600, 2400, 900
 RECEIPT = "credit_posted"
 
@@ -65,7 +66,7 @@ class Story:
             self.console.print(f"[green]✓[/green] [{number}/9] [bold]{title}[/bold]: {seen}")
 
     def open_accounts(self) -> str:
-        self.homes = households(self.api.get("street", "/meters"))
+        self.homes = households(self.api.get("street", "/meters"))[:HOMES]
         for code, document in setting.plans().items():
             setting.ensure_plan(self.api, code, document)
         setting.put_policies(self.api, self.scene.timeline.local_now())
