@@ -288,7 +288,7 @@ async def test_what_no_table_can_hold_is_parked_all_the_same(
 async def test_a_message_without_an_id_of_ours_is_parked(
     database: Database, amqp_url: str, broker: Broker
 ) -> None:
-    channel = await broker.channel()
+    channel = await broker.channel(confirms=True)
     body = report(11).model_dump_json().encode()
     nameless = aio_pika.Message(body, message_id="the second", type=SupplyReported.event_type())
     await channel.default_exchange.publish(nameless, "ledger.supply")
