@@ -89,7 +89,7 @@ class Crew:
                 self._sub.forget(partition)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Take turns until stopped; `stop_ringing` wakes it for that."""
+        """Take turns until stopped; `wake` lets it see that."""
         while not stopping.is_set():
             await self._bell.wait()
             self._bell.clear()
@@ -102,13 +102,25 @@ class Crew:
     async def _take_turn(self) -> bool:
         """False when nothing was there."""
         async with self._turn:
-            hands = await self._collect()
-            ready = [hand for hand in hands if hand.deliveries]
-            if ready:
-                await self._apply(ready)
-            for hand in hands:
-                await self._acknowledge(hand)
+            try:
+                return await self._work_off()
+            except BaseException:
+                self._let_go()
+                raise
+
+    async def _work_off(self) -> bool:
+        hands = await self._collect()
+        ready = [hand for hand in hands if hand.deliveries]
+        if ready:
+            await self._apply(ready)
+        for hand in hands:
+            await self._acknowledge(hand)
         return bool(hands)
+
+    def _let_go(self) -> None:
+        """What was in hand when a turn failed is in no lane any more: let it come again."""
+        for share in self._shares.values():
+            share.lane.lose()
 
     async def _acknowledge(self, hand: Hand) -> None:
         """Unless the lane was lost meanwhile: then it comes again, and the inbox knows it."""
@@ -129,8 +141,6 @@ class Crew:
                 items += await self._read(hand, message)
             if hand.last is not None:
                 hands.append(hand)
-        if items >= MAX_ITEMS:
-            self._bell.set()
         return hands
 
     def _in_turn(self) -> list[Share]:

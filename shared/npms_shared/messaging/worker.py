@@ -114,7 +114,7 @@ class Worker:
             loops.append(self._run_lane(queue, EVENT_PREFETCH, keeper.work))
         staged = [s for s in self._subscriptions if not isinstance(s, EventSubscription)]
         for subscription, crews in zip(staged, self._crews, strict=True):
-            loops += [crew.run(self._stopping) for crew in crews]
+            loops += [self._keep_running(crew.run) for crew in crews]
             loops += [
                 self._run_lane(
                     subscription.stage.queue_of(partition),

@@ -23,6 +23,7 @@ from npms_shared.ids import new_id
 from npms_shared.loops import Loop
 from npms_shared.messaging import outbox, parked
 from npms_shared.messaging.broker import Broker, declare_topology
+from npms_shared.messaging.crew import Crew
 from npms_shared.messaging.publisher import Outgoing, Publisher
 from npms_shared.messaging.relay import Relay
 from npms_shared.messaging.subscriptions import (
@@ -448,6 +449,28 @@ async def test_connections_that_break_lose_and_double_nothing(
     seen = await effects(database)
     assert sorted(i for i in seen if i < 1000) == list(range(100, 160))
     assert [i for i in seen if i >= 1000] == list(range(1100, 1160))
+
+
+async def test_a_turn_that_breaks_is_taken_again(
+    database: Database, amqp_url: str, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault outside of any handler: nothing taken may stay in the memory of a dead turn."""
+    turns = 0
+    work_off = Crew._work_off
+
+    async def break_once(crew: Crew) -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            await crew._collect()
+            raise ZeroDivisionError
+        return await work_off(crew)
+
+    monkeypatch.setattr(Crew, "_work_off", break_once)
+    async with database.transaction() as conn:
+        await outbox.publish_batches(conn, [(0, readings(41))])
+    async with working(database, amqp_url, partition_subscription()):
+        await until_effects(database, [41])
 
 
 async def test_what_its_consumers_died_of_is_parked_and_not_dropped(

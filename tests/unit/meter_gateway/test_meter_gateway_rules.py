@@ -10,7 +10,6 @@ from npms_meter_gateway.domain.reconciling import (
     judge,
     must_write,
     pause_s,
-    supersedes,
 )
 
 OFF = Desired("off", 17, "credit exhausted")
@@ -42,13 +41,6 @@ def test_pauses_grow_to_their_bound(failures: int, jitter: float) -> None:
         pauses.append(breaker.closed_to - 100)
     assert pauses == sorted(pauses)
     assert 5 <= pauses[0] <= pauses[-1] <= 300 * 1.2
-
-
-def test_only_a_higher_revision_supersedes() -> None:
-    assert supersedes(None, 1)
-    assert supersedes(16, 17)
-    assert not supersedes(17, 17)
-    assert not supersedes(18, 17)
 
 
 def test_what_is_seen_decides() -> None:

@@ -42,11 +42,6 @@ class Finding:
     detail: str = ""
 
 
-def supersedes(known: int | None, revision: int) -> bool:
-    """Whether a desired state of `revision` replaces the known one."""
-    return known is None or revision > known
-
-
 def judge(desired: Desired, sight: Sight, policy: SwitchingPolicy) -> Finding:
     """Whether what is seen is what is desired.
 

@@ -8,7 +8,7 @@ is linear, so all edges are found by adding; days of 23 and 25 hours need no car
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -139,8 +139,3 @@ class Calendar:
         edges.update(midnight_s + minute * 60 for t in self._tariffs for minute in t.edges)
         first = self._starts[0]
         return sorted(edge for edge in edges if max(start, first) <= edge <= end)
-
-
-def instant(at_s: int) -> datetime:
-    """Epoch seconds as an aware time in UTC."""
-    return datetime.fromtimestamp(at_s, UTC)
