@@ -43,6 +43,19 @@ def grant_application(append_only: Iterable[str] = ()) -> None:
         op.execute(f'REVOKE UPDATE, DELETE, TRUNCATE ON "{table}" FROM "{role}"')
 
 
+def grant_tables(*tables: str, append_only: Iterable[str] = ()) -> None:
+    """Let the application's role work on the tables a later migration made.
+
+    Those of `append_only` it may read and add to, not change.
+    """
+    role = context.config.attributes["application_role"]
+    for table in tables:
+        op.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON "{table}" TO "{role}"')
+    for table in append_only:
+        op.execute(f'GRANT SELECT, INSERT ON "{table}" TO "{role}"')
+    op.execute(f'GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO "{role}"')
+
+
 def _config(folder: Path) -> Config:
     config = Config()
     config.set_main_option("script_location", str(folder))
