@@ -66,6 +66,10 @@ class InstallationOpened(LedgerEvent):
     currency: str
     time_zone: str
     opened_at: AwareDatetime
+    customer_class: str = Field(default="", description="what discounts and free units go by")
+    replaces_installation_id: int | None = Field(
+        default=None, description="the installation whose meter this one took the place of"
+    )
 
 
 class InstallationClosed(LedgerEvent):

@@ -207,3 +207,10 @@ async def test_a_policy_of_its_own_comes_with_the_account(house):
     assert (opened["supply"], opened["reason"]) == ("on", "friendly_hours")
     shown = (await house.get("/v1/credit-policies/account-1")).json()
     assert shown["friendly_hours"] == [{"days": ["wed"], "from": "14:00:00", "to": "16:00:00"}]
+
+
+async def test_a_customer_class_is_told_with_the_installation(house):
+    opened = await house.open(customer_class="indigent")
+    (told,) = await house.said("installation_opened")
+    assert (told["customer_class"], told["replaces_installation_id"]) == ("indigent", None)
+    assert (await house.account(opened["account_id"]))["customer_class"] == "indigent"

@@ -66,6 +66,12 @@ class OpenAccountRequest(Schema):
     )
     opening_debt: Money | None = None
     protected: bool = Field(default=False, description="never cut")
+    customer_class: str = Field(
+        default="",
+        pattern="^([a-z0-9][a-z0-9_-]{0,59})?$",
+        description="what a plan's discounts and free units go by",
+        examples=["indigent"],
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -99,6 +105,7 @@ class OpenAccountRequest(Schema):
             policy=policy if isinstance(policy, str) else policy.to_policy(),
             opening_debt_micro=self.opening_debt.micro if self.opening_debt else 0,
             protected=self.protected,
+            customer_class=self.customer_class,
         )
 
     def _customer(self) -> NewCustomer | int:
@@ -137,6 +144,7 @@ class AccountResponse(BaseModel):
     currency: str
     time_zone: str
     credit_policy: str
+    customer_class: str
     protected: bool
     opened_at: datetime
     closed_at: datetime | None
@@ -218,6 +226,7 @@ def account_fields(view: AccountView) -> dict[str, Any]:
         "currency": currency,
         "time_zone": facts.time_zone,
         "credit_policy": facts.policy_code,
+        "customer_class": facts.customer_class,
         "protected": position.protected,
         "opened_at": facts.opened_at,
         "closed_at": facts.closed_at,

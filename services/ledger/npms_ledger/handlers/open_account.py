@@ -58,6 +58,7 @@ class OpenAccount:
     policy: str | CreditPolicy
     opening_debt_micro: int = 0
     protected: bool = False
+    customer_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ async def _insert_account(
         currency=command.currency,
         time_zone=command.time_zone,
         policy_code=policy_code,
+        customer_class=command.customer_class,
         now=now,
     )
     return _Ids(customer, customer_id, account_id, policy_code)
@@ -280,4 +282,5 @@ def _installation_opened(ids: _Ids, command: OpenAccount, now: datetime) -> Inst
         currency=command.currency,
         time_zone=command.time_zone,
         opened_at=now,
+        customer_class=command.customer_class,
     )

@@ -23,8 +23,9 @@ _CUSTOMER = text(
 )
 _ACCOUNT = text(
     """
-    INSERT INTO account (account_id, customer_id, currency, time_zone, policy_code, opened_at)
-    VALUES (:account_id, :customer_id, :currency, :time_zone, :policy_code, :now)
+    INSERT INTO account (account_id, customer_id, currency, time_zone, policy_code, customer_class,
+                         opened_at)
+    VALUES (:account_id, :customer_id, :currency, :time_zone, :policy_code, :customer_class, :now)
     """
 )
 _USAGE_POINT = text(
@@ -104,6 +105,7 @@ async def insert_account(
     currency: str,
     time_zone: str,
     policy_code: str,
+    customer_class: str,
     now: datetime,
 ) -> None:
     await conn.execute(
@@ -114,6 +116,7 @@ async def insert_account(
             "currency": currency,
             "time_zone": time_zone,
             "policy_code": policy_code,
+            "customer_class": customer_class,
             "now": now,
         },
     )
