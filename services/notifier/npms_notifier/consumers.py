@@ -20,6 +20,7 @@ from npms_shared.contracts.ledger import (
     CreditRestored,
     EmergencyCreditAccepted,
     EmergencyCreditOffered,
+    ProtectionExpired,
     ThresholdCrossed,
 )
 from npms_shared.messaging.subscriptions import EventSubscription, Meta, Subscription
@@ -69,6 +70,13 @@ def _credit_restored(event: CreditRestored) -> Notice:
     return notices.credit_restored(balance=Money(event.balance_micro, event.currency))
 
 
+def _protection_expired(event: ProtectionExpired) -> Notice:
+    return notices.protection_expired(
+        balance=Money(event.balance_micro, event.currency),
+        to_clear=Money(event.amount_to_clear_micro, event.currency),
+    )
+
+
 NOTICE_OF: Mapping[type[Event], Callable[[Any], Notice]] = {
     ThresholdCrossed: _threshold_crossed,
     CreditPosted: _credit_posted,
@@ -76,6 +84,7 @@ NOTICE_OF: Mapping[type[Event], Callable[[Any], Notice]] = {
     EmergencyCreditAccepted: _emergency_credit_accepted,
     CreditExhausted: _credit_exhausted,
     CreditRestored: _credit_restored,
+    ProtectionExpired: _protection_expired,
 }
 
 

@@ -157,8 +157,38 @@ class CreditRestored(LedgerEvent):
     restored_at: AwareDatetime
 
 
+class ProtectionExpired(LedgerEvent):
+    """This customer's protection from being cut has ended; the amount would clear what is owed."""
+
+    name: ClassVar[str] = "protection_expired.v1"
+
+    account_id: int
+    balance_micro: int
+    amount_to_clear_micro: int
+    currency: str
+    expired_at: AwareDatetime
+
+
+class MassCutHeld(LedgerEvent):
+    """More supplies than the guardrail lets pass would be cut: a person must approve or reject.
+
+    Told when the list is opened; `policy_code` is None where all accounts together were too many.
+    """
+
+    name: ClassVar[str] = "mass_cut_held.v1"
+
+    mass_cut_id: UUID
+    policy_code: str | None
+    accounts: int = Field(description="held so far; more may join")
+    ground: str = Field(description="which limit was exceeded, in words")
+    opened_at: AwareDatetime
+
+
 class SupplyDesired(LedgerEvent):
-    """This supply should be so, as of this revision; a higher revision supersedes."""
+    """This supply should be so, as of this revision; a higher revision supersedes.
+
+    `limit_w` is the most power it may draw while it is on; None is no limit.
+    """
 
     name: ClassVar[str] = "supply_desired.v1"
 
@@ -168,6 +198,7 @@ class SupplyDesired(LedgerEvent):
     revision: int
     reason: str
     decided_at: AwareDatetime
+    limit_w: int | None = None
 
 
 EVENTS = (
@@ -181,5 +212,7 @@ EVENTS = (
     EmergencyCreditAccepted,
     CreditExhausted,
     CreditRestored,
+    ProtectionExpired,
+    MassCutHeld,
     SupplyDesired,
 )

@@ -38,10 +38,14 @@ class ProfilePublished(MeterGatewayEvent):
     vendor: str
     model: str
     has_relay: bool
+    can_limit: bool = False
 
 
 class SupplyReported(MeterGatewayEvent):
-    """What the relay was seen to be; `verified` only from a read-back, never from a write."""
+    """What the relay was seen to be; `verified` only from a read-back, never from a write.
+
+    `limit_w` is the load limit that was read back; None where there is none.
+    """
 
     name: ClassVar[str] = "supply_reported.v1"
 
@@ -52,6 +56,7 @@ class SupplyReported(MeterGatewayEvent):
     verified: bool
     observed_at: AwareDatetime
     detail: str = ""
+    limit_w: int | None = None
 
 
 class MeterEventRaised(MeterGatewayEvent):

@@ -14,6 +14,7 @@ from npms_shared.contracts.ledger import (
     EmergencyCreditOffered,
     InstallationClosed,
     InstallationOpened,
+    ProtectionExpired,
     SupplyDesired,
     ThresholdCrossed,
 )
@@ -40,6 +41,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
         EmergencyCreditAccepted,
         CreditExhausted,
         CreditRestored,
+        ProtectionExpired,
     ),
 }
 """Queue of a subscriber → the single events it hears, in the order they were said."""

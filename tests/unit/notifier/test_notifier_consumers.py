@@ -16,6 +16,7 @@ from npms_shared.contracts.ledger import (
     CreditRestored,
     EmergencyCreditAccepted,
     EmergencyCreditOffered,
+    ProtectionExpired,
     ThresholdCrossed,
 )
 from npms_shared.ids import new_id
@@ -45,6 +46,13 @@ EVENTS: list[Event] = [
         amount_to_clear_micro=50_000_001, exhausted_at=AT,
     ),
     CreditRestored(account_id=1, balance_micro=20_000_000, currency="KES", restored_at=AT),
+    ProtectionExpired(
+        account_id=1,
+        balance_micro=-3_000_000,
+        amount_to_clear_micro=3_000_001,
+        currency="KES",
+        expired_at=AT,
+    ),
 ]  # fmt: skip
 
 

@@ -78,5 +78,13 @@ def credit_restored(*, balance: Money) -> Notice:
     return Notice("credit_restored", {"balance": balance})
 
 
+def protection_expired(*, balance: Money, to_clear: Money) -> Notice:
+    """Supply is no longer kept on for protection; `to_clear` is zero while credit carries it."""
+    return Notice(
+        "protection_expired",
+        {"balance": balance, "to_clear": to_clear, "owes": to_clear.amount_micro > 0},
+    )
+
+
 def ticket_answered(*, subject: str, answer: str) -> Notice:
     return Notice("ticket_answered", {"subject": subject, "answer": answer}, urgent=False)

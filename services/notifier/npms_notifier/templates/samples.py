@@ -41,6 +41,8 @@ SAMPLES: tuple[Notice, ...] = (
         keeps_supply_until=datetime(2026, 11, 25, 5, tzinfo=UTC),
     ),
     notices.credit_restored(balance=_kes("10999.99")),
+    notices.protection_expired(balance=_kes("-1234.5"), to_clear=_kes("11234.51")),
+    notices.protection_expired(balance=_kes("1234.5"), to_clear=_kes("0")),
     notices.ticket_answered(
         subject="Why was I charged twice in October?",
         answer="The second entry is the daily charge; your statement names it on each day.",
