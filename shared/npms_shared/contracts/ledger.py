@@ -82,7 +82,12 @@ class InstallationClosed(LedgerEvent):
 
 
 class CreditPosted(LedgerEvent):
-    """A top-up went through the waterfall; the three parts sum to the amount."""
+    """A top-up went through the waterfall; to debt, emergency credit and balance sum to the amount.
+
+    `to_charges_micro` of the part to the balance was taken from it at once, by the charges that
+    the first top-up of a month pays; `to_accumulated_micro` of it only raised the balance to its
+    floor, paying for what was used below it.
+    """
 
     name: ClassVar[str] = "credit_posted.v1"
 
@@ -98,6 +103,8 @@ class CreditPosted(LedgerEvent):
     debt_micro: int
     emergency_used_micro: int
     posted_at: AwareDatetime
+    to_charges_micro: int = 0
+    to_accumulated_micro: int = 0
 
 
 class ThresholdCrossed(LedgerEvent):
@@ -134,7 +141,11 @@ class EmergencyCreditAccepted(LedgerEvent):
 
 
 class CreditExhausted(LedgerEvent):
-    """Nothing is left to draw on; `keeps_supply_until` is set in friendly hours."""
+    """Nothing is left to draw on; `keeps_supply_until` is set in friendly hours.
+
+    `amount_to_clear_micro` is exact now. While supply is kept, `estimated_amount_micro` is what
+    will clear it at that time if use goes on as `estimate_basis` says.
+    """
 
     name: ClassVar[str] = "credit_exhausted.v1"
 
@@ -146,6 +157,8 @@ class CreditExhausted(LedgerEvent):
     keeps_supply_until: AwareDatetime | None = None
     keeps_supply_reason: str | None = None
     exhausted_at: AwareDatetime
+    estimated_amount_micro: int | None = None
+    estimate_basis: str | None = None
 
 
 class CreditRestored(LedgerEvent):

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from npms_shared.contracts.base import Batch, Event
 
@@ -16,8 +16,24 @@ class TariffEvent(Event):
     publisher: ClassVar[str] = "tariff"
 
 
+class VendCharge(BaseModel):
+    """A fixed charge that the ledger takes from the first top-up of each local month.
+
+    `amount_micro` is for the whole month and contains `tax_micro`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    amount_micro: int
+    tax_micro: int
+
+
 class PlanVersionActivated(TariffEvent):
-    """From `valid_from` on this version rates everyone on the plan."""
+    """From `valid_from` on this version rates everyone on the plan.
+
+    `vend_charges` are not rated: they are collected with a top-up.
+    """
 
     name: ClassVar[str] = "plan_version_activated.v1"
 
@@ -26,6 +42,7 @@ class PlanVersionActivated(TariffEvent):
     plan_version_id: int
     currency: str
     valid_from: AwareDatetime
+    vend_charges: list[VendCharge] = Field(default=[], description="names are unique in a plan")
 
 
 class ChargesBatch(Batch):
