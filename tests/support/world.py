@@ -57,9 +57,13 @@ class World:
             common=self._clock_variable(),
             extra=self._extra(),
         )
-        token = stack.issuer.issue_token("system-test", ["operator", "admin", "service"])
-        self.http = httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=20)
+        self.http = httpx.AsyncClient(headers=self.headers("system-test"), timeout=20)
         self.homes: list[Home] = []
+
+    def headers(self, subject: str) -> dict[str, str]:
+        """Of somebody with every role of the staff."""
+        roles = ["operator", "admin", "service"]
+        return {"Authorization": f"Bearer {self.stack.issuer.issue_token(subject, roles)}"}
 
     def start(self) -> None:
         self.services.migrate(lambda _line: None)
@@ -122,13 +126,20 @@ class World:
     async def open_homes(self, count: int) -> None:
         """Accounts on one plan, with a meter whose readings we send, and some credit."""
         document = json.loads(min(EXAMPLES.glob("*.json")).read_text())
-        await self.call("POST", "tariff", "/v1/plans", json=document)
+        await self._put_in_force(document)
         await self.good("PUT", "ledger", "/v1/credit-policies/system", json=POLICY)
         mark = random.randrange(10**9)
         for number in range(count):
             self.homes.append(await self._open(document["plan_code"], f"SYS-{mark}-{number}"))
         for home in self.homes:
             await self.pay(home, f"open-{mark}-{home.account_id}", "500.00")
+
+    async def _put_in_force(self, plan: dict[str, Any]) -> None:
+        """Drafted by one, activated by another; both may have been done before."""
+        await self.call("POST", "tariff", "/v1/plans", json=plan)
+        place = f"/v1/plans/{plan['plan_code']}/versions/1/activation"
+        answer = await self.call("POST", "tariff", place, headers=self.headers("second-person"))
+        assert answer.status_code in {200, 409}, answer.text
 
     async def _open(self, plan_code: str, serial: str) -> Home:
         body = {

@@ -40,7 +40,8 @@ from npms_shared.messaging.subscriptions import (
 from npms_shared.messaging.topology import CONTRACT_OF
 from npms_tariff.consumers import subscriptions as tariff_hears
 from npms_tariff.documents import PlanDocument
-from npms_tariff.handlers.activate_plan import Draft, add_version, create_plan
+from npms_tariff.handlers.activate_plan import activate_version
+from npms_tariff.handlers.draft_plan import Draft, add_draft, create_plan
 from npms_tariff.storage.plans import Plan
 
 PARTITIONS = 16
@@ -167,7 +168,9 @@ class World:
         later = Draft(OPENED_AT + timedelta(days=2, minutes=7), prices("29.5"))
         async with self.databases["tariff"].database.transaction() as conn:
             await create_plan(conn, plan, Draft(self.clock.now(), prices("24.777777")), by="test")
-            await add_version(conn, PLAN, later, at=self.clock.now(), by="test")
+            await add_draft(conn, PLAN, later, at=self.clock.now(), by="test")
+            for version in (1, 2):
+                await activate_version(conn, PLAN, version, at=self.clock.now(), by="another")
         await self.settle()
 
     async def announce_profiles(self) -> None:

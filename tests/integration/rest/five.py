@@ -138,6 +138,9 @@ class Five:
     async def prepare(self) -> None:
         """A plan, a profile, a policy, and an account of each of two customers."""
         await self.good("tariff", "POST", "/v1/plans", PLAN)
+        second = self.issuer.headers("operator", subject="second-person")
+        activation = "/v1/plans/household/versions/1/activation"
+        assert (await self.call("tariff", "POST", activation, headers=second)).is_success
         await self.hear(
             PlanVersionActivated(
                 plan_code="household",
@@ -185,6 +188,7 @@ def account_request() -> dict[str, Any]:
 def bodies() -> dict[str, Any]:
     """A good body of every operation that takes one; a new one takes its place here."""
     number = next(NUMBERS)
+    version = {"valid_from": PLAN["valid_from"], "document": PLAN["document"]}
     reading = {
         "installation_id": 1,
         "taken_at": wall_now().isoformat(),
@@ -195,7 +199,8 @@ def bodies() -> dict[str, Any]:
         "protect_account": {"protected": False},
         "put_credit_policy": POLICY,
         "create_plan": {**PLAN, "plan_code": f"plan-{number}"},
-        "add_plan_version": {"valid_from": PLAN["valid_from"], "document": PLAN["document"]},
+        "add_plan_version": version,
+        "replace_plan_draft": version,
         "record_readings": {"readings": [reading]},
         "order_top_up": {"amount": MONEY, "provider": "paysim"},
         "redeem_voucher": {"pin": "1234 5678 9012 3456 78"},

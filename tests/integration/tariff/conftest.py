@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
-from tests.integration.tariff.support import Bench, example, service
+from tests.integration.tariff.support import Bench, example, put_in_force, service
 from tests.support.databases import TestDatabase
 from tests.support.tokens import TestIssuer
 
@@ -23,18 +23,25 @@ async def bench(tariff_database: TestDatabase) -> Bench:
 async def client(
     tariff_database: TestDatabase, issuer: TestIssuer, bench: Bench
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """As an operator."""
+    """As an operator, Amina."""
     built = service(tariff_database.url, issuer.jwks_path, bench.clock)
     transport = httpx.ASGITransport(app=built.app)
     async with httpx.AsyncClient(
-        transport=transport, base_url="http://tariff", headers=issuer.headers("operator")
+        transport=transport,
+        base_url="http://tariff",
+        headers=issuer.headers("operator", subject="amina"),
     ) as client:
         yield client
     await built.database.close()
 
 
 @pytest.fixture
-async def plans(client: httpx.AsyncClient) -> None:
+async def second(issuer: TestIssuer) -> dict[str, str]:
+    """Headers of another operator than the client's."""
+    return issuer.headers("operator", subject="baraka")
+
+
+@pytest.fixture
+async def plans(client: httpx.AsyncClient, second: dict[str, str]) -> None:
     for name in ("flat", "time-of-use", "inclining-blocks"):
-        answer = await client.post("/v1/plans", json=example(name))
-        assert answer.status_code == 201, answer.text
+        await put_in_force(client, second, example(name))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 from sqlalchemy import text
 
 from npms_shared.clock import ManualClock
@@ -28,6 +29,24 @@ PARTITION = 3
 
 def example(name: str) -> dict[str, Any]:
     return dict(json.loads((EXAMPLES / f"{name}.json").read_text()))
+
+
+async def put_in_force(
+    client: httpx.AsyncClient, second: dict[str, str], plan: dict[str, Any]
+) -> dict[str, Any]:
+    """A plan, or with `plan_code` and without a name a version of one, drafted by the client and
+    activated by the second person."""
+    code = plan["plan_code"]
+    if "name" in plan:
+        answer = await client.post("/v1/plans", json=plan)
+    else:
+        body = {key: plan[key] for key in ("valid_from", "document")}
+        answer = await client.post(f"/v1/plans/{code}/versions", json=body)
+    assert answer.status_code == 201, answer.text
+    place = f"/v1/plans/{code}/versions/{answer.json()['version']}/activation"
+    answer = await client.post(place, headers=second)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
 
 
 def opened(installation_id: int = 1, **changes: Any) -> InstallationOpened:

@@ -11,6 +11,7 @@ from tests.integration.tariff.support import (
     Bench,
     meta,
     opened,
+    put_in_force,
     readings,
 )
 
@@ -169,15 +170,15 @@ async def test_what_was_not_committed_is_rated_again(bench):
     assert (await bench.one(STATE, id=1))[2:5] == (2000, 62_640_000, 2)
 
 
-async def test_a_new_version_is_learnt_without_a_restart(bench, client):
+async def test_a_new_version_is_learnt_without_a_restart(bench, client, second):
     await bench.hear(opened(1))
     await bench.read(readings((1, 60, 2000)))
     change = {
+        "plan_code": "household-flat",
         "valid_from": (OPENED_AT + timedelta(seconds=90)).isoformat(),
         "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
     }
-    answer = await client.post("/v1/plans/household-flat/versions", json=change)
-    version_id = answer.json()["plan_version_id"]
+    version_id = (await put_in_force(client, second, change))["plan_version_id"]
     await bench.read(readings((1, 120, 3000)))
     last = (await bench.charges())[-1]
     assert last.energy_wh == [500, 500]
@@ -186,20 +187,21 @@ async def test_a_new_version_is_learnt_without_a_restart(bench, client):
     await assert_rules_hold(bench)
 
 
-async def test_a_version_dated_back_counts_from_the_next_reading(bench, client):
+async def test_a_version_dated_back_counts_from_the_next_reading(bench, client, second):
     await bench.hear(opened(1))
     await bench.read(readings((1, 60, 2000)))
     change = {
+        "plan_code": "household-flat",
         "valid_from": OPENED_AT.isoformat(),
         "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
     }
-    await client.post("/v1/plans/household-flat/versions", json=change)
+    await put_in_force(client, second, change)
     await bench.read(readings((1, 120, 3000)))
     assert (await bench.charges())[-1].amount_micro == [1_000_000]
     await assert_rules_hold(bench)
 
 
-async def test_without_a_version_in_force_readings_wait_and_are_caught_up(bench, client):
+async def test_without_a_version_in_force_readings_wait_and_are_caught_up(bench, client, second):
     later = {
         "plan_code": "later",
         "name": "Later",
@@ -207,12 +209,13 @@ async def test_without_a_version_in_force_readings_wait_and_are_caught_up(bench,
         "valid_from": (OPENED_AT + timedelta(days=1)).isoformat(),
         "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
     }
-    assert (await client.post("/v1/plans", json=later)).status_code == 201
+    await put_in_force(client, second, later)
     await bench.hear(opened(1, plan_code="later"))
     await bench.read(readings((1, 60, 2000)))
     assert await bench.rows("SELECT reason FROM parked_reading") == [("no_plan",)]
-    earlier = {"valid_from": OPENED_AT.isoformat(), "document": later["document"]}
-    await client.post("/v1/plans/later/versions", json=earlier)
+    earlier = {**later, "valid_from": OPENED_AT.isoformat()}
+    del earlier["name"]
+    await put_in_force(client, second, earlier)
     await bench.read(readings((1, 120, 3000)))
     assert (await bench.one(STATE, id=1))[2:6] == (2000, 2_000_000, 1, 1)
     await assert_rules_hold(bench)

@@ -8,21 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from tests.integration.tariff.support import OPENED_AT, example, opened, readings
 
-from npms_shared.contracts.tariff import PlanVersionActivated
-
 NAIROBI = ZoneInfo("Africa/Nairobi")
-
-
-async def test_a_plan_is_created_activated_and_told(client, bench):
-    answer = await client.post("/v1/plans", json=example("flat"))
-    assert answer.status_code == 201
-    made = answer.json()
-    assert (made["plan_code"], made["version"]) == ("household-flat", 1)
-    ((body,),) = await bench.rows("SELECT body FROM outbox")
-    told = PlanVersionActivated.model_validate_json(body)
-    assert (told.plan_version_id, told.currency) == (made["plan_version_id"], "KES")
-    again = await client.post("/v1/plans", json=example("flat"))
-    assert (again.status_code, again.json()["code"]) == (409, "plan_exists")
 
 
 @pytest.mark.usefixtures("plans")
@@ -37,7 +23,10 @@ async def test_plans_and_versions_are_listed_page_by_page(client):
     more = {key: example("flat")[key] for key in ("valid_from", "document")}
     assert (await client.post("/v1/plans/household-tou/versions", json=more)).status_code == 201
     listed = (await client.get("/v1/plans/household-tou/versions")).json()["items"]
-    assert [version["version"] for version in listed] == [1, 2]
+    assert [(one["version"], one["state"]) for one in listed] == [(1, "activated"), (2, "draft")]
+    path = "/v1/plans/household-tou/versions"
+    (only,) = (await client.get(path, params={"limit": 1})).json()["items"]
+    assert only == listed[0]
     shown = (await client.get("/v1/plans/household-tou/versions/1")).json()
     assert shown["document"] == {**example("time-of-use")["document"]} | {
         "energy": {

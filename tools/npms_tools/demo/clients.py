@@ -25,6 +25,8 @@ class Clients:
         self._scene = scene
         self.token = scene.stack.issuer.issue_token("demo-operator", ["operator", "admin"])
         urls = {process.service: process.url for process in scene.services}
+        second = scene.stack.issuer.issue_token("demo-second-operator", ["operator"])
+        self._second = {"Authorization": f"Bearer {second}"}
         self._clients = {
             name: httpx.Client(
                 base_url=url, headers={"Authorization": f"Bearer {self.token}"}, timeout=20
@@ -42,6 +44,10 @@ class Clients:
         """The answer, whatever it is."""
         headers = {"Idempotency-Key": key} if key else {}
         return self._clients[service].request(method, path, headers=headers, **words)
+
+    def as_second(self, method: str, service: str, path: str) -> httpx.Response:
+        """The answer to another person, where one alone may not."""
+        return self._clients[service].request(method, path, headers=self._second)
 
     def get(self, service: str, path: str, **query: Any) -> Any:
         return self._good("GET", service, path, params=query)

@@ -29,9 +29,13 @@ def plan_of(number: int) -> str:
 
 
 def ensure_plan(api: Clients, code: str, document: dict[str, Any]) -> None:
+    """Drafted by one person and put in force by another, unless both were done before."""
     answer = api.call("POST", "tariff", "/v1/plans", json=document)
     if answer.is_error and answer.status_code != 409:
         raise StackError(f"plan {code} was refused: {answer.text}")
+    answer = api.as_second("POST", "tariff", f"/v1/plans/{code}/versions/1/activation")
+    if answer.is_error and answer.status_code != 409:
+        raise StackError(f"plan {code} was not activated: {answer.text}")
 
 
 def put_policies(api: Clients, local_now: datetime) -> None:

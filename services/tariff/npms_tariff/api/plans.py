@@ -1,4 +1,4 @@
-"""Plans: created and added to, never changed."""
+"""Plans: drafted by one person, put in force by another, never changed."""
 
 from typing import Annotated
 
@@ -20,7 +20,13 @@ from npms_tariff.api.schemas import (
 )
 from npms_tariff.domain.records import Plan
 from npms_tariff.handlers import show_plans
-from npms_tariff.handlers.activate_plan import add_version, create_plan
+from npms_tariff.handlers.activate_plan import activate_version
+from npms_tariff.handlers.draft_plan import (
+    add_draft,
+    create_plan,
+    replace_draft,
+    withdraw_draft,
+)
 
 PlanCode = Annotated[str, Path(pattern=PLAN_CODE)]
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -28,22 +34,23 @@ VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 def plans_router(database: Database, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["plans"])
-    _add_writing(router, database, clock)
+    _add_drafting(router, database, clock)
+    _add_deciding(router, database, clock)
     _add_reading(router, database)
     _add_parked(router, database)
     return router
 
 
-def _add_writing(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_drafting(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(
         "/plans", operation_id="create_plan", status_code=201, responses=problem_responses(409)
     )
     async def post_plan(body: PlanIn, caller: Operator) -> VersionOut:
-        """A plan with version 1, activated at once. 422 names every place that is wrong."""
+        """A plan with a draft of version 1. 422 names every place that is wrong."""
         plan = Plan(body.plan_code, body.name, body.commodity, body.currency, clock.now())
         async with database.transaction() as conn:
-            version = await create_plan(conn, plan, body.draft(), by=caller.subject)
-        return VersionOut.of(version)
+            draft = await create_plan(conn, plan, body.draft(), by=caller.subject)
+        return VersionOut.of(draft)
 
     @router.post(
         "/plans/{plan_code}/versions",
@@ -52,12 +59,56 @@ def _add_writing(router: APIRouter, database: Database, clock: Clock) -> None:
         responses=problem_responses(404),
     )
     async def post_version(plan_code: PlanCode, body: VersionIn, caller: Operator) -> VersionOut:
-        """The next version, activated at once; in force from `valid_from`, never backwards."""
+        """A draft of the next version; once activated in force from `valid_from`."""
         async with database.transaction() as conn:
-            version = await add_version(
+            draft = await add_draft(
                 conn, plan_code, body.draft(), at=clock.now(), by=caller.subject
             )
-        return VersionOut.of(version)
+        return VersionOut.of(draft)
+
+    @router.put(
+        "/plans/{plan_code}/versions/{version}",
+        operation_id="replace_plan_draft",
+        responses=problem_responses(404, 409),
+    )
+    async def put_version(
+        plan_code: PlanCode, version: VersionNumber, body: VersionIn, caller: Operator
+    ) -> VersionOut:
+        """The whole draft anew; the caller is its author from then on."""
+        async with database.transaction() as conn:
+            draft = await replace_draft(
+                conn, plan_code, version, body.draft(), at=clock.now(), by=caller.subject
+            )
+        return VersionOut.of(draft)
+
+
+def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.delete(
+        "/plans/{plan_code}/versions/{version}",
+        operation_id="withdraw_plan_draft",
+        status_code=204,
+        responses=problem_responses(404, 409),
+    )
+    async def delete_version(plan_code: PlanCode, version: VersionNumber, caller: Operator) -> None:
+        """Withdraw a draft; an activated version stays. The number is not given again."""
+        async with database.transaction() as conn:
+            await withdraw_draft(conn, plan_code, version, at=clock.now(), by=caller.subject)
+
+    @router.post(
+        "/plans/{plan_code}/versions/{version}/activation",
+        operation_id="activate_plan_version",
+        responses=problem_responses(404, 409),
+    )
+    async def post_activation(
+        plan_code: PlanCode, version: VersionNumber, caller: Operator
+    ) -> VersionOut:
+        """Put a draft in force, by another person than wrote it; never backwards: it rates from
+        `valid_from`, and no reading that was rated before."""
+        async with database.transaction() as conn:
+            activated = await activate_version(
+                conn, plan_code, version, at=clock.now(), by=caller.subject
+            )
+        return VersionOut.of(activated)
 
 
 def _add_reading(router: APIRouter, database: Database) -> None:
@@ -84,7 +135,7 @@ def _add_reading(router: APIRouter, database: Database) -> None:
     async def get_versions(
         plan_code: PlanCode, _: Operator, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[VersionOut]:
-        """All versions of a plan, by number."""
+        """All versions of a plan and its drafts, by number."""
         after = number_in(cursor) or 0
         async with database.connect() as conn:
             rows = await show_plans.list_versions(conn, plan_code, after=after, limit=limit + 1)
@@ -97,7 +148,7 @@ def _add_reading(router: APIRouter, database: Database) -> None:
         responses=problem_responses(404),
     )
     async def get_version(plan_code: PlanCode, version: VersionNumber, _: Operator) -> VersionOut:
-        """A version with its whole document."""
+        """A version or draft with its whole document."""
         async with database.connect() as conn:
             return VersionOut.of(await show_plans.show_version(conn, plan_code, version))
 

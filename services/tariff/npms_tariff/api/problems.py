@@ -3,7 +3,13 @@
 from npms_shared.web.app import ErrorMap
 from npms_shared.web.problems import FieldError, Problem, not_found
 from npms_tariff.domain.plan import InvalidPlan
-from npms_tariff.handlers.activate_plan import PlanExists, UnknownPlan
+from npms_tariff.handlers.errors import (
+    AlreadyActivated,
+    DraftWithdrawn,
+    PlanExists,
+    SamePerson,
+    UnknownPlan,
+)
 from npms_tariff.handlers.report_usage import RangeRefused, UnknownAccount
 
 
@@ -21,6 +27,15 @@ ERRORS: ErrorMap = {
         409, "plan_exists", f"{fault.plan_code!r} is there already; add a version to it."
     ),
     UnknownPlan: lambda _: not_found("plan or version"),
+    AlreadyActivated: lambda _: Problem(
+        409, "already_activated", "An activated version never changes; draft the next one."
+    ),
+    DraftWithdrawn: lambda _: Problem(
+        409, "draft_withdrawn", "The draft was withdrawn; draft the next version."
+    ),
+    SamePerson: lambda fault: Problem(
+        409, "same_person", f"{fault.subject!r} wrote the draft; somebody else activates it."
+    ),
     UnknownAccount: lambda _: not_found("account"),
     RangeRefused: lambda fault: Problem(422, fault.code, fault.detail),
 }

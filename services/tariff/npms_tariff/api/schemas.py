@@ -1,14 +1,15 @@
 """Requests and answers of the REST interface."""
 
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from npms_shared.web.schemas import Currency, Energy, Instant, Line, Money, Schema
 from npms_tariff.documents import PlanDocument
-from npms_tariff.domain.records import ParkedReading, Plan, PlanVersion, Resolution
-from npms_tariff.handlers.activate_plan import Draft
+from npms_tariff.domain.records import ParkedReading, Plan, PlanDraft, PlanVersion, Resolution
+from npms_tariff.handlers.draft_plan import Draft
 from npms_tariff.handlers.report_usage import UsageItem, UsageReport
 
 PLAN_CODE = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
@@ -32,7 +33,7 @@ PLAN_EXAMPLE: JsonDict = {
 
 
 class VersionIn(Schema):
-    """A new version of a plan, activated at once."""
+    """What a version of a plan is to be."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [VERSION_EXAMPLE]})
 
@@ -44,7 +45,7 @@ class VersionIn(Schema):
 
 
 class PlanIn(VersionIn):
-    """A plan with its first version, activated at once."""
+    """A plan with a draft of its first version."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PLAN_EXAMPLE]})
 
@@ -73,27 +74,46 @@ class PlanOut(BaseModel):
 
 
 class VersionOut(BaseModel):
-    """A version as it was activated; it never changes."""
+    """A version as it was activated, which never changes, or a draft of one."""
 
     plan_code: str
     version: int = Field(examples=[1])
-    plan_version_id: int = Field(description="as charges name it")
+    state: Literal["draft", "withdrawn", "activated"]
+    plan_version_id: int | None = Field(description="as charges name it; null before activation")
     valid_from: datetime
-    activated_at: datetime
+    created_at: datetime | None
+    created_by: str | None = Field(description="who wrote it", examples=["amina"])
+    activated_at: datetime | None = None
+    activated_by: str | None = Field(None, description="somebody else", examples=["baraka"])
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
     checksum: str = Field(description="SHA-256 of the document's canonical JSON")
     document: PlanDocument
 
     @classmethod
-    def of(cls, version: PlanVersion) -> "VersionOut":
+    def of(cls, shown: PlanVersion | PlanDraft) -> "VersionOut":
+        if isinstance(shown, PlanVersion):
+            return cls(
+                state="activated",
+                plan_version_id=shown.plan_version_id,
+                activated_at=shown.activated_at,
+                activated_by=shown.activated_by,
+                **_drafted(shown),
+            )
         return cls(
-            plan_code=version.plan_code,
-            version=version.version,
-            plan_version_id=version.plan_version_id,
-            valid_from=version.valid_from,
-            activated_at=version.activated_at,
-            checksum=version.checksum,
-            document=PlanDocument.model_validate(version.document),
+            state="draft" if shown.withdrawn_at is None else "withdrawn",
+            plan_version_id=None,
+            withdrawn_at=shown.withdrawn_at,
+            withdrawn_by=shown.withdrawn_by,
+            **_drafted(shown),
         )
+
+
+def _drafted(shown: PlanVersion | PlanDraft) -> dict[str, Any]:
+    """What a draft says, and a version after it."""
+    names = ("plan_code", "version", "valid_from", "created_at", "created_by", "checksum")
+    said: dict[str, Any] = {name: getattr(shown, name) for name in names}
+    return {**said, "document": PlanDocument.model_validate(shown.document)}
 
 
 class UsageItemOut(BaseModel):

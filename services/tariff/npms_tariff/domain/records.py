@@ -18,7 +18,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class PlanVersion:
-    """In force from `valid_from` until another version of the plan takes over."""
+    """In force from `valid_from` until another version of the plan takes over.
+
+    Versions of before there were drafts have nobody who wrote them.
+    """
 
     plan_version_id: int
     plan_code: str
@@ -26,7 +29,25 @@ class PlanVersion:
     valid_from: datetime
     document: dict[str, Any]
     checksum: str
+    created_at: datetime | None
+    created_by: str | None
     activated_at: datetime
+    activated_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDraft:
+    """A version to be: it rates nothing until somebody else than its author activates it."""
+
+    plan_code: str
+    version: int
+    valid_from: datetime
+    document: dict[str, Any]
+    checksum: str
+    created_at: datetime
+    created_by: str
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

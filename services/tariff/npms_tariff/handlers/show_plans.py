@@ -2,9 +2,9 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_tariff.domain.records import ParkedReading, Plan, PlanVersion
-from npms_tariff.handlers.activate_plan import UnknownPlan
-from npms_tariff.storage import parked_readings, plans
+from npms_tariff.domain.records import ParkedReading, Plan, PlanDraft, PlanVersion
+from npms_tariff.handlers.errors import UnknownPlan
+from npms_tariff.storage import drafts, parked_readings, plans
 
 
 async def list_plans(conn: AsyncConnection, *, after: str, limit: int) -> list[Plan]:
@@ -21,18 +21,28 @@ async def show_plan(conn: AsyncConnection, plan_code: str) -> Plan:
 
 async def list_versions(
     conn: AsyncConnection, plan_code: str, *, after: int, limit: int
-) -> list[PlanVersion]:
-    """Raises UnknownPlan."""
+) -> list[PlanVersion | PlanDraft]:
+    """Versions and drafts by number. Raises UnknownPlan."""
     await show_plan(conn, plan_code)
-    return await plans.versions_of(conn, plan_code, after=after, limit=limit)
+    found: dict[int, PlanVersion | PlanDraft] = {}
+    for draft in await drafts.drafts_of(conn, plan_code, after=after, limit=limit):
+        found[draft.version] = draft
+    for activated in await plans.versions_of(conn, plan_code, after=after, limit=limit):
+        found[activated.version] = activated
+    return [found[version] for version in sorted(found)[:limit]]
 
 
-async def show_version(conn: AsyncConnection, plan_code: str, version: int) -> PlanVersion:
+async def show_version(
+    conn: AsyncConnection, plan_code: str, version: int
+) -> PlanVersion | PlanDraft:
     """Raises UnknownPlan."""
-    found = await plans.find_version(conn, plan_code, version)
-    if found is None:
+    draft = await drafts.find_draft(conn, plan_code, version)
+    if draft is not None:
+        return draft
+    activated = await plans.find_version(conn, plan_code, version)
+    if activated is None:
         raise UnknownPlan(plan_code)
-    return found
+    return activated
 
 
 async def list_parked_readings(

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_tariff.domain.records import Plan, PlanVersion
+from npms_tariff.domain.records import Plan, PlanDraft, PlanVersion
 
 _PLAN = "SELECT plan_code, name, commodity, currency, created_at FROM plan"
 _VERSION = """
-    SELECT plan_version_id, plan_code, version, valid_from, document, checksum, activated_at
+    SELECT plan_version_id, plan_code, version, valid_from, document, checksum,
+           created_at, created_by, activated_at, activated_by
     FROM plan_version
 """
 
@@ -37,41 +38,30 @@ async def add_plan(conn: AsyncConnection, plan: Plan, *, by: str) -> bool:
     return done.rowcount == 1
 
 
-async def add_version(
-    conn: AsyncConnection,
-    plan_code: str,
-    *,
-    valid_from: datetime,
-    document: dict[str, Any],
-    checksum: str,
-    at: datetime,
-    by: str,
-) -> PlanVersion:
-    """The next version of a plan; two at a time wait for each other."""
+async def lock_plan(conn: AsyncConnection, plan_code: str) -> None:
+    """Until the transaction ends nobody else drafts or activates a version of the plan."""
     await conn.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended('plan:' || :code, 0))"),
         {"code": plan_code},
     )
+
+
+async def add_version(
+    conn: AsyncConnection, draft: PlanDraft, *, at: datetime, by: str
+) -> PlanVersion:
+    """The draft, activated."""
     row = await conn.execute(
         text(
             """
             INSERT INTO plan_version (plan_code, version, valid_from, document, checksum,
-                                      activated_at, activated_by)
-            SELECT :plan_code, coalesce(max(version), 0) + 1, :valid_from,
-                   CAST(:document AS jsonb), :checksum, :at, :by
-            FROM plan_version WHERE plan_code = :plan_code
+                                      created_at, created_by, activated_at, activated_by)
+            VALUES (:plan_code, :version, :valid_from, CAST(:document AS jsonb), :checksum,
+                    :created_at, :created_by, :at, :by)
             RETURNING plan_version_id, plan_code, version, valid_from, document, checksum,
-                      activated_at
+                      created_at, created_by, activated_at, activated_by
             """
         ),
-        {
-            "plan_code": plan_code,
-            "valid_from": valid_from,
-            "document": json.dumps(document),
-            "checksum": checksum,
-            "at": at,
-            "by": by,
-        },
+        {**asdict(draft), "document": json.dumps(draft.document), "at": at, "by": by},
     )
     return _version(row.one())
 
@@ -113,7 +103,7 @@ async def versions_of(
 
 
 async def count_versions(conn: AsyncConnection) -> int:
-    """How many there are; a higher count is a change, since versions are only added."""
+    """How many are activated; a higher count is a change, since versions are only added."""
     count: int = (await conn.execute(text("SELECT count(*) FROM plan_version"))).scalar_one()
     return count
 

@@ -1,0 +1,31 @@
+"""Why something asked of plans is refused."""
+
+
+class PlanExists(Exception):
+    def __init__(self, plan_code: str) -> None:
+        super().__init__(plan_code)
+        self.plan_code = plan_code
+
+
+class UnknownPlan(Exception):
+    """There is no such plan, or it has no version or draft of that number."""
+
+    def __init__(self, plan_code: str) -> None:
+        super().__init__(plan_code)
+        self.plan_code = plan_code
+
+
+class AlreadyActivated(Exception):
+    """A version in force is never changed."""
+
+
+class DraftWithdrawn(Exception):
+    pass
+
+
+class SamePerson(Exception):
+    """Who wrote a draft may not activate it."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject)
+        self.subject = subject
