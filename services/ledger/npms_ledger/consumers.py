@@ -2,12 +2,12 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.handlers import note, payments
+from npms_ledger.handlers import adjustments, note, payments
 from npms_ledger.handlers.post_charges import PostCharges
 from npms_shared.clock import Clock
 from npms_shared.contracts.meter_gateway import ProfilePublished, SupplyReported
 from npms_shared.contracts.payments import PaymentReversed, PaymentSettled
-from npms_shared.contracts.tariff import ChargesBatch, PlanVersionActivated
+from npms_shared.contracts.tariff import AdjustmentCharged, ChargesBatch, PlanVersionActivated
 from npms_shared.messaging.subscriptions import (
     EventSubscription,
     Meta,
@@ -27,9 +27,13 @@ def subscriptions(clock: Clock) -> list[Subscription]:
         else:
             await payments.reverse_payment(conn, event, clock.now())
 
+    async def on_adjustment(conn: AsyncConnection, event: AdjustmentCharged, _meta: Meta) -> None:
+        await adjustments.post_adjustment(conn, event, clock.now())
+
     return [
         PartitionSubscription(ChargesBatch, PostCharges(clock)),
         EventSubscription("ledger.payments", (PaymentSettled, PaymentReversed), on_payment),
+        EventSubscription("ledger.adjustments", (AdjustmentCharged,), on_adjustment),
         EventSubscription("ledger.supply", (SupplyReported,), _on_supply),
         EventSubscription(
             "ledger.catalogue", (PlanVersionActivated, ProfilePublished), _on_catalogue

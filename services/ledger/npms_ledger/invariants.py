@@ -155,6 +155,16 @@ AUDIT = (
                OR coalesce(sum(t.amount_micro), 0) <> p.amount_micro""",
     ),
     Rule(
+        "adjustments_explain_themselves",
+        "each correction, provisional charge and settlement has its lines, and is their sum",
+        """SELECT p.account_id, p.seq, p.kind, p.amount_micro FROM posting p
+           LEFT JOIN adjustment d USING (account_id, seq)
+           WHERE p.kind IN ('correction', 'provisional', 'settlement')
+             AND -p.amount_micro IS DISTINCT FROM (
+                 SELECT coalesce(sum(CAST(line ->> 4 AS bigint)), 0)
+                 FROM jsonb_array_elements(CAST(d.lines AS jsonb)) AS line)""",
+    ),
+    Rule(
         "charge_lines_sum",
         "the lines of a charge sum to its amount",
         """SELECT account_id, seq, amount_micro FROM posting WHERE kind = 'charge'

@@ -1,6 +1,7 @@
 """Events of the ledger in, accounts learnt and notices queued."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +24,7 @@ from npms_shared.contracts.ledger import (
     ProtectionExpired,
     ThresholdCrossed,
 )
+from npms_shared.contracts.tariff import AdjustmentCharged
 from npms_shared.messaging.subscriptions import EventSubscription, Meta, Subscription
 
 QUEUE = "notifier.events"
@@ -77,7 +79,19 @@ def _protection_expired(event: ProtectionExpired) -> Notice:
     )
 
 
-NOTICE_OF: Mapping[type[Event], Callable[[Any], Notice]] = {
+def _adjustment_charged(event: AdjustmentCharged) -> Notice | None:
+    """A correction is told; estimates and their settlement are seen on the statement."""
+    if event.kind != "correction" or not event.amount_micro:
+        return None
+    return notices.charge_corrected(
+        amount=Money(event.amount_micro, event.currency),
+        begins=datetime.fromtimestamp(event.from_s, UTC),
+        ends=datetime.fromtimestamp(event.to_s, UTC),
+        reason=event.reason,
+    )
+
+
+NOTICE_OF: Mapping[type[Event], Callable[[Any], Notice | None]] = {
     ThresholdCrossed: _threshold_crossed,
     CreditPosted: _credit_posted,
     EmergencyCreditOffered: _emergency_credit_offered,
@@ -85,6 +99,7 @@ NOTICE_OF: Mapping[type[Event], Callable[[Any], Notice]] = {
     CreditExhausted: _credit_exhausted,
     CreditRestored: _credit_restored,
     ProtectionExpired: _protection_expired,
+    AdjustmentCharged: _adjustment_charged,
 }
 
 
@@ -98,6 +113,8 @@ def subscriptions(herald: Herald) -> list[Subscription]:
             await close_account(conn, event.account_id, at=event.closed_at)
         else:
             notice = NOTICE_OF[type(event)](event)
+            if notice is None:
+                return
             account_id: int = event.account_id  # type: ignore[attr-defined]
             await herald.tell(conn, notice, account_id=account_id, message_id=meta.message_id)
 

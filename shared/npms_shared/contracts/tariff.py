@@ -1,6 +1,7 @@
 """What the tariff service says."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -72,5 +73,37 @@ class ChargesBatch(Batch):
         return len(self.installation_id)
 
 
-EVENTS = (PlanVersionActivated,)
+AdjustmentKind = Literal["correction", "provisional", "settlement"]
+
+
+class AdjustmentCharged(TariffEvent):
+    """Money for [from_s, to_s) besides the ordinary charges, whose registers it leaves alone.
+
+    A *correction* is what something charged before should have cost less what it did cost; a
+    *provisional* charge estimates a day without readings; a *settlement* takes provisional
+    charges back once readings have caught up. `amount_micro` is signed, positive where the
+    customer pays, and contains `tax_micro`, signed alike; it is the sum of the lines.
+    `energy_wh` is zero unless the energy billed is itself corrected. `plan_version_id` is that
+    which the last of the time is rated by; zero where none is.
+    """
+
+    name: ClassVar[str] = "adjustment_charged.v1"
+
+    adjustment_id: UUID
+    kind: AdjustmentKind
+    installation_id: int
+    account_id: int
+    currency: str
+    plan_version_id: int
+    from_s: int
+    to_s: int
+    energy_wh: int
+    amount_micro: int
+    tax_micro: int
+    lines: list[ChargeLine]
+    reason: str
+    told_at: AwareDatetime
+
+
+EVENTS = (PlanVersionActivated, AdjustmentCharged)
 BATCHES = (ChargesBatch,)

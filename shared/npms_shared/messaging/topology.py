@@ -20,12 +20,13 @@ from npms_shared.contracts.ledger import (
 )
 from npms_shared.contracts.meter_gateway import ProfilePublished, ReadingsBatch, SupplyReported
 from npms_shared.contracts.payments import PaymentReversed, PaymentSettled
-from npms_shared.contracts.tariff import ChargesBatch, PlanVersionActivated
+from npms_shared.contracts.tariff import AdjustmentCharged, ChargesBatch, PlanVersionActivated
 
 PUBLISHERS = ("ledger", "tariff", "meter-gateway", "payments", "notifier")
 
 QUEUES: dict[str, tuple[type[Event], ...]] = {
     "ledger.payments": (PaymentSettled, PaymentReversed),
+    "ledger.adjustments": (AdjustmentCharged,),
     "ledger.supply": (SupplyReported,),
     "ledger.catalogue": (PlanVersionActivated, ProfilePublished),
     "tariff.accounts": (InstallationOpened, InstallationClosed),
@@ -42,6 +43,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
         CreditExhausted,
         CreditRestored,
         ProtectionExpired,
+        AdjustmentCharged,
     ),
 }
 """Queue of a subscriber → the single events it hears, in the order they were said."""

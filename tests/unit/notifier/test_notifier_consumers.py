@@ -19,6 +19,7 @@ from npms_shared.contracts.ledger import (
     ProtectionExpired,
     ThresholdCrossed,
 )
+from npms_shared.contracts.tariff import AdjustmentCharged
 from npms_shared.ids import new_id
 from npms_shared.messaging.topology import QUEUES
 
@@ -53,6 +54,12 @@ EVENTS: list[Event] = [
         currency="KES",
         expired_at=AT,
     ),
+    AdjustmentCharged(
+        adjustment_id=new_id(), kind="correction", installation_id=1, account_id=1,
+        currency="KES", plan_version_id=1, from_s=1_790_000_000, to_s=1_790_100_000, energy_wh=0,
+        amount_micro=-5_000_000, tax_micro=0, lines=[("energy", "all", 1, 0, -5_000_000)],
+        reason="the price was wrong", told_at=AT,
+    ),
 ]  # fmt: skip
 
 
@@ -64,6 +71,7 @@ def test_everything_the_queue_brings_is_an_account_or_a_notice() -> None:
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
 def test_every_notice_has_all_its_template_asks_for(event: Event) -> None:
     notice = NOTICE_OF[type(event)](event)
+    assert notice is not None
     reader = Reader(1, "Wanjiku", "sw", zone_of("Africa/Nairobi"))
     for channel in Channel:
         assert RENDERER.render(notice, channel, reader).body
@@ -82,9 +90,28 @@ def test_supply_stays_where_the_ledger_says_so(
         account_id=1, balance_micro=0, emergency_used_micro=0, amount_to_clear_micro=7,
         currency="KES", keeps_supply_until=until, keeps_supply_reason=reason, exhausted_at=AT,
     )  # fmt: skip
-    values = NOTICE_OF[CreditExhausted](event).values
+    notice = NOTICE_OF[CreditExhausted](event)
+    assert notice is not None
+    values = notice.values
     assert values == {
         "to_clear": Money(7, "KES"),
         "keeps_supply": keeps,
         "keeps_supply_until": until,
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount_micro", "told"),
+    [("correction", 7, True), ("correction", -7, True), ("correction", 0, False),
+     ("provisional", 7, False), ("settlement", -7, False)],
+)  # fmt: skip
+def test_people_are_told_of_corrections_that_cost_or_give_something(
+    kind: str, amount_micro: int, *, told: bool
+) -> None:
+    (event,) = [one for one in EVENTS if isinstance(one, AdjustmentCharged)]
+    changed = event.model_copy(update={"kind": kind, "amount_micro": amount_micro})
+    notice = NOTICE_OF[AdjustmentCharged](changed)
+    assert (notice is not None) is told
+    if notice is not None:
+        assert notice.values["amount"] == Money(7, "KES")
+        assert notice.values["given_back"] is (amount_micro < 0)

@@ -37,6 +37,21 @@ class ChargeResponse(BaseModel):
     lines: list[ChargeLineResponse]
 
 
+class AdjustmentResponse(BaseModel):
+    """What a correction, provisional charge or settlement was for; registers are not touched."""
+
+    adjustment_id: UUID
+    installation_id: int
+    begins: datetime = Field(description="of the time it is for")
+    ends: datetime
+    energy: Energy = Field(description="by which the energy billed changes; mostly none")
+    plan_code: str | None
+    plan_version: int | None
+    tax: Money = Field(description="contained in the amount")
+    lines: list[ChargeLineResponse]
+    reason: str
+
+
 class PaymentResponse(BaseModel):
     payment_id: UUID
     source: str | None
@@ -54,6 +69,7 @@ class StatementEntry(BaseModel):
     after: Money
     charge: ChargeResponse | None
     payment: PaymentResponse | None
+    adjustment: AdjustmentResponse | None = None
 
 
 def to_api_entry(row: Row[Any], currency: str) -> StatementEntry:
@@ -66,6 +82,7 @@ def to_api_entry(row: Row[Any], currency: str) -> StatementEntry:
         after=Money.of(row.after_micro, currency),
         charge=_charge(row, currency) if row.kind == "charge" else None,
         payment=_payment(row),
+        adjustment=_adjustment(row, currency) if row.adjustment_id is not None else None,
     )
 
 
@@ -88,6 +105,21 @@ def _charge(row: Row[Any], currency: str) -> ChargeResponse:
         plan_version=row.version,
         tax=Money.of(row.tax_micro, currency),
         lines=[_line(line, currency) for line in orjson.loads(row.lines)],
+    )
+
+
+def _adjustment(row: Row[Any], currency: str) -> AdjustmentResponse:
+    return AdjustmentResponse(
+        adjustment_id=row.adjustment_id,
+        installation_id=row.adjusted_installation_id,
+        begins=row.adjusted_from,
+        ends=row.adjusted_to,
+        energy=Energy.of(row.adjusted_wh),
+        plan_code=row.plan_code,
+        plan_version=row.version,
+        tax=Money.of(row.adjusted_tax_micro, currency),
+        lines=[_line(line, currency) for line in orjson.loads(row.adjusted_lines)],
+        reason=row.reason,
     )
 
 

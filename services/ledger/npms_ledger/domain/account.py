@@ -10,7 +10,7 @@ from npms_ledger.domain.decision import Reason, decide
 from npms_ledger.domain.emergency import accept
 from npms_ledger.domain.events import CreditEvent, EmergencyAccepted
 from npms_ledger.domain.policy import CreditPolicy
-from npms_ledger.domain.position import Entry, Position, Posted
+from npms_ledger.domain.position import Bucket, Entry, Position, Posted, PostingKind
 
 
 @dataclass(slots=True)
@@ -53,6 +53,17 @@ class Account:
         self._write(posted)
         self.judge(now)
         return posted
+
+    def adjust(self, kind: PostingKind, amount_micro: int, now: datetime) -> int | None:
+        """Take from the balance what was charged wrongly or not at all; give back if negative.
+
+        Returns the seq of its posting; None for nothing, which leaves none.
+        """
+        posted = positions.post(self.position, kind, {Bucket.BALANCE: -amount_micro})
+        self._write(posted)
+        seq = self.seq if posted.entries else None
+        self.judge(now)
+        return seq
 
     def open_with_debt(self, debt_micro: int) -> Posted:
         """Take over what was owed elsewhere, before the first decision."""

@@ -33,6 +33,9 @@ class PostingKind(StrEnum):
     TOP_UP = "top_up"
     EMERGENCY_LENT = "emergency_lent"
     REVERSAL = "reversal"
+    CORRECTION = "correction"
+    PROVISIONAL = "provisional"
+    SETTLEMENT = "settlement"
 
 
 class EmergencyState(StrEnum):

@@ -30,10 +30,15 @@ _INSTALLATIONS = text(
 )
 _STATEMENT = text(
     """
-    SELECT p.*, j.posted_at, j.payment_id, t.source, t.reference, v.plan_code, v.version
+    SELECT p.*, j.posted_at, j.payment_id, t.source, t.reference, v.plan_code, v.version,
+           d.adjustment_id, d.installation_id AS adjusted_installation_id,
+           d.from_at AS adjusted_from, d.to_at AS adjusted_to, d.energy_wh AS adjusted_wh,
+           d.tax_micro AS adjusted_tax_micro, d.lines AS adjusted_lines, d.reason
     FROM posting p JOIN journal j USING (journal_id)
     LEFT JOIN payment t ON t.payment_id = j.payment_id
-    LEFT JOIN known_plan_version v ON v.plan_version_id = p.plan_version_id
+    LEFT JOIN adjustment d ON d.account_id = p.account_id AND d.seq = p.seq
+    LEFT JOIN known_plan_version v
+        ON v.plan_version_id = coalesce(p.plan_version_id, d.plan_version_id)
     WHERE p.account_id = :account_id AND p.seq < :before
     ORDER BY p.seq DESC LIMIT :limit
     """

@@ -86,5 +86,24 @@ def protection_expired(*, balance: Money, to_clear: Money) -> Notice:
     )
 
 
+def charge_corrected(*, amount: Money, begins: datetime, ends: datetime, reason: str) -> Notice:
+    """Something charged before was corrected; a negative amount is given back.
+
+    `ends` is the first instant after the time corrected.
+    """
+    due = Money(abs(amount.amount_micro), amount.currency)
+    return Notice(
+        "charge_corrected",
+        {
+            "amount": due,
+            "given_back": amount.amount_micro < 0,
+            "begins": begins,
+            "ends": ends,
+            "reason": reason,
+        },
+        urgent=False,
+    )
+
+
 def ticket_answered(*, subject: str, answer: str) -> Notice:
     return Notice("ticket_answered", {"subject": subject, "answer": answer}, urgent=False)

@@ -43,6 +43,18 @@ SAMPLES: tuple[Notice, ...] = (
     notices.credit_restored(balance=_kes("10999.99")),
     notices.protection_expired(balance=_kes("-1234.5"), to_clear=_kes("11234.51")),
     notices.protection_expired(balance=_kes("1234.5"), to_clear=_kes("0")),
+    notices.charge_corrected(
+        amount=_kes("1234.56"),
+        begins=datetime(2026, 10, 1, tzinfo=UTC),
+        ends=datetime(2026, 11, 1, tzinfo=UTC),
+        reason="The price of October was set too low; the regulator's decision of 12 October holds",
+    ),
+    notices.charge_corrected(
+        amount=Money(-98_765_432_100, "KES"),
+        begins=datetime(2026, 10, 3, 6, tzinfo=UTC),
+        ends=datetime(2026, 10, 3, 9, tzinfo=UTC),
+        reason="The clock of your meter was wrong",
+    ),
     notices.ticket_answered(
         subject="Why was I charged twice in October?",
         answer="The second entry is the daily charge; your statement names it on each day.",
