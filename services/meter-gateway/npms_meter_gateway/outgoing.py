@@ -1,15 +1,16 @@
 """From what happened here to what is told on the broker."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import Finding
-from npms_meter_gateway.domain.validation import Columns
+from npms_meter_gateway.domain.validation import Columns, Track
 from npms_shared.contracts.meter_gateway import (
     MeterEventRaised,
     ProfilePublished,
     ReadingsBatch,
+    RegisterFell,
     SupplyReported,
 )
 
@@ -48,6 +49,16 @@ def supply_reported(
         verified=finding.verified,
         observed_at=at,
         detail=finding.detail,
+    )
+
+
+def register_fell(track: Track, at_s: int, register_wh: int) -> RegisterFell:
+    return RegisterFell(
+        installation_id=track.installation_id,
+        account_id=track.account_id,
+        taken_at=datetime.fromtimestamp(at_s, UTC),
+        register_wh=register_wh,
+        last_register_wh=track.register_wh,
     )
 
 

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.clock import Clock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
-from npms_shared.contracts.meter_gateway import ReadingsBatch
+from npms_shared.contracts.meter_gateway import ReadingsBatch, RegisterFell
 from npms_shared.messaging.subscriptions import (
     EventSubscription,
     Meta,
@@ -14,6 +14,7 @@ from npms_shared.messaging.subscriptions import (
     Subscription,
 )
 from npms_tariff.handlers.follow_installations import InstallationCloser, open_installation
+from npms_tariff.handlers.hold_billing import hold_fallen
 from npms_tariff.handlers.rate_readings import ReadingRater
 
 
@@ -22,6 +23,9 @@ def subscriptions(
 ) -> list[Subscription]:
     rater = ReadingRater(clock, future_tolerance=future_tolerance)
     closer = InstallationCloser(clock, partitions=partitions)
+
+    async def on_fall(conn: AsyncConnection, event: RegisterFell, _meta: Meta) -> None:
+        await hold_fallen(conn, event, at=clock.now())
 
     async def handle(
         conn: AsyncConnection, event: InstallationOpened | InstallationClosed, _meta: Meta
@@ -33,5 +37,6 @@ def subscriptions(
 
     return [
         EventSubscription("tariff.accounts", (InstallationOpened, InstallationClosed), handle),
+        EventSubscription("tariff.meters", (RegisterFell,), on_fall),
         PartitionSubscription(ReadingsBatch, rater.rate_readings, rater.forget),
     ]

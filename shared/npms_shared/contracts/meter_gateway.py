@@ -59,6 +59,21 @@ class SupplyReported(MeterGatewayEvent):
     limit_w: int | None = None
 
 
+class RegisterFell(MeterGatewayEvent):
+    """A meter was read below its last good register, and it was neither a rollover nor the
+    display's jitter. That reading is kept aside; `last_register_wh` stands. Told at each such
+    reading.
+    """
+
+    name: ClassVar[str] = "register_fell.v1"
+
+    installation_id: int
+    account_id: int
+    taken_at: AwareDatetime
+    register_wh: int
+    last_register_wh: int
+
+
 class MeterEventRaised(MeterGatewayEvent):
     """A person should see this: `unreachable`, `back`, `relay_stuck` …"""
 
@@ -71,5 +86,5 @@ class MeterEventRaised(MeterGatewayEvent):
     raised_at: AwareDatetime
 
 
-EVENTS = (ProfilePublished, SupplyReported, MeterEventRaised)
+EVENTS = (ProfilePublished, SupplyReported, RegisterFell, MeterEventRaised)
 BATCHES = (ReadingsBatch,)

@@ -18,7 +18,12 @@ from npms_shared.contracts.ledger import (
     SupplyDesired,
     ThresholdCrossed,
 )
-from npms_shared.contracts.meter_gateway import ProfilePublished, ReadingsBatch, SupplyReported
+from npms_shared.contracts.meter_gateway import (
+    ProfilePublished,
+    ReadingsBatch,
+    RegisterFell,
+    SupplyReported,
+)
 from npms_shared.contracts.payments import PaymentReversed, PaymentSettled
 from npms_shared.contracts.tariff import AdjustmentCharged, ChargesBatch, PlanVersionActivated
 
@@ -30,6 +35,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "ledger.supply": (SupplyReported,),
     "ledger.catalogue": (PlanVersionActivated, ProfilePublished),
     "tariff.accounts": (InstallationOpened, InstallationClosed),
+    "tariff.meters": (RegisterFell,),
     "meter-gateway.supply": (InstallationOpened, InstallationClosed, SupplyDesired),
     "payments.accounts": (AccountOpened, AccountClosed),
     "payments.credits": (CreditPosted,),

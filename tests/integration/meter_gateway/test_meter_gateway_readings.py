@@ -196,3 +196,14 @@ async def test_the_rules_hold_and_find_what_is_planted(world: World) -> None:
             for statement in statements:
                 await conn.execute(text(statement))
         assert name in {v.rule.name for v in await invariants.check(world.database, RULES)}
+
+
+async def test_r6_a_fall_is_told_and_a_rollover_is_not(world: World) -> None:
+    """So that rating stops until a person has looked."""
+    recorder = world.recorder()
+    await recorder.record_readings(Readings([1, 2], [T0 + 900] * 2, [1_000_100] * 2), source="rest")
+    fallen = Readings([1, 1, 2], [T0 + 1800, T0 + 2700, T0 + 1800], [500, 600, 1_000_200])
+    await recorder.record_readings(fallen, source="rest")
+    said = await world.said("register_fell.v1")
+    told = [(e["installation_id"], e["register_wh"], e["last_register_wh"]) for e in said]
+    assert told == [(1, 600, 1_000_100)]

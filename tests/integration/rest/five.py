@@ -201,6 +201,7 @@ def bodies() -> dict[str, Any]:
         "create_plan": {**PLAN, "plan_code": f"plan-{number}"},
         "add_plan_version": version,
         "replace_plan_draft": version,
+        "release_billing_hold": {"note": "Misread on site."},
         "record_readings": {"readings": [reading]},
         "order_top_up": {"amount": MONEY, "provider": "paysim"},
         "redeem_voucher": {"pin": "1234 5678 9012 3456 78"},
@@ -249,6 +250,7 @@ class Operation:
     def path_with(self, **values: Any) -> str:
         """The path filled in; what is not given is of nobody and nothing."""
         nothing = {"account_id": 999_999, "installation_id": 999_999, "version": 1}
+        nothing["billing_hold_id"] = 999_999
         nowhere = {"plan_code": "nowhere", "code": "nowhere", "provider": "paysim"}
         uuids = dict.fromkeys(
             ("parked_id", "payment_id", "suspense_id", "batch_id", "ticket_id"), str(new_id())

@@ -11,11 +11,16 @@ from sqlalchemy import text
 
 from npms_shared.clock import ManualClock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened, MeterConnection
-from npms_shared.contracts.meter_gateway import ReadingsBatch
+from npms_shared.contracts.meter_gateway import ReadingsBatch, RegisterFell
 from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
-from npms_shared.messaging.subscriptions import Meta, Received
+from npms_shared.messaging.subscriptions import (
+    EventSubscription,
+    Meta,
+    PartitionSubscription,
+    Received,
+)
 from npms_tariff.bootstrap import build
 from npms_tariff.consumers import subscriptions
 from npms_tariff.settings import TariffSettings
@@ -89,11 +94,14 @@ class Bench:
     clock: ManualClock = field(default_factory=lambda: ManualClock(LATER))
 
     def __post_init__(self) -> None:
-        self.events, self.partitions = subscriptions(self.clock, partitions=16)
+        heard = subscriptions(self.clock, partitions=16)
+        (self.partitions,) = [one for one in heard if isinstance(one, PartitionSubscription)]
+        self.events = [one for one in heard if isinstance(one, EventSubscription)]
 
-    async def hear(self, event: InstallationOpened | InstallationClosed) -> None:
+    async def hear(self, event: InstallationOpened | InstallationClosed | RegisterFell) -> None:
+        (queue,) = [one for one in self.events if type(event) in one.contracts]
         async with self.database.transaction() as conn:
-            await self.events.handle(conn, event, meta())
+            await queue.handle(conn, event, meta())
 
     async def read(self, *batches: ReadingsBatch) -> None:
         received = [Received(meta(), batch) for batch in batches]

@@ -15,7 +15,7 @@ from npms_meter_gateway.domain.validation import (
     Verdict,
     sift,
 )
-from npms_meter_gateway.outgoing import readings_batches
+from npms_meter_gateway.outgoing import readings_batches, register_fell
 from npms_meter_gateway.storage import readings as storage
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -177,6 +177,18 @@ class ReadingRecorder:
         if rejected:
             now = self._clock.wall_now()
             await storage.park_readings(conn, rejected, source=source, now=now)
+            await self._tell_falls(conn, rejected)
+
+    async def _tell_falls(
+        self, conn: AsyncConnection, rejected: list[tuple[int, int, int, str]]
+    ) -> None:
+        """The last fall of each meter; rating stops there until a person has looked."""
+        fallen = {one[0]: one for one in rejected if one[3] == Verdict.BACKWARDS}
+        said = [
+            (register_fell(self._tracks[installation_id], at_s, register_wh), str(installation_id))
+            for installation_id, at_s, register_wh, _ in fallen.values()
+        ]
+        await outbox.publish_all(conn, said)
 
 
 def _count(accepted: int, others: Mapping[int, Verdict]) -> None:

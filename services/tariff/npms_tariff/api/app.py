@@ -7,6 +7,7 @@ from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router
+from npms_tariff.api.holds import holds_router
 from npms_tariff.api.plans import plans_router
 from npms_tariff.api.problems import ERRORS
 from npms_tariff.api.usage import usage_router
@@ -17,6 +18,11 @@ def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> Fast
         service="tariff",
         description="Tariff plans and their versions; what accounts used and what it cost.",
         verifier=verifier,
-        routers=[plans_router(database, clock), usage_router(database), parked_router(database)],
+        routers=[
+            plans_router(database, clock),
+            usage_router(database),
+            holds_router(database, clock),
+            parked_router(database),
+        ],
         errors=ERRORS,
     )

@@ -6,8 +6,10 @@ from npms_tariff.domain.plan import InvalidPlan
 from npms_tariff.handlers.errors import (
     AlreadyActivated,
     DraftWithdrawn,
+    HoldReleased,
     PlanExists,
     SamePerson,
+    UnknownHold,
     UnknownPlan,
 )
 from npms_tariff.handlers.report_usage import RangeRefused, UnknownAccount
@@ -35,6 +37,10 @@ ERRORS: ErrorMap = {
     ),
     SamePerson: lambda fault: Problem(
         409, "same_person", f"{fault.subject!r} wrote the draft; somebody else activates it."
+    ),
+    UnknownHold: lambda _: not_found("billing hold"),
+    HoldReleased: lambda _: Problem(
+        409, "hold_released", "The hold was released before; billing goes on."
     ),
     UnknownAccount: lambda _: not_found("account"),
     RangeRefused: lambda fault: Problem(422, fault.code, fault.detail),

@@ -65,6 +65,22 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class BillingHold:
+    """A reading below `last_wh`, and who has released what it stopped."""
+
+    billing_hold_id: int
+    installation_id: int
+    account_id: int
+    taken_at_s: int
+    register_wh: int
+    last_wh: int
+    held_at: datetime
+    released_at: datetime | None
+    released_by: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ParkedReading:
     parked_reading_id: int
     installation_id: int

@@ -1,5 +1,9 @@
 """Why a reading is not rated but kept aside. None of these loses energy: the next good reading
-is rated from the last one that was."""
+is rated from the last one that was.
+
+A register below the last rated one puts the installation on billing hold: what comes then is
+kept aside until a person has released it.
+"""
 
 from npms_tariff.domain.state import RatingState
 
@@ -11,6 +15,11 @@ LATE = "late"
 AFTER_CLOSING = "after_closing"
 REGISTER_BACKWARDS = "register_backwards"
 NO_PLAN = "no_plan"
+ON_HOLD = "on_hold"
+
+HELD_S = -1
+"""As the end of an installation: no reading is so early, so that a hold costs good readings
+nothing."""
 
 REASONS = (
     UNKNOWN_INSTALLATION,
@@ -21,6 +30,7 @@ REASONS = (
     AFTER_CLOSING,
     REGISTER_BACKWARDS,
     NO_PLAN,
+    ON_HOLD,
 )
 
 
@@ -41,6 +51,8 @@ def reason_against(
         return DUPLICATE
     if at_s <= state.read_at_s:
         return LATE
+    if state.ends_s == HELD_S:
+        return ON_HOLD
     if at_s > state.ends_s:
         return AFTER_CLOSING
     return REGISTER_BACKWARDS if register_wh < state.register_wh else None

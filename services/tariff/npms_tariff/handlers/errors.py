@@ -29,3 +29,11 @@ class SamePerson(Exception):
     def __init__(self, subject: str) -> None:
         super().__init__(subject)
         self.subject = subject
+
+
+class UnknownHold(Exception):
+    pass
+
+
+class HoldReleased(Exception):
+    """A hold is released once."""

@@ -16,6 +16,7 @@ from npms_tariff.domain.state import RatingState
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.revive import load_states
 from npms_tariff.handlers.save_rated import Work, save
+from npms_tariff.storage.holds import held_of
 from npms_tariff.storage.installations import lock_installations
 from npms_tariff.storage.states import StaleState
 
@@ -57,6 +58,7 @@ class ReadingRater:
             for batch in batches:
                 rate_batch(states, batch, work, horizon_s=horizon_s)
         try:
+            await self._prove_holds(conn, works.values())
             await save(conn, works, at=now)
         except StaleState:
             metrics.STATE_STALE.inc()
@@ -80,6 +82,13 @@ class ReadingRater:
             await self._load(conn, states, missing)
         return states
 
+    async def _prove_holds(self, conn: AsyncConnection, works: Collection[Work]) -> None:
+        """What was kept aside on hold is still held. Raises StaleState."""
+        held = {one[0] for work in works for one in work.parked if one[4] == refusal.ON_HOLD}
+        held -= {fall[0] for work in works for fall in work.fallen}
+        if held and (still := await held_of(conn, list(held))) != held:
+            raise StaleState(len(held), len(still))
+
     async def _load(
         self, conn: AsyncConnection, states: dict[int, RatingState], missing: set[int]
     ) -> None:
@@ -89,6 +98,8 @@ class ReadingRater:
         if unknown:
             await lock_installations(conn, unknown)
             states.update(await load_states(conn, self._catalogue, unknown))
+        for installation_id in await held_of(conn, list(missing)):
+            states[installation_id].ends_s = refusal.HELD_S
 
 
 def rate_batch(
@@ -115,6 +126,8 @@ def rate_batch(
                 horizon_s=horizon_s,
             )
             assert reason is not None
+            if reason == refusal.REGISTER_BACKWARDS:
+                _hold(state, at_s, register_wh, work)
             work.parked.append((installation_id, account_id, at_s, register_wh, reason))
             continue
         try:
@@ -124,6 +137,13 @@ def rate_batch(
             work.parked.append(parked)
             continue
         touched[installation_id] = state
+
+
+def _hold(state: RatingState | None, at_s: int, register_wh: int, work: Work) -> None:
+    """Rate nothing more of an installation whose register fell."""
+    assert state is not None
+    work.fallen.append((state.installation_id, at_s, register_wh, state.register_wh))
+    state.ends_s = refusal.HELD_S
 
 
 def _count(works: Collection[Work], readings: int) -> None:

@@ -11,17 +11,19 @@ from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.messaging import outbox
 from npms_tariff.domain.state import Rated, RatingState
 from npms_tariff.outgoing import charges_batch
-from npms_tariff.storage import parked_readings, states, usage
+from npms_tariff.storage import holds, parked_readings, states, usage
+from npms_tariff.storage.holds import Fall
 from npms_tariff.storage.parked_readings import Parked
 
 
 @dataclass(slots=True)
 class Work:
-    """Touched states by installation, results by currency, and readings kept aside."""
+    """Touched states by installation, results by currency, readings kept aside, falls that hold."""
 
     touched: dict[int, RatingState] = field(default_factory=dict)
     rated: dict[str, Rated] = field(default_factory=lambda: defaultdict(Rated))
     parked: list[Parked] = field(default_factory=list)
+    fallen: list[Fall] = field(default_factory=list)
 
 
 async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime) -> None:
@@ -34,6 +36,7 @@ async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime
     hours = [hour for one in rated for hour in one.hours]
     scopes = [scope for one in rated for scope in one.scopes]
     parked = [reading for work in works.values() for reading in work.parked]
+    fallen = [fall for work in works.values() for fall in work.fallen]
     if touched:
         await states.save_states(conn, touched)
     if hours:
@@ -43,6 +46,8 @@ async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime
     await outbox.publish_batches(conn, list(_batches(works)))
     if parked:
         await parked_readings.add_parked(conn, parked, at=at)
+    if fallen:
+        await holds.add_holds(conn, fallen, at=at)
 
 
 def _batches(works: Mapping[int, Work]) -> Iterator[tuple[int, ChargesBatch]]:

@@ -142,6 +142,18 @@ async def add_state(
     )
 
 
+async def touch_state(conn: AsyncConnection, installation_id: int) -> bool:
+    """Lock it and let every cached copy of it be stale; False where there is none.
+
+    Whoever changes what rating depends on does this in the same transaction.
+    """
+    done = await conn.execute(
+        text("UPDATE rating_state SET version = version + 1 WHERE installation_id = :id"),
+        {"id": installation_id},
+    )
+    return done.rowcount == 1
+
+
 async def add_scopes(conn: AsyncConnection, scopes: Sequence[ClosedScope]) -> None:
     ids, versions, months, slots, days, costs = zip(*scopes, strict=True)
     await conn.execute(

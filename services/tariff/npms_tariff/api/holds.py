@@ -1,0 +1,101 @@
+"""Installations whose billing waits for a person, and their release."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import MAX_ID, Energy, FilterId, Line, Schema
+from npms_tariff.domain.records import BillingHold
+from npms_tariff.handlers import hold_billing
+
+HoldId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
+OnlyOpen = Annotated[bool, Query(description="without those released")]
+
+
+class ReleaseIn(Schema):
+    """Why billing may go on."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"note": "Display misread on site; register 10234.5 kWh"}]},
+    )
+
+    note: Line
+
+
+class BillingHoldOut(BaseModel):
+    """A register that fell: nothing is rated until somebody has released the hold with a note."""
+
+    billing_hold_id: int
+    installation_id: int
+    account_id: int
+    taken_at: datetime = Field(description="of the reading that was below the last one")
+    register_value: Energy
+    last_register: Energy = Field(description="the last good one; rating goes on from it")
+    held_at: datetime
+    released_at: datetime | None
+    released_by: str | None
+    note: str | None
+
+    @classmethod
+    def of(cls, hold: BillingHold) -> "BillingHoldOut":
+        return cls(
+            billing_hold_id=hold.billing_hold_id,
+            installation_id=hold.installation_id,
+            account_id=hold.account_id,
+            taken_at=datetime.fromtimestamp(hold.taken_at_s, UTC),
+            register_value=Energy.of(hold.register_wh),
+            last_register=Energy.of(hold.last_wh),
+            held_at=hold.held_at,
+            released_at=hold.released_at,
+            released_by=hold.released_by,
+            note=hold.note,
+        )
+
+
+def holds_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/billing-holds", tags=["billing holds"])
+
+    @router.get("", operation_id="list_billing_holds", responses=problem_responses())
+    async def get_holds(
+        _: Operator,
+        *,
+        account_id: FilterId = None,
+        only_open: OnlyOpen = False,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Page[BillingHoldOut]:
+        """Holds and their releases, the newest first."""
+        async with database.connect() as conn:
+            rows = await hold_billing.list_holds(
+                conn,
+                before=number_in(cursor),
+                limit=limit + 1,
+                account_id=account_id,
+                only_open=only_open,
+            )
+        page, following = cut(rows, limit, lambda hold: hold.billing_hold_id)
+        return Page(items=[BillingHoldOut.of(one) for one in page], next_cursor=following)
+
+    @router.post(
+        "/{billing_hold_id}/release",
+        operation_id="release_billing_hold",
+        responses=problem_responses(404, 409),
+    )
+    async def release(billing_hold_id: HoldId, body: ReleaseIn, caller: Operator) -> BillingHoldOut:
+        """Rating goes on from the last rated register; energy used meanwhile is caught up by the
+        next reading."""
+        async with database.transaction() as conn:
+            hold = await hold_billing.release_hold(
+                conn, billing_hold_id, at=clock.now(), by=caller.subject, note=body.note
+            )
+        return BillingHoldOut.of(hold)
+
+    return router

@@ -1,0 +1,118 @@
+"""Billing holds: one open per installation; who released it and why stays on record."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_shared.db.arrays import array, arrays
+from npms_tariff.domain.records import BillingHold
+
+Fall = tuple[int, int, int, int]
+"""(installation, taken at in seconds, register in Wh, the last good register)"""
+
+_ADD = text(
+    f"""
+    INSERT INTO billing_hold (installation_id, account_id, taken_at_s, register_wh, last_wh,
+                              held_at)
+    SELECT f.installation_id, i.account_id, f.taken_at_s, f.register_wh, f.last_wh, :at
+    FROM unnest({arrays("installation_id", "taken_at_s", "register_wh", "last_wh")})
+        AS f (installation_id, taken_at_s, register_wh, last_wh)
+    JOIN installation i USING (installation_id)
+    ON CONFLICT (installation_id) WHERE released_at IS NULL DO NOTHING
+    """  # noqa: S608 - names of this module
+)
+_OPEN = text(
+    f"""
+    SELECT installation_id FROM billing_hold
+    WHERE installation_id = ANY({arrays("ids")}) AND released_at IS NULL
+    """  # noqa: S608 - names of this module
+)
+_HOLD = """
+    SELECT billing_hold_id, installation_id, account_id, taken_at_s, register_wh, last_wh, held_at,
+           released_at, released_by, note
+    FROM billing_hold
+"""
+
+
+async def add_holds(conn: AsyncConnection, falls: Sequence[Fall], *, at: datetime) -> None:
+    """Those of installations that are held already change nothing."""
+    ids, taken, registers, last = zip(*falls, strict=True)
+    await conn.execute(
+        _ADD,
+        {
+            "installation_id": array(ids),
+            "taken_at_s": array(taken),
+            "register_wh": array(registers),
+            "last_wh": array(last),
+            "at": at,
+        },
+    )
+
+
+async def held_of(conn: AsyncConnection, ids: Sequence[int]) -> set[int]:
+    """Which of the installations are held now."""
+    return set((await conn.execute(_OPEN, {"ids": array(ids)})).scalars())
+
+
+async def was_judged(conn: AsyncConnection, installation_id: int, taken_at_s: int) -> bool:
+    """Whether a hold of this reading, or of a later one, is or was there."""
+    found = await conn.execute(
+        text(
+            """
+            SELECT 1 FROM billing_hold
+            WHERE installation_id = :id AND taken_at_s >= :taken_at_s LIMIT 1
+            """
+        ),
+        {"id": installation_id, "taken_at_s": taken_at_s},
+    )
+    return found.first() is not None
+
+
+async def lock_hold(conn: AsyncConnection, billing_hold_id: int) -> BillingHold | None:
+    found = await conn.execute(
+        text(f"{_HOLD} WHERE billing_hold_id = :id FOR UPDATE"), {"id": billing_hold_id}
+    )
+    row = found.one_or_none()
+    return BillingHold(*row) if row else None
+
+
+async def release_hold(
+    conn: AsyncConnection, billing_hold_id: int, *, at: datetime, by: str, note: str
+) -> BillingHold:
+    done = await conn.execute(
+        text(
+            """
+            UPDATE billing_hold SET released_at = :at, released_by = :by, note = :note
+            WHERE billing_hold_id = :id
+            RETURNING billing_hold_id, installation_id, account_id, taken_at_s, register_wh,
+                      last_wh, held_at, released_at, released_by, note
+            """
+        ),
+        {"id": billing_hold_id, "at": at, "by": by, "note": note},
+    )
+    return BillingHold(*done.one())
+
+
+async def list_holds(
+    conn: AsyncConnection,
+    *,
+    before: int | None,
+    limit: int,
+    account_id: int | None,
+    only_open: bool,
+) -> list[BillingHold]:
+    """The newest first."""
+    rows = await conn.execute(
+        text(
+            f"""{_HOLD}
+            WHERE (CAST(:before AS bigint) IS NULL OR billing_hold_id < :before)
+              AND (CAST(:account_id AS bigint) IS NULL OR account_id = :account_id)
+              AND (NOT :only_open OR released_at IS NULL)
+            ORDER BY billing_hold_id DESC LIMIT :limit
+            """
+        ),
+        {"before": before, "limit": limit, "account_id": account_id, "only_open": only_open},
+    )
+    return [BillingHold(*row) for row in rows]
