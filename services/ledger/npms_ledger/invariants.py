@@ -4,6 +4,7 @@ RULES are bounded: each run looks at a window of a hundred accounts that begins 
 and at their last postings. AUDIT says the same and more of everything; the tests ask it.
 """
 
+from npms_ledger.storage import seals
 from npms_shared.db.invariants import Rule
 
 _WINDOW = """
@@ -105,10 +106,18 @@ def _rules(scope: str) -> tuple[Rule, ...]:
     return tuple(Rule(name, says, prefix + query) for name, says, query in _OF_ACCOUNTS)
 
 
-RULES = _rules(_WINDOW)
+RULES = (
+    *_rules(_WINDOW),
+    Rule(
+        "newest_seals_chain",
+        "each of the newest seals of a chain follows from the one before it",
+        seals.NEWEST_BROKEN,
+    ),
+)
 
 AUDIT = (
     *_rules(_ALL),
+    Rule("seals_fit", "every journal is as it was sealed, in an unbroken chain", seals.BROKEN),
     Rule(
         "journals_sum_to_zero",
         "each journal's customer and system postings sum to zero in each currency",

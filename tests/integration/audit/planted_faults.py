@@ -10,19 +10,27 @@ from npms_tools.audit.rules import (
     payments,
     readings,
     registers,
+    seals,
     supplies,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`statements` plant it in one service's database; a finding must begin with `subject`."""
+    """`statements` plant it in one service's database; a finding must begin with `subject`.
+
+    What changes a sealed row breaks the rule of seals as well, whatever it fakes besides.
+    """
 
     name: str
     rule: str
     service: str
     subject: str
     statements: str
+    unseals: bool = False
+
+    def breaks(self) -> set[str]:
+        return {self.rule, seals.RULE} if self.unseals else {self.rule}
 
 
 FAULTS = (
@@ -37,6 +45,7 @@ FAULTS = (
         UPDATE system_posting SET amount_micro = amount_micro - 1
         WHERE ledger_account = 'clearing:bank' AND amount_micro = -30000000
         """,
+        unseals=True,
     ),
     Fault(
         "tax that nobody was charged",
@@ -50,6 +59,7 @@ FAULTS = (
               WHERE ledger_account = 'tax_payable') AS one
         WHERE s.journal_id = one.id
         """,
+        unseals=True,
     ),
     Fault(
         "a balance that nobody posted",
@@ -75,6 +85,7 @@ FAULTS = (
         WHERE o.account_id = 1 AND (p.account_id, p.seq) = (o.account_id, o.seq);
         UPDATE position SET seq = seq + 1 WHERE account_id = 1
         """,
+        unseals=True,
     ),
     Fault(
         "a value after a posting that does not follow",
@@ -82,6 +93,7 @@ FAULTS = (
         "ledger",
         "account 1",
         "UPDATE posting SET after_micro = after_micro + 1 WHERE account_id = 1 AND seq = 4",
+        unseals=True,
     ),
     Fault(
         "a charge that does not begin where the last ended",
@@ -92,6 +104,7 @@ FAULTS = (
         UPDATE posting SET from_register_wh = from_register_wh - 1
         WHERE account_id = 1 AND kind = 'charge' AND seq = 6
         """,
+        unseals=True,
     ),
     Fault(
         "energy that was rated and not charged",
@@ -138,6 +151,7 @@ FAULTS = (
         "ledger",
         "installation 1",
         "UPDATE posting SET lines = '[]' WHERE account_id = 1 AND seq = 5",
+        unseals=True,
     ),
     Fault(
         "a reading that was neither billed nor parked",
@@ -171,6 +185,7 @@ FAULTS = (
         UPDATE position SET seq = seq + 1, balance_micro = balance_micro + 100000000
         WHERE account_id = 1
         """,
+        unseals=True,
     ),
     Fault(
         "a settled payment that was never credited",
@@ -241,5 +256,43 @@ FAULTS = (
             reported_state = CASE desired_state WHEN 'on' THEN 'off' ELSE 'on' END
         WHERE installation_id = 3
         """,
+    ),
+    Fault(
+        "a posting changed in every place that repeats it",
+        seals.RULE,
+        "ledger",
+        "journal",
+        """
+        UPDATE posting SET lines = replace(lines, '"energy"', '"energies"')
+        WHERE account_id = 1 AND seq = 5
+        """,
+    ),
+    Fault(
+        "a journal that was never sealed",
+        seals.RULE,
+        "ledger",
+        "journal 00000000-0000-7000-8000-000000000002",
+        """
+        INSERT INTO journal (journal_id, kind, posted_at)
+        VALUES ('00000000-0000-7000-8000-000000000002', 'top_up', now());
+        INSERT INTO system_posting VALUES
+            ('00000000-0000-7000-8000-000000000002', 'opening_debt', 'KES', 5),
+            ('00000000-0000-7000-8000-000000000002', 'money_fixes', 'KES', -5)
+        """,
+    ),
+    Fault(
+        "a seal made anew after its journal was changed",
+        seals.RULE,
+        "ledger",
+        "journal",
+        "UPDATE seal SET digest = sha256(digest), hash = sha256(prev_hash || sha256(digest)) "
+        "WHERE seq = 1",
+    ),
+    Fault(
+        "the end of a chain cut off",
+        seals.RULE,
+        "ledger",
+        "chain",
+        "DELETE FROM seal USING seal_head h WHERE (seal.chain, seal.seq) = (h.chain, h.seq)",
     ),
 )

@@ -109,8 +109,8 @@ async def post_bare(conn: AsyncConnection, portions: list[Portion[ChargesBatch]]
     ]
     await postings.insert_system(conn, journal_id, system)
     lines = [LINES_TEXT] * len(amounts)
-    charges = {**columns, "lines": lines, "seq": seqs, "after_micro": afters}
-    await postings.insert_charges(conn, journal_id, charges)
+    charges = postings.charge_texts({**columns, "seq": seqs, "after_micro": afters})
+    await postings.insert_charges(conn, journal_id, charges, lines=lines)
     await positions.update_tallies(
         conn,
         list(tallies),

@@ -13,7 +13,6 @@ from npms_ledger.handlers import books
 from npms_ledger.handlers.errors import AccountUnknown
 from npms_ledger.storage import adjustments, installations
 from npms_shared.contracts.tariff import AdjustmentCharged
-from npms_shared.ids import new_id
 from npms_shared.messaging.subscriptions import Unprocessable
 
 
@@ -28,17 +27,12 @@ async def post_adjustment(conn: AsyncConnection, event: AdjustmentCharged, now: 
     if await adjustments.is_known(conn, event.adjustment_id):
         return
     seq = account.adjust(PostingKind(event.kind), event.amount_micro, now)
-    journal_id = new_id()
-    await books.write_journal(
-        conn,
-        account,
-        journal_id=journal_id,
-        kind=event.kind,
-        now=now,
-        counterparts=_counterparts(event),
+    journal = books.journal_of(
+        [account], kind=event.kind, now=now, counterparts=_counterparts(event)
     )
-    await adjustments.insert(conn, _row(event, seq), journal_id=journal_id)
-    await books.put_back(conn, [account], journal_id=journal_id, now=now)
+    journal.stands_empty = True
+    await books.put_back(conn, [account], journal=journal, now=now)
+    await adjustments.insert(conn, _row(event, seq), journal_id=journal.journal_id)
 
 
 def _check_lines(event: AdjustmentCharged) -> None:

@@ -18,10 +18,12 @@ from npms_ledger.domain.documents import from_document
 from npms_ledger.domain.journal import balanced
 from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import EmergencyState, Position, Told
+from npms_ledger.domain.seal import account_chain
+from npms_ledger.handlers import journals
 from npms_ledger.handlers.errors import AccountUnknown
+from npms_ledger.handlers.journals import Journal
 from npms_ledger.storage import positions, postings, supplies
 from npms_shared.contracts.ledger import SupplyDesired
-from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 
 
@@ -78,15 +80,16 @@ def _account(row: Row[Any]) -> Account:
 
 
 async def put_back(
-    conn: AsyncConnection, accounts: Sequence[Account], *, journal_id: UUID, now: datetime
+    conn: AsyncConnection, accounts: Sequence[Account], *, journal: Journal, now: datetime
 ) -> None:
-    """Store positions and postings, schedule the next decisions, say what changed.
-
-    The journal itself is written by the caller, before.
+    """Write the journal with the accounts' postings, if money moved; store positions, schedule the
+    next decisions, say what changed.
     """
+    journal.entries = entry_rows(accounts)
+    if journal.must_be_written():
+        await journals.write(conn, journal)
     if not accounts:
         return
-    await postings.insert_entries(conn, journal_id, entry_rows(accounts))
     await positions.update(conn, columns_of(accounts))
     await positions.schedule(conn, {account.account_id: account.decide_at for account in accounts})
     await change_supplies(conn, accounts, now)
@@ -103,39 +106,34 @@ async def put_back_one(
     payment_id: UUID | None = None,
 ) -> UUID:
     """Put an account back with a journal of its own, if money moved; returns the journal's id."""
-    journal_id = new_id()
-    if account.written:
-        await write_journal(
-            conn,
-            account,
-            journal_id=journal_id,
-            kind=kind,
-            now=now,
-            counterparts=counterparts or {},
-            payment_id=payment_id,
-        )
-    await put_back(conn, [account], journal_id=journal_id, now=now)
-    return journal_id
+    journal = journal_of(
+        [account], kind=kind, now=now, counterparts=counterparts, payment_id=payment_id
+    )
+    await put_back(conn, [account], journal=journal, now=now)
+    return journal.journal_id
 
 
-async def write_journal(
-    conn: AsyncConnection,
-    account: Account,
+def journal_of(
+    accounts: Sequence[Account],
     *,
-    journal_id: UUID,
     kind: str,
     now: datetime,
-    counterparts: dict[str, int],
+    counterparts: dict[str, int] | None = None,
     payment_id: UUID | None = None,
-) -> None:
-    """A journal of one account's new postings and the system's. Raises UnbalancedJournal."""
-    entries = [entry for _, entry in account.written]
-    system = balanced(account.currency, entries, counterparts)
-    await postings.insert_journal(
-        conn, journal_id=journal_id, kind=kind, posted_at=now, payment_id=payment_id
-    )
-    await postings.insert_system(
-        conn, journal_id, [(s.ledger_account, s.currency, s.amount_micro) for s in system]
+) -> Journal:
+    """The journal of what was done to accounts of one currency, with the system's side.
+
+    Raises UnbalancedJournal.
+    """
+    entries = [entry for account in accounts for _, entry in account.written]
+    system = balanced(accounts[0].currency, entries, counterparts or {})
+    return Journal(
+        kind=kind,
+        posted_at=now,
+        chain=account_chain(min(account.account_id for account in accounts)),
+        payment_id=payment_id,
+        system=[(s.ledger_account, s.currency, s.amount_micro) for s in system],
+        entries=entry_rows(accounts),
     )
 
 

@@ -5,11 +5,12 @@ import asyncio
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger import metrics
+from npms_ledger.domain.seal import DECISIONS_CHAIN
 from npms_ledger.handlers import books
-from npms_ledger.storage import positions, postings
+from npms_ledger.handlers.journals import Journal
+from npms_ledger.storage import positions
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
-from npms_shared.ids import new_id
 from npms_shared.loops import Loop, wait_or_stop
 
 BATCH = 200
@@ -25,12 +26,8 @@ async def decide_due(conn: AsyncConnection, clock: Clock, limit: int = BATCH) ->
     accounts = list((await books.take_locked(conn, account_ids)).values())
     for account in accounts:
         account.judge(now)
-    journal_id = new_id()
-    if any(account.written for account in accounts):
-        await postings.insert_journal(
-            conn, journal_id=journal_id, kind="emergency_credit", posted_at=now
-        )
-    await books.put_back(conn, accounts, journal_id=journal_id, now=now)
+    journal = Journal(kind="emergency_credit", posted_at=now, chain=DECISIONS_CHAIN)
+    await books.put_back(conn, accounts, journal=journal, now=now)
     metrics.DECISIONS_DUE.inc(len(accounts))
     return len(accounts)
 

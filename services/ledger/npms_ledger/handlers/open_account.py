@@ -14,7 +14,7 @@ from npms_ledger.domain.account import Account
 from npms_ledger.domain.journal import SystemAccount
 from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import Position
-from npms_ledger.handlers import books
+from npms_ledger.handlers import books, journals
 from npms_ledger.handlers.errors import (
     CurrencyMismatch,
     CustomerUnknown,
@@ -23,7 +23,7 @@ from npms_ledger.handlers.errors import (
     ProfileUnknown,
 )
 from npms_ledger.handlers.policies import read_policy, write_policy
-from npms_ledger.storage import catalogue, installations, positions, postings, supplies
+from npms_ledger.storage import catalogue, installations, positions, supplies
 from npms_shared.contracts.ledger import (
     AccountOpened,
     Contact,
@@ -31,7 +31,6 @@ from npms_shared.contracts.ledger import (
     MeterConnection,
     SupplyDesired,
 )
-from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 
 
@@ -221,17 +220,9 @@ async def _open_position(
         counterparts[SystemAccount.OPENING_DEBT.value] = command.opening_debt_micro
     account.judge(now)
     await positions.insert(conn, books.columns_of([account]))
-    journal_id = new_id()
     if account.written:
-        await books.write_journal(
-            conn,
-            account,
-            journal_id=journal_id,
-            kind="opening",
-            now=now,
-            counterparts=counterparts,
-        )
-    await postings.insert_entries(conn, journal_id, books.entry_rows([account]))
+        journal = books.journal_of([account], kind="opening", now=now, counterparts=counterparts)
+        await journals.write(conn, journal)
     await positions.schedule(conn, {account.account_id: account.decide_at})
     return account
 

@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_ledger import metrics
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.journal import SystemAccount
+from npms_ledger.domain.seal import charges_chain
 from npms_ledger.handlers import books
-from npms_ledger.handlers.charge_columns import COLUMNS, Columns, gather, pick
+from npms_ledger.handlers.charge_columns import Columns, by_account, gather, pick
+from npms_ledger.handlers.journals import Journal
 from npms_ledger.storage import installations, parked_charges, positions, postings
 from npms_shared.clock import Clock
 from npms_shared.contracts.tariff import ChargesBatch
@@ -45,7 +47,9 @@ class PostCharges:
                 groups.append(columns)
                 system += _system_rows(columns, currency)
         if groups:
-            await _post(conn, gather(groups), system=system, now=now)
+            chain = charges_chain(min(partition for partition, _ in portions))
+            journal = Journal(kind="charges", posted_at=now, chain=chain, system=system)
+            await _post(conn, by_account(gather(groups)), journal, now)
             self._measure(groups, now)
 
     async def _ours(
@@ -126,9 +130,8 @@ def _system_rows(columns: Columns, currency: str) -> list[postings.SystemRow]:
     return [(name.value, currency, amount) for name, amount in shares.items() if amount]
 
 
-async def _post(
-    conn: AsyncConnection, columns: Columns, *, system: list[postings.SystemRow], now: datetime
-) -> None:
+async def _post(conn: AsyncConnection, columns: Columns, journal: Journal, now: datetime) -> None:
+    """Columns in the order of accounts, as the seal has them and as they lie on the disk."""
     account_ids, amounts = columns["account_id"], columns["amount_micro"]
     tallies = await positions.lock_tallies(conn, set(account_ids))
     seqs, afters, woken = run_down(account_ids, amounts, tallies)
@@ -136,12 +139,10 @@ async def _post(
     if woken:
         decided = await books.take_locked(conn, woken)
         _charge_one_by_one(columns, decided, now, seqs=seqs, afters=afters)
-    journal_id = new_id()
-    await postings.insert_journal(conn, journal_id=journal_id, kind="charges", posted_at=now)
-    await postings.insert_system(conn, journal_id, system)
-    await postings.insert_charges(conn, journal_id, _rows(columns, seqs, afters))
+    journal.charges = postings.charge_texts({**columns, "seq": seqs, "after_micro": afters})
+    journal.lines = [orjson.dumps(lines).decode() for lines in columns["lines"]]
     await _update(conn, tallies, woken)
-    await books.put_back(conn, list(decided.values()), journal_id=journal_id, now=now)
+    await books.put_back(conn, list(decided.values()), journal=journal, now=now)
 
 
 def run_down(
@@ -179,13 +180,6 @@ def _charge_one_by_one(
         account = accounts.get(account_id)
         if account is not None:
             seqs[index], afters[index] = account.charge(columns["amount_micro"][index], now)
-
-
-def _rows(columns: Columns, seqs: list[int], afters: list[int]) -> dict[str, list[Any]]:
-    dumps = orjson.dumps
-    rows = {name: columns[name] for name in COLUMNS}
-    rows["lines"] = [dumps(lines).decode() for lines in columns["lines"]]
-    return {**rows, "seq": seqs, "after_micro": afters}
 
 
 async def _update(conn: AsyncConnection, tallies: dict[int, list[int]], woken: set[int]) -> None:

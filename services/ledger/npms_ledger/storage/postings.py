@@ -1,6 +1,6 @@
 """The journal: added to, never changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_ledger.domain.seal import CHARGE_COLUMNS
 from npms_shared.db.arrays import array, arrays
 
 _JOURNAL = text(
@@ -24,20 +25,7 @@ _SYSTEM = text(
         CAST(:amounts_micro AS bigint[])) AS s
     """
 )
-_NUMBERS = (
-    "account_id",
-    "seq",
-    "amount_micro",
-    "after_micro",
-    "installation_id",
-    "from_register_wh",
-    "to_register_wh",
-    "from_s",
-    "to_s",
-    "energy_wh",
-    "plan_version_id",
-    "tax_micro",
-)
+_NAMES = ", ".join(CHARGE_COLUMNS)
 _CHARGES = text(
     f"""
     INSERT INTO posting (account_id, seq, journal_id, amount_micro, after_micro, bucket, kind,
@@ -46,7 +34,7 @@ _CHARGES = text(
     SELECT c.account_id, c.seq, :journal_id, -c.amount_micro, c.after_micro, 'balance', 'charge',
            c.installation_id, c.from_register_wh, c.to_register_wh, to_timestamp(c.from_s),
            to_timestamp(c.to_s), c.energy_wh, c.plan_version_id, c.tax_micro, c.lines
-    FROM unnest({arrays(*_NUMBERS)}, CAST(:lines AS text[])) AS c ({", ".join(_NUMBERS)}, lines)
+    FROM unnest({arrays(*CHARGE_COLUMNS)}, CAST(:lines AS text[])) AS c ({_NAMES}, lines)
     """  # noqa: S608 - names of this module
 )
 _ENTRIES = text(
@@ -102,14 +90,18 @@ async def insert_system(conn: AsyncConnection, journal_id: UUID, rows: Sequence[
     )
 
 
-async def insert_charges(
-    conn: AsyncConnection, journal_id: UUID, charges: dict[str, list[Any]]
-) -> None:
-    """Charges as columns of equal length: those of ChargesBatch, `lines` as text, and
-    `seq`, `after_micro`.
+def charge_texts(charges: Mapping[str, list[Any]]) -> dict[str, str]:
+    """What `insert_charges` and a seal take, of columns of equal length: those of ChargesBatch,
+    and `seq`, `after_micro`.
     """
-    numbers = {name: array(charges[name]) for name in _NUMBERS}
-    await conn.execute(_CHARGES, {"journal_id": journal_id, "lines": charges["lines"], **numbers})
+    return {name: array(charges[name]) for name in CHARGE_COLUMNS}
+
+
+async def insert_charges(
+    conn: AsyncConnection, journal_id: UUID, charges: Mapping[str, str], *, lines: Sequence[str]
+) -> None:
+    """Charges as `charge_texts`, and the lines of each as JSON."""
+    await conn.execute(_CHARGES, {"journal_id": journal_id, "lines": lines, **charges})
 
 
 async def insert_entries(conn: AsyncConnection, journal_id: UUID, rows: Sequence[EntryRow]) -> None:

@@ -8,10 +8,12 @@ from npms_tools.audit.rules.money_in import check_money_in
 from npms_tools.audit.rules.payments import check_payments
 from npms_tools.audit.rules.readings import check_readings
 from npms_tools.audit.rules.registers import check_registers
+from npms_tools.audit.rules.seals import check_seals
 from npms_tools.audit.rules.supplies import check_supplies
 
 CHECKS: tuple[Check, ...] = (
     check_journals,
+    check_seals,
     check_balances,
     check_registers,
     check_charges,
