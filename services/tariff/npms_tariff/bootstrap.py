@@ -5,9 +5,12 @@ from pathlib import Path
 
 from npms_shared.bootstrap import open_database, token_verifier
 from npms_shared.clock import Clock, clock_from_environment
+from npms_shared.db.engine import Database
+from npms_shared.loops import Loop
 from npms_shared.runtime import Service
 from npms_tariff.api.app import build_app
 from npms_tariff.consumers import subscriptions
+from npms_tariff.handlers.charge_silence import SilenceCharger, silence_loop
 from npms_tariff.invariants import RULES
 from npms_tariff.settings import TariffSettings
 
@@ -29,5 +32,13 @@ def build(settings: TariffSettings, *, clock: Clock | None = None) -> Service:
             partitions=settings.partitions,
             future_tolerance=timedelta(seconds=settings.future_tolerance_s),
         ),
+        loops=_loops(settings, database, clock),
         rules=RULES,
     )
+
+
+def _loops(settings: TariffSettings, database: Database, clock: Clock) -> list[Loop]:
+    if not settings.provisional_after_h:
+        return []
+    charger = SilenceCharger(clock, after_h=settings.provisional_after_h)
+    return [silence_loop(database, charger)]

@@ -1,10 +1,18 @@
 """What the domain says, in the words of the contracts."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
 
-from npms_shared.contracts.tariff import ChargesBatch, PlanVersionActivated
+from npms_shared.contracts.tariff import (
+    AdjustmentCharged,
+    AdjustmentKind,
+    ChargeLine,
+    ChargesBatch,
+    PlanVersionActivated,
+)
 from npms_tariff.domain.records import PlanVersion
-from npms_tariff.domain.state import Charge
+from npms_tariff.domain.state import Charge, RatingState
 
 COLUMNS = ChargesBatch.columns()
 
@@ -22,4 +30,35 @@ def plan_version_activated(version: PlanVersion, currency: str) -> PlanVersionAc
         plan_version_id=version.plan_version_id,
         currency=currency,
         valid_from=version.valid_from,
+    )
+
+
+def adjustment_charged(
+    state: RatingState,
+    *,
+    kind: AdjustmentKind,
+    adjustment_id: UUID,
+    plan_version_id: int,
+    span: tuple[int, int],
+    lines: list[ChargeLine],
+    reason: str,
+    at: datetime,
+    energy_wh: int = 0,
+) -> AdjustmentCharged:
+    """Of an installation, for [from, to) in seconds."""
+    return AdjustmentCharged(
+        adjustment_id=adjustment_id,
+        kind=kind,
+        installation_id=state.installation_id,
+        account_id=state.account_id,
+        currency=state.currency,
+        plan_version_id=plan_version_id,
+        from_s=span[0],
+        to_s=span[1],
+        energy_wh=energy_wh,
+        amount_micro=sum(line[4] for line in lines),
+        tax_micro=sum(line[4] for line in lines if line[0].startswith("tax:")),
+        lines=lines,
+        reason=reason,
+        told_at=at,
     )

@@ -12,3 +12,8 @@ class TariffSettings(ServiceSettings):
     future_tolerance_s: int = Field(
         default=600, ge=0, description="a reading later than now by more is kept aside"
     )
+    provisional_after_h: int = Field(
+        default=24,
+        ge=0,
+        description="hours without a reading after which days are charged by estimate; 0 never",
+    )

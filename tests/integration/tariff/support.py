@@ -12,7 +12,7 @@ from sqlalchemy import text
 from npms_shared.clock import ManualClock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened, MeterConnection
 from npms_shared.contracts.meter_gateway import ReadingsBatch, RegisterFell
-from npms_shared.contracts.tariff import ChargesBatch
+from npms_shared.contracts.tariff import AdjustmentCharged, ChargesBatch
 from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
 from npms_shared.messaging.subscriptions import (
@@ -126,6 +126,25 @@ class Bench:
             "SELECT body FROM outbox WHERE exchange = 'npms.charges' ORDER BY id"
         )
         return [ChargesBatch.model_validate_json(body) for (body,) in rows]
+
+    async def adjustments(self) -> list[AdjustmentCharged]:
+        """Those said so far."""
+        rows = await self.rows(
+            "SELECT body FROM outbox WHERE routing_key = :key ORDER BY id",
+            key=AdjustmentCharged.name,
+        )
+        return [AdjustmentCharged.model_validate_json(body) for (body,) in rows]
+
+    async def charged_micro(self, installation_id: int = 1) -> int:
+        """Everything said to the ledger of an installation."""
+        charges = sum(
+            amount
+            for batch in await self.charges()
+            for one, amount in zip(batch.installation_id, batch.amount_micro, strict=True)
+            if one == installation_id
+        )
+        adjusted = [e for e in await self.adjustments() if e.installation_id == installation_id]
+        return charges + sum(event.amount_micro for event in adjusted)
 
 
 def service(

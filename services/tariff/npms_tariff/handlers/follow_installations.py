@@ -14,6 +14,7 @@ from npms_tariff.domain.state import RatingState
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.revive import load_states
 from npms_tariff.handlers.save_rated import Work, save
+from npms_tariff.handlers.settle_silence import settle
 from npms_tariff.storage import installations, plans, states
 from npms_tariff.storage.installations import Installation
 
@@ -80,7 +81,9 @@ class InstallationCloser:
             raise Unprocessable("unknown_installation", f"{event.installation_id} is not open")
         await self._catalogue.refresh(conn)
         found = await load_states(conn, self._catalogue, [event.installation_id])
-        work = self._rate_closing(found[event.installation_id], event)
+        state = found[event.installation_id]
+        work = self._rate_closing(state, event)
+        await settle(conn, [state], at=self._clock.now())
         partition = partition_of(event.account_id, self._partitions)
         await save(conn, {partition: work}, at=self._clock.now())
 

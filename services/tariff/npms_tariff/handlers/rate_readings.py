@@ -16,8 +16,10 @@ from npms_tariff.domain.state import RatingState
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.revive import load_states
 from npms_tariff.handlers.save_rated import Work, save
+from npms_tariff.handlers.settle_silence import settle
 from npms_tariff.storage.holds import held_of
 from npms_tariff.storage.installations import lock_installations
+from npms_tariff.storage.provisionals import with_open
 from npms_tariff.storage.states import StaleState
 
 CACHED_INSTALLATIONS = 250_000
@@ -26,10 +28,14 @@ CACHED_INSTALLATIONS = 250_000
 
 @dataclass(slots=True)
 class Cache:
-    """States of one partition as last committed, under one generation of the catalogue."""
+    """States of one partition as last committed, under one generation of the catalogue.
+
+    `estimated` are those with provisional charges that wait for a reading.
+    """
 
     generation: int
     states: dict[int, RatingState] = field(default_factory=dict)
+    estimated: set[int] = field(default_factory=set)
 
 
 class ReadingRater:
@@ -53,10 +59,13 @@ class ReadingRater:
         works: dict[int, Work] = {}
         for partition, received in portions:
             batches = [one.batch for one in received]
-            states = await self._states(conn, partition, batches)
+            cache = await self._cache(conn, partition, batches)
             work = works[partition] = Work()
             for batch in batches:
-                rate_batch(states, batch, work, horizon_s=horizon_s)
+                rate_batch(cache.states, batch, work, horizon_s=horizon_s)
+            if back := cache.estimated & work.touched.keys():
+                rated = [work.touched[installation_id] for installation_id in back]
+                cache.estimated -= await settle(conn, rated, at=now)
         try:
             await self._prove_holds(conn, works.values())
             await save(conn, works, at=now)
@@ -65,9 +74,9 @@ class ReadingRater:
             raise
         _count(works.values(), sum(len(one.batch) for _, received in portions for one in received))
 
-    async def _states(
+    async def _cache(
         self, conn: AsyncConnection, partition: int, batches: list[ReadingsBatch]
-    ) -> dict[int, RatingState]:
+    ) -> Cache:
         """The partition's cache, with every installation of the batches that is known."""
         wanted = {one for batch in batches for one in batch.installation_id}
         cache = self._caches.get(partition)
@@ -80,7 +89,8 @@ class ReadingRater:
                 states.clear()
                 missing = wanted
             await self._load(conn, states, missing)
-        return states
+            cache.estimated |= await with_open(conn, list(missing))
+        return cache
 
     async def _prove_holds(self, conn: AsyncConnection, works: Collection[Work]) -> None:
         """What was kept aside on hold is still held. Raises StaleState."""

@@ -1,0 +1,156 @@
+"""Provisional charges: who is silent is charged an estimate for every whole day of it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_shared.clock import Clock
+from npms_shared.contracts.tariff import AdjustmentCharged
+from npms_shared.db.engine import Database
+from npms_shared.ids import new_id
+from npms_shared.loops import Loop, wait_or_stop
+from npms_shared.messaging import outbox
+from npms_tariff import metrics
+from npms_tariff.domain.estimating import (
+    DAYS_OF_USE,
+    Estimate,
+    days_of_use,
+    estimate,
+    silent_days,
+    usual_wh,
+)
+from npms_tariff.domain.rating import NoPlanInForce
+from npms_tariff.domain.state import RatingState
+from npms_tariff.handlers.catalogue import Catalogue
+from npms_tariff.handlers.revive import load_states
+from npms_tariff.outgoing import adjustment_charged
+from npms_tariff.storage import provisionals, states
+
+BATCH = 100
+PAUSE_S = 30
+HOUR_S, DAY_S = 3600, 86_400
+LOOK_BACK_S = 40 * DAY_S
+"""Days of use further back say nothing of today."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of an installation before its silence."""
+
+    opened_s: int
+    hours: dict[int, int]
+    estimated: set[int]
+
+
+class SilenceCharger:
+    """`after_h` hours without a rated reading make a silence; 0 makes none."""
+
+    def __init__(self, clock: Clock, *, after_h: int) -> None:
+        self._clock, self._after_h = clock, after_h
+        self._catalogue = Catalogue()
+
+    async def charge_batch(self, conn: AsyncConnection, after: int) -> int | None:
+        """Charge some silent installations with ids above `after`; returns the last of them, None
+        where there are no more.
+        """
+        now = self._clock.now()
+        now_s = int(now.timestamp())
+        await self._catalogue.refresh(conn)
+        ids = await provisionals.lock_silent(
+            conn,
+            after=after,
+            since_s=now_s - self._after_h * HOUR_S,
+            fresh_s=now_s - DAY_S + HOUR_S,
+            limit=BATCH,
+        )
+        if not ids:
+            return None
+        silent = await load_states(conn, self._catalogue, ids)
+        pasts = await _pasts(conn, ids)
+        for state in silent.values():
+            await _charge(conn, state, pasts[state.installation_id], now)
+        return ids[-1]
+
+
+async def _pasts(conn: AsyncConnection, ids: Sequence[int]) -> dict[int, Past]:
+    opened = await provisionals.opened_at_s(conn, ids)
+    hours = await provisionals.hours_before(conn, ids, span_s=LOOK_BACK_S)
+    estimated = await provisionals.days_of(conn, ids)
+    return {one: Past(opened[one], hours[one], estimated[one]) for one in ids}
+
+
+async def _charge(conn: AsyncConnection, state: RatingState, past: Past, now: datetime) -> None:
+    estimates = [one for one in _estimates(state, past, now) if one.lines]
+    if not estimates:
+        return
+    told = [(one, _provisional(state, one, now)) for one in estimates]
+    await states.touch_state(conn, state.installation_id)
+    await provisionals.add_provisionals(conn, [_row(one, event) for one, event in told])
+    await outbox.publish_all(conn, [(event, str(state.account_id)) for _, event in told])
+    metrics.PROVISIONAL_CHARGED.inc(len(told))
+
+
+def _estimates(state: RatingState, past: Past, now: datetime) -> list[Estimate]:
+    """Of the days not estimated yet; none where there is no day of use to go by."""
+    zone = state.calendar.zone
+    days = silent_days(state.read_at_s, int(now.timestamp()), zone)
+    if not any(day_s not in past.estimated for day_s, _ in days):
+        return []
+    earliest_s = max(past.opened_s, state.read_at_s - LOOK_BACK_S)
+    known = days_of_use(state.read_at_s, earliest_s, zone)
+    used = list(islice((d for d in known if d[0] not in past.estimated), DAYS_OF_USE))
+    if not used:
+        return []
+    hours = past.hours | {state.hour_s: state.hour_wh}
+    try:
+        estimates = estimate(state, days, usual_wh(hours, used))
+    except NoPlanInForce:
+        return []
+    return [one for one in estimates if one.day_s not in past.estimated]
+
+
+def _provisional(state: RatingState, day: Estimate, now: datetime) -> AdjustmentCharged:
+    local = datetime.fromtimestamp(day.day_s, UTC).astimezone(state.calendar.zone)
+    return adjustment_charged(
+        state,
+        kind="provisional",
+        adjustment_id=new_id(),
+        plan_version_id=day.plan_version_id,
+        span=(day.day_s, day.end_s),
+        lines=day.lines,
+        reason=f"no readings on {local.date()}: estimated by the days before",
+        at=now,
+    )
+
+
+def _row(day: Estimate, event: AdjustmentCharged) -> dict[str, Any]:
+    return {
+        "installation_id": event.installation_id,
+        "day_s": day.day_s,
+        "end_s": day.end_s,
+        "adjustment_id": event.adjustment_id,
+        "plan_version_id": day.plan_version_id,
+        "energy_wh": day.energy_wh,
+        "amount_micro": event.amount_micro,
+        "lines": event.lines,
+        "charged_at": event.told_at,
+    }
+
+
+def silence_loop(database: Database, charger: SilenceCharger) -> Loop:
+    """Go through the silent, batch after batch, and look again after a while."""
+
+    async def silence(stopping: asyncio.Event) -> None:
+        after: int | None = 0
+        while not stopping.is_set():
+            async with database.transaction() as conn:
+                after = await charger.charge_batch(conn, after or 0)
+            if after is None:
+                await wait_or_stop(stopping, PAUSE_S)
+
+    return silence
