@@ -17,6 +17,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
     "street": ("npms_tools.street.cli:street", "Simulated meters on Modbus/TCP sockets"),
     "token": ("npms_tools.stack.commands:token", "Print a token of the development issuer"),
+    "forecast-backtest": (
+        "npms_tools.backtest.cli:backtest",
+        "Error of the forecast of days left, beside the naive one",
+    ),
     "sinks": ("npms_tools.sinks.cli:sinks", "A mail server and an SMS operator that keep all"),
     "schemas": ("npms_tools.schemas.cli:schemas", "Write golden schemas, AsyncAPI and OpenAPI"),
 }
