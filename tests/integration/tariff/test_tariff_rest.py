@@ -132,7 +132,9 @@ async def test_usage_by_hour_day_and_month_with_the_open_hour(client, bench):
         "commodity": "electricity",
         "energy": {"value": "0.200", "unit": "kWh"},
         "cost": {"amount": "5.684000", "currency": "KES"},
+        "open": False,
     }
+    assert [item["open"] for item in hours["items"]] == [False] * 16
     days = (await client.get(url, params={**span, "resolution": "day"})).json()["items"]
     assert [item["from"][:10] for item in days] == ["2026-11-02", "2026-11-03"]
     assert [item["energy"]["value"] for item in days] == ["3.200", "1.700"]

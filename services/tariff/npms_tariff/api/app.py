@@ -7,6 +7,7 @@ from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router
+from npms_tariff.api.exports import exports_router
 from npms_tariff.api.holds import holds_router
 from npms_tariff.api.plans import plans_router
 from npms_tariff.api.problems import ERRORS
@@ -22,6 +23,7 @@ def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> Fast
             plans_router(database, clock),
             usage_router(database),
             holds_router(database, clock),
+            exports_router(database, clock),
             parked_router(database),
         ],
         errors=ERRORS,

@@ -126,6 +126,7 @@ class UsageItemOut(BaseModel):
     commodity: str = Field(examples=["electricity"])
     energy: Energy
     cost: Money
+    open: bool = Field(description="not over for some installation: more may come")
 
     @classmethod
     def of(cls, item: UsageItem) -> "UsageItemOut":
@@ -135,6 +136,7 @@ class UsageItemOut(BaseModel):
             commodity=item.commodity,
             energy=Energy.of(item.energy_wh),
             cost=Money.of(item.amount_micro, item.currency),
+            open=item.open,
         )
 
 

@@ -11,7 +11,7 @@ from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import PathId
 from npms_tariff.api.schemas import UsageOut
 from npms_tariff.domain.records import Resolution
-from npms_tariff.handlers.report_usage import report_usage
+from npms_tariff.handlers.report_usage import ask, report_usage
 
 From = Annotated[
     AwareDatetime,
@@ -45,9 +45,9 @@ def usage_router(database: Database) -> APIRouter:
         """Energy and cost by hour, day or month of the account's local time, the running hour
         included. A customer sees their own accounts."""
         async with database.connect() as conn:
-            report = await report_usage(
+            asked = await ask(
                 conn, account_id, principal=caller, resolution=resolution, span=(begin, end)
             )
-        return UsageOut.of(report)
+            return UsageOut.of(await report_usage(conn, asked))
 
     return router

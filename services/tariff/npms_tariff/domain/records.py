@@ -54,12 +54,27 @@ class PlanDraft:
 class Usage:
     """What was used of a commodity in hours that begin in one hour, day or month.
 
-    `begins_s` is the first of those hours.
+    `begins_s` is the first of those hours; where the last is `open`, more may come.
     """
 
     begins_s: int
     commodity: str
     currency: str
+    energy_wh: int
+    amount_micro: int
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlanUse:
+    """What all installations of a plan version used in an hour, local day or local month.
+
+    `at` is the hour's first second, the day as yyyymmdd or the month as yyyymm.
+    """
+
+    at: int
+    version: int
+    installation_hours: int
     energy_wh: int
     amount_micro: int
 

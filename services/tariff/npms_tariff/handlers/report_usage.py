@@ -1,8 +1,9 @@
 """What an account used and what it cost, by hour, day or month of its local time."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,7 +34,7 @@ class RangeRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UsageItem:
-    """[begins, ends) in the account's local time."""
+    """[begins, ends) in the account's local time; where it is `open` more may come."""
 
     begins: datetime
     ends: datetime
@@ -41,6 +42,7 @@ class UsageItem:
     currency: str
     energy_wh: int
     amount_micro: int
+    open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +53,64 @@ class UsageReport:
     items: Sequence[UsageItem]
 
 
-async def report_usage(
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A range that may be shown: hours that begin in [from_s, to_s) of somebody's account."""
+
+    account_id: int
+    zone: ZoneInfo
+    resolution: Resolution
+    from_s: int
+    to_s: int
+
+
+async def ask(
     conn: AsyncConnection,
     account_id: int,
     *,
     principal: Principal,
     resolution: Resolution,
     span: tuple[datetime, datetime],
-) -> UsageReport:
-    """Hours that begin in [from, to), with the open one.
-
-    Raises UnknownAccount, RangeRefused.
-    """
+    longest: Mapping[str, timedelta] = MappingProxyType(LONGEST),
+) -> Asked:
+    """Raises UnknownAccount, RangeRefused."""
     begin, end = span
     if begin >= end:
         raise RangeRefused("empty_range", "`to` must be after `from`")
-    if end - begin > LONGEST[resolution]:
-        longest = LONGEST[resolution].days
-        raise RangeRefused("range_too_long", f"by {resolution} at most {longest} days")
+    if end - begin > longest[resolution]:
+        days = longest[resolution].days
+        raise RangeRefused("range_too_long", f"by {resolution} at most {days} days")
     holder = await installations.find_holder(conn, account_id)
     if holder is None or not principal.may_see(holder.customer_id):
         raise UnknownAccount
+    from_s, to_s = int(begin.timestamp()), int(end.timestamp())
+    return Asked(account_id, ZoneInfo(holder.time_zone), resolution, from_s, to_s)
+
+
+async def report_usage(conn: AsyncConnection, asked: Asked) -> UsageReport:
+    """All of it, with the open hour."""
     used = await usage.read_usage(
         conn,
-        account_id,
-        resolution=resolution,
-        from_s=int(begin.timestamp()),
-        to_s=int(end.timestamp()),
+        asked.account_id,
+        resolution=asked.resolution,
+        from_s=asked.from_s,
+        to_s=asked.to_s,
     )
-    zone = ZoneInfo(holder.time_zone)
-    items = [_item(one, resolution, zone) for one in used]
-    return UsageReport(account_id, holder.time_zone, resolution, items)
+    items = [_item(one, asked.resolution, asked.zone) for one in used]
+    return UsageReport(asked.account_id, asked.zone.key, asked.resolution, items)
+
+
+async def stream_items(conn: AsyncConnection, asked: Asked) -> AsyncIterator[UsageItem]:
+    """The items of the report one by one."""
+    used = usage.stream_usage(
+        conn,
+        asked.account_id,
+        resolution=asked.resolution,
+        from_s=asked.from_s,
+        to_s=asked.to_s,
+    )
+    async for one in used:
+        yield _item(one, asked.resolution, asked.zone)
 
 
 def _item(one: Usage, resolution: Resolution, zone: ZoneInfo) -> UsageItem:
@@ -93,6 +122,7 @@ def _item(one: Usage, resolution: Resolution, zone: ZoneInfo) -> UsageItem:
         currency=one.currency,
         energy_wh=one.energy_wh,
         amount_micro=one.amount_micro,
+        open=one.open,
     )
 
 

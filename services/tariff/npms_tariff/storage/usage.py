@@ -1,6 +1,6 @@
 """Energy and cost by local hour: closed hours in usage_hour, the open one in rating_state."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,13 +22,15 @@ _ADD = text(
 _READ = text(
     """
     SELECT min(hour_s), commodity, currency, CAST(sum(energy_wh) AS bigint),
-           CAST(sum(amount_micro) AS bigint)
+           CAST(sum(amount_micro) AS bigint), bool_or(open)
     FROM (
-        SELECT i.commodity, i.currency, i.time_zone, u.hour_s, u.energy_wh, u.amount_micro
+        SELECT i.commodity, i.currency, i.time_zone, u.hour_s, u.energy_wh, u.amount_micro,
+               false AS open
         FROM installation i JOIN usage_hour u USING (installation_id)
         WHERE i.account_id = :account_id AND u.hour_s >= :from_s AND u.hour_s < :to_s
         UNION ALL
-        SELECT i.commodity, i.currency, i.time_zone, s.hour_s, s.hour_wh, s.hour_micro
+        SELECT i.commodity, i.currency, i.time_zone, s.hour_s, s.hour_wh, s.hour_micro,
+               true
         FROM installation i JOIN rating_state s USING (installation_id)
         WHERE i.account_id = :account_id AND s.hour_s >= :from_s AND s.hour_s < :to_s
           AND (s.hour_wh <> 0 OR s.hour_micro <> 0)
@@ -63,3 +65,15 @@ async def read_usage(
         {"account_id": account_id, "resolution": resolution, "from_s": from_s, "to_s": to_s},
     )
     return [Usage(*row) for row in rows]
+
+
+async def stream_usage(
+    conn: AsyncConnection, account_id: int, *, resolution: Resolution, from_s: int, to_s: int
+) -> AsyncIterator[Usage]:
+    """As `read_usage`, without holding all of it."""
+    rows = await conn.stream(
+        _READ,
+        {"account_id": account_id, "resolution": resolution, "from_s": from_s, "to_s": to_s},
+    )
+    async for row in rows:
+        yield Usage(*row)
