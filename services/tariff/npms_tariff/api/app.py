@@ -9,6 +9,7 @@ from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router
 from npms_tariff.api.exports import exports_router
 from npms_tariff.api.holds import holds_router
+from npms_tariff.api.plan_usage import plan_usage_router
 from npms_tariff.api.plans import plans_router
 from npms_tariff.api.problems import ERRORS
 from npms_tariff.api.usage import usage_router
@@ -21,6 +22,7 @@ def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> Fast
         verifier=verifier,
         routers=[
             plans_router(database, clock),
+            plan_usage_router(database),
             usage_router(database),
             holds_router(database, clock),
             exports_router(database, clock),

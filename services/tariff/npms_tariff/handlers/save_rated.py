@@ -9,9 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.messaging import outbox
+from npms_tariff.domain.plan_usage import PlanUsage
 from npms_tariff.domain.state import Rated, RatingState
 from npms_tariff.outgoing import charges_batch
-from npms_tariff.storage import holds, parked_readings, states, usage
+from npms_tariff.storage import holds, parked_readings, plan_usage, states, usage
 from npms_tariff.storage.holds import Fall
 from npms_tariff.storage.parked_readings import Parked
 
@@ -41,6 +42,7 @@ async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime
         await states.save_states(conn, touched)
     if hours:
         await usage.add_hours(conn, hours)
+        await _add_plan_usage(conn, works)
     if scopes:
         await states.add_scopes(conn, scopes)
     await outbox.publish_batches(conn, list(_batches(works)))
@@ -48,6 +50,16 @@ async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime
         await parked_readings.add_parked(conn, parked, at=at)
     if fallen:
         await holds.add_holds(conn, fallen, at=at)
+
+
+async def _add_plan_usage(conn: AsyncConnection, works: Mapping[int, Work]) -> None:
+    """What plans used, added up by the set before it is written."""
+    used = PlanUsage()
+    for partition, work in works.items():
+        for rated in work.rated.values():
+            used.add(partition, rated.hours, work.touched)
+    await plan_usage.add_hours(conn, used.by_hour())
+    await plan_usage.add_days(conn, used.by_day())
 
 
 def _batches(works: Mapping[int, Work]) -> Iterator[tuple[int, ChargesBatch]]:
