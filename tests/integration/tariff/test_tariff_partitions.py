@@ -61,13 +61,13 @@ async def test_the_application_owns_no_partition_and_reaches_them_through_the_ta
 
 async def test_hours_of_before_the_partitions_are_moved_into_their_months(old_database):
     migrate, conn = old_database
-    await migrate("0003")
+    await migrate("0004")
     await conn.execute(
         "INSERT INTO usage_hour SELECT i, $1 + h * 3600, i, h "
         "FROM generate_series(1, 3) i, generate_series(0, 1499) h",
         JANUARY_S,
     )
-    await migrate("0004")
+    await migrate("0005")
     months = await conn.fetch(
         "SELECT CAST(CAST(tableoid AS regclass) AS text) AS month, count(*), sum(energy_wh) "
         "FROM usage_hour GROUP BY 1 ORDER BY 1"

@@ -4,8 +4,8 @@ from alembic import context, op
 
 from npms_shared.db.migrations import grant_tables
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 HOURS = (
     # What there is becomes the default partition as it lies; it is moved into its months below.
