@@ -198,6 +198,11 @@ def bodies() -> dict[str, Any]:
         "open_account": account_request(),
         "protect_account": {"protected": False},
         "put_credit_policy": POLICY,
+        "fix_money": {"amount": MONEY, "reason": "Counted twice."},
+        "transfer_credit": {"to_account_id": 2, "amount": MONEY, "reason": "Next door."},
+        "reallocate_payment": {"to_account_id": 2, "reason": "Meant for the house next door."},
+        "approve_money_request": {"reason": "Seen on the statement."},
+        "reject_money_request": {"reason": "Not on the statement."},
         "create_plan": {**PLAN, "plan_code": f"plan-{number}"},
         "add_plan_version": version,
         "replace_plan_draft": version,
@@ -253,7 +258,8 @@ class Operation:
         nothing["billing_hold_id"] = 999_999
         nowhere = {"plan_code": "nowhere", "code": "nowhere", "provider": "paysim"}
         uuids = dict.fromkeys(
-            ("parked_id", "payment_id", "suspense_id", "batch_id", "ticket_id"), str(new_id())
+            ("parked_id", "payment_id", "suspense_id", "batch_id", "ticket_id", "request_id"),
+            str(new_id()),
         )
         return self.path.format_map({**nothing, **nowhere, **uuids, **values})
 

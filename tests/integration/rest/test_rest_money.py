@@ -12,10 +12,15 @@ MONEY = {
     "record_payment",
     "make_voucher_batch",
     "allocate_suspense",
+    "fix_money",
+    "transfer_credit",
+    "reallocate_payment",
 }
 NO_MONEY = {
     "accept_emergency_credit": "lends what was offered; a second time it is offered no more: 409",
     "protect_account": "sets a mark",
+    "approve_money_request": "a second time: 409",
+    "reject_money_request": "a second time: 409",
     "close_account": "what is left stays owed; a second time: 409",
     "activate_voucher_batch": "sets a mark; a second time: 409",
     "receive_webhook": "counts once by the provider's id",
@@ -55,6 +60,8 @@ WITH_AMOUNTS = [
     ("order_top_up", "amount"),
     ("record_payment", "amount"),
     ("make_voucher_batch", "value"),
+    ("fix_money", "amount"),
+    ("transfer_credit", "amount"),
 ]
 
 

@@ -214,6 +214,18 @@ def to_api_opened(opened: Opened) -> OpenedResponse:
     )
 
 
+def opened_facts(command: OpenAccount, opened: Opened) -> dict[str, Any]:
+    """What the audit trail keeps of an opening."""
+    return {
+        "customer_id": opened.customer_id,
+        "installation_id": opened.installation_id,
+        "meter": command.meter.serial,
+        "opening_register_wh": command.opening_register_wh,
+        "plan_code": command.plan_code,
+        "credit_policy": opened.policy_code,
+    }
+
+
 def account_fields(view: AccountView) -> dict[str, Any]:
     facts, account = view.facts, view.account
     position, currency = account.position, account.currency

@@ -13,13 +13,15 @@ from npms_ledger.api.account_schemas import (
     OpenedResponse,
     ProtectionRequest,
     SupplyResponse,
+    opened_facts,
     to_api_account,
     to_api_detail,
     to_api_opened,
     to_api_supply,
 )
+from npms_ledger.api.callers import actor
 from npms_ledger.api.statement_schemas import StatementEntry, to_api_entry
-from npms_ledger.handlers import change_account, look
+from npms_ledger.handlers import change_account, look, trail
 from npms_ledger.handlers.errors import AccountUnknown
 from npms_ledger.handlers.open_account import open_account
 from npms_shared.auth.tokens import Principal
@@ -59,7 +61,14 @@ def _add_opening(router: APIRouter, database: Database, clock: Clock) -> None:
 
         async def act() -> tuple[int, dict[str, Any]]:
             command = request.to_command()
-            opened = await open_account(conn, command, now=clock.now(), by=caller.subject)
+            now = clock.now()
+            opened = await open_account(conn, command, now=now, by=caller.subject)
+            account = opened.account
+            subject = trail.of_account(account.account_id)
+            after = opened_facts(command, opened) | trail.money_of(account)
+            await trail.note(
+                conn, actor(caller), "account_opened", subject=subject, now=now, after=after
+            )
             return 201, to_api_opened(opened).model_dump(mode="json")
 
         async with database.transaction() as conn:
@@ -128,7 +137,18 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
         """Accept what is offered; 409 while it is not."""
         async with database.transaction() as conn:
             await _may_see(conn, caller, account_id)
-            await change_account.accept_emergency(conn, account_id, clock.now())
+            now = clock.now()
+            account = await change_account.accept_emergency(conn, account_id, now)
+            if caller.is_staff():
+                subject, after = trail.of_account(account_id), trail.money_of(account)
+                await trail.note(
+                    conn,
+                    actor(caller),
+                    "emergency_credit_accepted",
+                    subject=subject,
+                    now=now,
+                    after=after,
+                )
             return to_api_detail(await look.show_account(conn, account_id))
 
     @router.post(
@@ -137,12 +157,17 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
         responses=problem_responses(404, 409),
     )
     async def protect(
-        _caller: Operator, account_id: PathId, request: ProtectionRequest
+        caller: Operator, account_id: PathId, request: ProtectionRequest
     ) -> AccountDetailResponse:
         """Never cut this customer, or no longer never."""
         async with database.transaction() as conn:
+            now = clock.now()
             await change_account.protect_account(
-                conn, account_id, protected=request.protected, now=clock.now()
+                conn, account_id, protected=request.protected, now=now
+            )
+            subject, after = trail.of_account(account_id), {"protected": request.protected}
+            await trail.note(
+                conn, actor(caller), "protection_set", subject=subject, now=now, after=after
             )
             return to_api_detail(await look.show_account(conn, account_id))
 
@@ -151,10 +176,15 @@ def _add_closing(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(
         "/{account_id}/close", operation_id="close_account", responses=problem_responses(404, 409)
     )
-    async def close(_caller: Operator, account_id: PathId) -> AccountDetailResponse:
+    async def close(caller: Operator, account_id: PathId) -> AccountDetailResponse:
         """Switch off for good; what is left on the balance stays owed."""
         async with database.transaction() as conn:
-            await change_account.close_account(conn, account_id, clock.now())
+            now = clock.now()
+            account = await change_account.close_account(conn, account_id, now)
+            subject, after = trail.of_account(account_id), trail.money_of(account)
+            await trail.note(
+                conn, actor(caller), "account_closed", subject=subject, now=now, after=after
+            )
             return to_api_detail(await look.show_account(conn, account_id))
 
 

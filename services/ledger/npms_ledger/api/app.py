@@ -3,8 +3,11 @@
 from fastapi import FastAPI
 
 from npms_ledger.api.accounts import accounts_router
+from npms_ledger.api.audit_trail import audit_trail_router
+from npms_ledger.api.money_requests import money_requests_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
 from npms_ledger.api.problems import ERRORS
+from npms_ledger.domain.moves import FixLimits
 from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -12,13 +15,17 @@ from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router
 
 
-def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> FastAPI:
+def build_app(
+    database: Database, clock: Clock, verifier: TokenVerifier, limits: FixLimits
+) -> FastAPI:
     return create_app(
         service="ledger",
         description="Accounts, journal, credit policy and the desired supply state.",
         verifier=verifier,
         routers=[
             accounts_router(database, clock),
+            money_requests_router(database, clock, limits),
+            audit_trail_router(database),
             policies_router(database, clock),
             parked_charges_router(database),
             parked_router(database),

@@ -7,8 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
+from npms_ledger.api.callers import actor
 from npms_ledger.api.policy_schemas import PolicyDocument, PolicyResponse, to_api_policy
-from npms_ledger.handlers import look
+from npms_ledger.domain.documents import to_document
+from npms_ledger.handlers import look, trail
 from npms_ledger.handlers.errors import PolicyUnknown
 from npms_ledger.handlers.policies import read_policy, write_policy
 from npms_shared.clock import Clock
@@ -47,13 +49,22 @@ def policies_router(database: Database, clock: Clock) -> APIRouter:
     async def put(caller: Operator, code: Code, document: PolicyDocument) -> PolicyResponse:
         """Put a new version in force for every account on the policy."""
         async with database.transaction() as conn:
+            now = clock.now()
             written = await write_policy(
                 conn,
                 code,
                 policy=document.to_policy(),
                 currency=document.currency,
-                now=clock.now(),
+                now=now,
                 by=caller.subject,
+            )
+            await trail.note(
+                conn,
+                actor(caller),
+                "credit_policy_written",
+                subject=f"credit-policy:{code}",
+                now=now,
+                after={"version": written.version, "document": to_document(written.policy)},
             )
         return to_api_policy(written)
 

@@ -11,6 +11,16 @@ from npms_ledger.handlers.errors import (
     PolicyUnknown,
     ProfileUnknown,
 )
+from npms_ledger.handlers.money_errors import (
+    NotEnoughCredit,
+    NotMovable,
+    PaymentUnknown,
+    RequestDecided,
+    RequestUnknown,
+    SameAccount,
+    SamePerson,
+)
+from npms_shared.money import format_amount
 from npms_shared.web.app import ErrorMap
 from npms_shared.web.problems import FieldError, Problem, not_found
 
@@ -29,7 +39,30 @@ def _policy(fault: PolicyError) -> Problem:
     return _unprocessable(f"policy_{fault.code}", pointer, fault)
 
 
+def _not_enough(fault: NotEnoughCredit) -> Problem:
+    words = (
+        f"Account {fault.account_id} can give at most {format_amount(fault.movable_micro)}: "
+        "what its balance holds above the floor."
+    )
+    return Problem(409, "not_enough_credit", words)
+
+
+_NOT_MOVABLE = {
+    "payment_not_credited": "The payment was not credited to any account.",
+    "payment_reversed": "The payment was reversed; there is nothing of it to move.",
+    "already_reallocated": "The payment was reallocated before, or somebody asked for it.",
+    "nothing_left": "Nothing of the payment is left on the balance: it was spent.",
+}
+
+
 ERRORS: ErrorMap = {
+    RequestUnknown: lambda _fault: not_found("money request"),
+    PaymentUnknown: lambda _fault: not_found("payment"),
+    SamePerson: lambda fault: Problem(409, "same_person", str(fault)),
+    RequestDecided: lambda fault: Problem(409, "request_decided", str(fault)),
+    SameAccount: lambda fault: _unprocessable("same_account", "/to_account_id", fault),
+    NotEnoughCredit: _not_enough,
+    NotMovable: lambda fault: Problem(409, fault.code, _NOT_MOVABLE[fault.code]),
     AccountUnknown: lambda _fault: not_found("account"),
     PolicyUnknown: lambda fault: _unprocessable("unknown_credit_policy", "/credit_policy", fault),
     PlanUnknown: lambda fault: _unprocessable("unknown_plan", "/plan_code", fault),

@@ -65,6 +65,11 @@ class Account:
         self.judge(now)
         return seq
 
+    def move(self, posted: Posted, now: datetime) -> None:
+        """Keep what was made of the position, and decide what it means."""
+        self._write(posted)
+        self.judge(now)
+
     def open_with_debt(self, debt_micro: int) -> Posted:
         """Take over what was owed elsewhere, before the first decision."""
         posted = positions.open_with_debt(self.position, debt_micro)

@@ -12,6 +12,9 @@ class SystemAccount(StrEnum):
     ENERGY_REVENUE = "energy_revenue"
     TAX_PAYABLE = "tax_payable"
     OPENING_DEBT = "opening_debt"
+    OPENING_CREDIT = "opening_credit"
+    MONEY_FIXES = "money_fixes"
+    REFUNDS_PAYABLE = "refunds_payable"
 
 
 def clearing(source: str) -> str:

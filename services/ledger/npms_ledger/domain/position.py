@@ -36,6 +36,10 @@ class PostingKind(StrEnum):
     CORRECTION = "correction"
     PROVISIONAL = "provisional"
     SETTLEMENT = "settlement"
+    MONEY_FIX = "money_fix"
+    TRANSFER = "transfer"
+    REFUND = "refund"
+    CHARGEBACK = "chargeback"
 
 
 class EmergencyState(StrEnum):

@@ -14,6 +14,8 @@ _BEGIN = text(
     ON CONFLICT (payment_id) DO NOTHING
     """
 )
+_FIND = text("SELECT * FROM payment WHERE payment_id = :payment_id")
+_LOCK = text("SELECT * FROM payment WHERE payment_id = :payment_id FOR UPDATE")
 _SETTLE = text(
     """
     UPDATE payment
@@ -53,11 +55,13 @@ async def lock(
             "reference": reference,
         },
     )
-    rows = await conn.execute(
-        text("SELECT * FROM payment WHERE payment_id = :payment_id FOR UPDATE"),
-        {"payment_id": payment_id},
-    )
-    return rows.one()
+    return (await conn.execute(_LOCK, {"payment_id": payment_id})).one()
+
+
+async def find(conn: AsyncConnection, payment_id: UUID, *, lock: bool = False) -> Row[Any] | None:
+    """The payment's row, if it was heard of; with `lock` nobody else changes it meanwhile."""
+    query = _LOCK if lock else _FIND
+    return (await conn.execute(query, {"payment_id": payment_id})).first()
 
 
 async def settle(

@@ -1,0 +1,207 @@
+"""Money fixes, transfers, reallocations: asked by one person, agreed to by another."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger.api.callers import actor
+from npms_ledger.api.money_schemas import (
+    DecisionBody,
+    MoneyFixBody,
+    MoneyRequestResponse,
+    ReallocationBody,
+    TransferBody,
+    to_api_request,
+)
+from npms_ledger.domain.moves import FixLimits
+from npms_ledger.handlers import look, money_requests
+from npms_ledger.handlers.errors import AccountUnknown
+from npms_shared.auth.tokens import Principal
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.principals import Caller, Operator
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import FilterId, PathId
+
+RequestId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001"])]
+State = Annotated[Literal["requested", "posted", "rejected"] | None, Query()]
+Act = Callable[[AsyncConnection], Awaitable[Row[Any]]]
+ASKED: dict[int | str, dict[str, Any]] = {
+    **problem_responses(400, 404, 409),
+    202: {"model": MoneyRequestResponse, "description": "asked for: a second person must agree"},
+}
+
+
+def money_requests_router(database: Database, clock: Clock, limits: FixLimits) -> APIRouter:
+    router = APIRouter(tags=["money moved by people"])
+    _add_fixes(router, database, clock, limits)
+    _add_transfers(router, database, clock, limits)
+    _add_reallocations(router, database, clock)
+    _add_decisions(router, database, clock)
+    _add_looking(router, database)
+    return router
+
+
+async def _ask(
+    database: Database, *, key: str, caller: Principal, path: str, body: BaseModel, act: Act
+) -> JSONResponse:
+    """Once by the key; 201 if it was posted, 202 if it waits for a second person."""
+    async with database.transaction() as conn:
+
+        async def action() -> tuple[int, dict[str, Any]]:
+            asked = to_api_request(await act(conn))
+            return 201 if asked.state == "posted" else 202, asked.model_dump(mode="json")
+
+        return await run_once(
+            conn,
+            key=key,
+            caller=caller,
+            request_fingerprint=fingerprint(path, body),
+            action=action,
+        )
+
+
+def _add_fixes(router: APIRouter, database: Database, clock: Clock, limits: FixLimits) -> None:
+    @router.post(
+        "/accounts/{account_id}/money-fixes",
+        operation_id="fix_money",
+        status_code=201,
+        response_model=MoneyRequestResponse,
+        responses=ASKED,
+    )
+    async def fix(
+        caller: Operator, key: IdempotencyKey, account_id: PathId, body: MoneyFixBody
+    ) -> JSONResponse:
+        """Put a balance right; above the limit a second person must agree."""
+
+        async def act(conn: AsyncConnection) -> Row[Any]:
+            asked = body.to_command(account_id)
+            return await money_requests.request_fix(
+                conn, asked, by=actor(caller), limits=limits, now=clock.now()
+            )
+
+        path = f"/accounts/{account_id}/money-fixes"
+        return await _ask(database, key=key, caller=caller, path=path, body=body, act=act)
+
+
+def _add_transfers(router: APIRouter, database: Database, clock: Clock, limits: FixLimits) -> None:
+    @router.post(
+        "/accounts/{account_id}/transfers",
+        operation_id="transfer_credit",
+        status_code=201,
+        response_model=MoneyRequestResponse,
+        responses=ASKED,
+    )
+    async def transfer(
+        caller: Caller, key: IdempotencyKey, account_id: PathId, body: TransferBody
+    ) -> JSONResponse:
+        """Move credit to another account in the same currency; a customer between their own."""
+
+        async def act(conn: AsyncConnection) -> Row[Any]:
+            for one in (account_id, body.to_account_id):
+                if not caller.may_see(await look.owner_of(conn, one)):
+                    raise AccountUnknown(one)
+            asked = body.to_command(account_id)
+            return await money_requests.request_transfer(
+                conn, asked, by=actor(caller), limits=limits, now=clock.now()
+            )
+
+        path = f"/accounts/{account_id}/transfers"
+        return await _ask(database, key=key, caller=caller, path=path, body=body, act=act)
+
+
+def _add_reallocations(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/payments/{payment_id}/reallocate",
+        operation_id="reallocate_payment",
+        status_code=202,
+        response_model=MoneyRequestResponse,
+        responses=problem_responses(400, 404, 409),
+    )
+    async def reallocate(
+        caller: Operator, key: IdempotencyKey, payment_id: RequestId, body: ReallocationBody
+    ) -> JSONResponse:
+        """Ask to move what is left of a payment to the account it was meant for."""
+
+        async def act(conn: AsyncConnection) -> Row[Any]:
+            return await money_requests.request_reallocation(
+                conn,
+                payment_id,
+                to_account_id=body.to_account_id,
+                reason=body.reason,
+                by=actor(caller),
+                now=clock.now(),
+            )
+
+        path = f"/payments/{payment_id}/reallocate"
+        return await _ask(database, key=key, caller=caller, path=path, body=body, act=act)
+
+
+def _add_decisions(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/money-requests/{request_id}/approve",
+        operation_id="approve_money_request",
+        responses=problem_responses(404, 409),
+    )
+    async def approve(
+        caller: Operator, request_id: RequestId, body: DecisionBody
+    ) -> MoneyRequestResponse:
+        """Post what somebody else asked for; 409 `same_person` for oneself."""
+        async with database.transaction() as conn:
+            row = await money_requests.approve(
+                conn, request_id, by=actor(caller), reason=body.reason, now=clock.now()
+            )
+        return to_api_request(row)
+
+    @router.post(
+        "/money-requests/{request_id}/reject",
+        operation_id="reject_money_request",
+        responses=problem_responses(404, 409),
+    )
+    async def reject(
+        caller: Operator, request_id: RequestId, body: DecisionBody
+    ) -> MoneyRequestResponse:
+        """Decline what somebody else asked for."""
+        async with database.transaction() as conn:
+            row = await money_requests.reject(
+                conn, request_id, by=actor(caller), reason=body.reason, now=clock.now()
+            )
+        return to_api_request(row)
+
+
+def _add_looking(router: APIRouter, database: Database) -> None:
+    @router.get(
+        "/money-requests", operation_id="list_money_requests", responses=problem_responses()
+    )
+    async def list_(
+        _caller: Operator,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+        state: State = None,
+        account_id: FilterId = None,
+    ) -> Page[MoneyRequestResponse]:
+        """The newest first; `state=requested` are those that wait for a second person."""
+        after = id_in(cursor)
+        async with database.connect() as conn:
+            rows = await money_requests.list_requests(
+                conn, after=after, limit=limit + 1, state=state, account_id=account_id
+            )
+        page, following = cut(rows, limit, lambda row: row.request_id)
+        return Page(items=[to_api_request(row) for row in page], next_cursor=following)
+
+    @router.get(
+        "/money-requests/{request_id}",
+        operation_id="get_money_request",
+        responses=problem_responses(404),
+    )
+    async def show(_caller: Operator, request_id: RequestId) -> MoneyRequestResponse:
+        async with database.connect() as conn:
+            return to_api_request(await money_requests.show_request(conn, request_id))
