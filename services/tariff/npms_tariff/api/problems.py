@@ -2,7 +2,7 @@
 
 from npms_shared.web.app import ErrorMap
 from npms_shared.web.problems import FieldError, Problem, not_found
-from npms_tariff.domain.plan import InvalidPlan
+from npms_tariff.domain.checking import InvalidPlan
 from npms_tariff.handlers.errors import (
     AlreadyActivated,
     DraftWithdrawn,

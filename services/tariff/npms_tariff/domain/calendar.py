@@ -6,6 +6,7 @@ is linear, so all edges are found by adding; days of 23 and 25 hours need no car
 """
 
 from bisect import bisect_right
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,16 +25,24 @@ _DAY = timedelta(days=1)
 
 @dataclass(slots=True, eq=False)
 class Cell:
-    """[start_s, end_s) of constant price; `hour_s` is when its local hour began, `month` is
-    year x 100 + month."""
+    """[start_s, end_s) of constant price, in one window of measured demand.
+
+    `hour_s`, `day_s` and `window_s` are when its local hour, day and window began,
+    `month` is year x 100 + month, `days_left` counts this day and those behind it in
+    the month of `days_in_month`.
+    """
 
     start_s: int
     end_s: int
     tariff: Tariff
     period: int
     hour_s: int
+    window_s: int
+    day_s: int
     day_end_s: int
     month: int
+    days_left: int
+    days_in_month: int
     following: "Cell | None" = None
 
 
@@ -112,24 +121,30 @@ class Calendar:
         return [
             cell
             for run_start, run_end, offset in _offset_runs(start, end, self.zone)
-            for cell in self._cut_run(day, run_start, run_end, offset=offset, day_end_s=end)
+            for cell in self._cut_run(day, run_start, run_end, offset=offset, bounds_s=(start, end))
         ]
 
     def _cut_run(
-        self, day: date, start: int, end: int, *, offset: int, day_end_s: int
+        self, day: date, start: int, end: int, *, offset: int, bounds_s: tuple[int, int]
     ) -> Iterator[Cell]:
         midnight_s = (day - _EPOCH).days * 86400 - offset
+        days_in_month = monthrange(day.year, day.month)[1]
         for cell_start, cell_end in pairwise(self._edges(start, end, midnight_s=midnight_s)):
             local_s = cell_start - midnight_s
             tariff = self._tariffs[bisect_right(self._starts, cell_start) - 1]
+            window_s = tariff.window_minutes * 60
             yield Cell(
                 cell_start,
                 cell_end,
                 tariff=tariff,
-                period=tariff.week[day.weekday()][local_s // 60 % MINUTES_A_DAY],
+                period=tariff.minutes_of(day)[local_s // 60 % MINUTES_A_DAY],
                 hour_s=max(cell_start - local_s % HOUR_S, start),
-                day_end_s=day_end_s,
+                window_s=max(cell_start - local_s % window_s, start),
+                day_s=bounds_s[0],
+                day_end_s=bounds_s[1],
                 month=day.year * 100 + day.month,
+                days_left=days_in_month - day.day + 1,
+                days_in_month=days_in_month,
             )
 
     def _edges(self, start: int, end: int, *, midnight_s: int) -> list[int]:

@@ -8,11 +8,11 @@ before; everything else takes `rate_across`, which does the same piece by piece.
 
 from npms_shared.contracts.tariff import ChargeLine
 from npms_tariff.domain.calendar import Cell
-from npms_tariff.domain.state import UNBOUNDED_WH, Rated, RatingState
-from npms_tariff.domain.tariff import WH_A_KWH
+from npms_tariff.domain.plan import ENERGY, MINIMUM
+from npms_tariff.domain.state import PEAK, WINDOW, Rated, RatingState, days_in
+from npms_tariff.domain.tariff import ENERGY_INDEX, UNITS_A_PRICE
 
-ENERGY = "energy"
-DAILY = "daily"
+TAX = "tax:"
 
 Lines = dict[tuple[str, str, int], list[int]]
 """Energy in Wh and amount in micro-units by (component, period, block)."""
@@ -42,10 +42,14 @@ def rate(s: RatingState, at_s: int, register_wh: int, rated: Rated) -> None:
         amount = slot_micro - s.slot_micro
         s.slot_micro = slot_micro
         s.room_wh -= energy_wh
-        s.energy_nano += energy_wh * price
+        s.nano[0] += energy_wh * price
+        if s.block:
+            s.paid_wh += energy_wh
         lines: list[ChargeLine] = [(ENERGY, s.period, s.block, energy_wh, amount)]
-        tax = _tax(s, lines) if s.tax_micro else 0
-        amount += tax
+        tax = 0
+        if len(s.nano) > 2:
+            grown, tax = s.pay_derived(lines)
+            amount += grown
         s.hour_wh += energy_wh
         s.hour_micro += amount
         s.rated_wh += energy_wh
@@ -70,21 +74,6 @@ def rate(s: RatingState, at_s: int, register_wh: int, rated: Rated) -> None:
     s.readings_billed += 1
 
 
-def _tax(s: RatingState, lines: list[ChargeLine]) -> int:
-    """What every tax has grown by, as lines; returns the sum."""
-    total, energy_nano, daily_nano, paid = 0, s.energy_nano, s.daily_nano, s.tax_micro
-    assert s.tariff is not None
-    for i, tax in enumerate(s.tariff.taxes):
-        base_nano = energy_nano * tax.on_energy + daily_nano * tax.on_daily
-        due = base_nano * tax.rate_ppm // 1_000_000_000
-        grown = due - paid[i]
-        if grown:
-            paid[i] = due
-            total += grown
-            lines.append((tax.label, "", 0, 0, grown))
-    return total
-
-
 def rate_across(s: RatingState, at_s: int, register_wh: int, rated: Rated) -> None:
     """Rate a reading whatever lies between: cells, blocks, days, months, plan versions.
 
@@ -101,8 +90,10 @@ def rate_across(s: RatingState, at_s: int, register_wh: int, rated: Rated) -> No
         if s.read_at_s >= cell.end_s:
             cell = s.calendar.after(cell)
         if cell is not s.cell:
-            if s.plan_version_id != cell.tariff.version_id:
-                from_s, from_wh = _close_charge(s, lines, rated, from_s=from_s, from_wh=from_wh)
+            if _leaves_scope(s, cell):
+                _end_scope(s, lines, rated)
+                if s.plan_version_id != cell.tariff.version_id:
+                    from_s, from_wh = _close_charge(s, lines, rated, from_s=from_s, from_wh=from_wh)
             _enter(s, cell, rated)
         upto_s = min(at_s, cell.end_s)
         gone_s = upto_s - (at_s - span_s)
@@ -113,31 +104,124 @@ def rate_across(s: RatingState, at_s: int, register_wh: int, rated: Rated) -> No
     s.readings_billed += 1
 
 
+def finish(s: RatingState, rated: Rated) -> None:
+    """Close the open scope, hour, day and month: nothing more will be rated."""
+    lines: Lines = {}
+    if s.tariff is not None:
+        carried = s.used_by_period()
+        _end_scope(s, lines, rated)
+        _close_charge(s, lines, rated, from_s=s.read_at_s, from_wh=s.register_wh)
+        s.slots, s.carried = s.tariff.no_use(), carried
+        s.days = s.used_days = 0
+        s.resume(s.tariff)
+    _close_month(s, rated)
+    s.until_s = s.room_wh = -1
+
+
+def succeed(s: RatingState, old: RatingState) -> None:
+    """Go on where the meter before stood in the month: blocks, free units, days, demand.
+
+    `old` is finished, and `s` opened with the same tariff as it had last.
+    """
+    s.paid_until_s, s.used_until_s = old.paid_until_s, old.used_until_s
+    cell = s.calendar.cell_at(s.read_at_s)
+    if old.tariff is None or cell is None or cell.month != old.month:
+        return
+    s.plan_version_id, s.month, s.days_left = old.plan_version_id, old.month, cell.days_left
+    s.slots, s.carried = old.tariff.no_use(), list(old.carried)
+    s.demand = [
+        wh
+        for at in range(0, len(old.demand), 3)
+        for wh in (0, 0, max(old.demand[at + 1 : at + 3]))
+    ]
+    s.resume(old.tariff)
+
+
+def _leaves_scope(s: RatingState, cell: Cell) -> bool:
+    return s.month != cell.month or s.plan_version_id != cell.tariff.version_id
+
+
+def _end_scope(s: RatingState, lines: Lines, rated: Rated) -> None:
+    """Charge what the scope lacks of its minimum, and keep its accumulators."""
+    if s.tariff is None:
+        return
+    before_micro = s.charged_micro
+    minimum = s.tariff.prices.minimum
+    if minimum is not None:
+        due_nano = minimum.amount_micro * s.days // days_in(s.month) * UNITS_A_PRICE
+        lacking = due_nano - sum(s.nano[index] for index in s.tariff.minimum_on)
+        made: list[ChargeLine] = []
+        s.pay(s.tariff.minimum_index, MINIMUM, max(0, lacking), made)
+        s.pay_derived(made)
+        _add_all(s, lines, made)
+        s.hour_micro += s.charged_micro - before_micro
+    rated.scopes.append(
+        (
+            s.installation_id,
+            s.plan_version_id,
+            s.month,
+            s.slots,
+            s.days,
+            s.used_days,
+            s.demand,
+            s.cost_micro(),
+        )
+    )
+
+
 def _enter(s: RatingState, cell: Cell, rated: Rated) -> None:
-    """Move the cursor into a cell, closing the hour and the scope that ended before it."""
+    """Move the cursor into a cell, closing the hour, day and month that ended before it."""
     if cell.hour_s != s.hour_s:
-        if s.hour_wh or s.hour_micro:
-            rated.hours.append((s.installation_id, s.hour_s, s.hour_wh, s.hour_micro))
-        s.hour_s, s.hour_wh, s.hour_micro = cell.hour_s, 0, 0
-    tariff = cell.tariff
-    if s.month != cell.month or s.plan_version_id != tariff.version_id:
-        if s.tariff is not None:
-            cost = s.tariff.cost_micro(s.slots, s.days)
-            scope = (s.installation_id, s.plan_version_id, s.month, s.slots, s.days, cost)
-            rated.scopes.append(scope)
-        s.open_scope(tariff, cell.month)
-    s.cell, s.until_s = cell, cell.end_s
-    _aim(s, cell)
+        if cell.month != s.month:
+            _close_month(s, rated)
+        elif cell.day_s != s.day_s:
+            _close_day(s, rated)
+        else:
+            _close_hour(s, rated)
+        s.hour_s = cell.hour_s
+    if _leaves_scope(s, cell):
+        s.open_scope(cell.tariff, cell)
+        s.window_s = cell.window_s
+    if cell.day_s != s.day_s:
+        s.day_s = cell.day_s
+        if cell.tariff.prices.blocks.reset == "day":
+            s.day_slots = cell.tariff.by_period(s.slots)
+    if cell.window_s != s.window_s:
+        s.window_s = cell.window_s
+        s.demand[WINDOW::3] = [0] * len(cell.tariff.highest)
+    s.cell = cell
+    s.until_s = -1 if _needs_care(s, cell) else cell.end_s
+    s.aim(cell)
 
 
-def _aim(s: RatingState, cell: Cell) -> None:
-    """Point the cursor at the slot that takes the next Wh."""
+def _needs_care(s: RatingState, cell: Cell) -> bool:
+    """Whether every reading in the cell moves more than its energy."""
     tariff = cell.tariff
-    slot, room = tariff.block_at(s.slots, cell.period)
-    s.slot, s.room_wh = slot, UNBOUNDED_WH if room is None else room
-    s.price_micro = tariff.slot_prices[slot]
-    s.slot_micro = s.slots[slot] * s.price_micro // WH_A_KWH
-    s.period, s.block = tariff.labels[slot]
+    return bool(tariff.highest) or (tariff.skips_unused and s.used_until_s <= cell.start_s)
+
+
+def _close_hour(s: RatingState, rated: Rated) -> None:
+    if s.hour_wh or s.hour_micro:
+        rated.hours.append((s.installation_id, s.hour_s, s.hour_wh, s.hour_micro))
+        s.day_wh += s.hour_wh
+        s.day_micro += s.hour_micro
+        s.hour_wh = s.hour_micro = 0
+
+
+def _close_day(s: RatingState, rated: Rated) -> None:
+    _close_hour(s, rated)
+    if s.day_wh or s.day_micro:
+        rated.days.append((s.installation_id, s.day_s, s.day_wh, s.day_micro))
+        s.month_wh += s.day_wh
+        s.month_micro += s.day_micro
+        s.day_wh = s.day_micro = 0
+
+
+def _close_month(s: RatingState, rated: Rated) -> None:
+    _close_day(s, rated)
+    if s.month_wh or s.month_micro:
+        rated.months.append((s.installation_id, s.month, s.month_wh, s.month_micro))
+        s.month_wh = s.month_micro = 0
 
 
 def _use(s: RatingState, energy_wh: int, lines: Lines) -> None:
@@ -145,50 +229,72 @@ def _use(s: RatingState, energy_wh: int, lines: Lines) -> None:
     cell = s.cell
     assert cell is not None
     before_micro = s.charged_micro
-    if s.read_at_s >= s.paid_until_s:
-        _begin_day(s, cell, lines)
+    made: list[ChargeLine] = []
+    if _count_days(s, energy_wh, cell) or (energy_wh and _measure(s, energy_wh, cell)):
+        s.pay_standing(made)
     left_wh = energy_wh
     while left_wh > s.room_wh:
         left_wh -= s.room_wh
-        _fill(s, s.room_wh, lines)
-        _aim(s, cell)
-    _fill(s, left_wh, lines)
-    taxed: list[ChargeLine] = []
-    s.charged_micro += _tax(s, taxed)
-    for component, _, _, _, amount in taxed:
-        _add(lines, (component, "", 0), energy_wh=0, amount_micro=amount)
+        _fill(s, s.room_wh, made)
+        s.aim(cell)
+    _fill(s, left_wh, made)
+    s.pay_derived(made)
+    _add_all(s, lines, made)
     s.rated_wh += energy_wh
     s.hour_wh += energy_wh
     s.hour_micro += s.charged_micro - before_micro
 
 
-def _begin_day(s: RatingState, cell: Cell, lines: Lines) -> None:
-    daily_micro = cell.tariff.prices.daily_micro
-    s.days += 1
-    s.paid_until_s = cell.day_end_s
-    if daily_micro:
-        s.daily_nano += daily_micro * WH_A_KWH
-        s.charged_micro += daily_micro
-        _add(lines, (DAILY, "", 0), energy_wh=0, amount_micro=daily_micro)
+def _count_days(s: RatingState, energy_wh: int, cell: Cell) -> bool:
+    """Count the day when it begins, and when something is used on it first."""
+    counted = False
+    if s.read_at_s >= s.paid_until_s:
+        s.days += 1
+        s.paid_until_s = cell.day_end_s
+        counted = True
+    if not cell.tariff.skips_unused:
+        s.used_until_s = s.paid_until_s
+    elif energy_wh and s.read_at_s >= s.used_until_s:
+        s.used_days += 1
+        s.used_until_s = cell.day_end_s
+        counted = True
+        if not cell.tariff.highest:
+            s.until_s = cell.end_s
+    return counted
 
 
-def _fill(s: RatingState, energy_wh: int, lines: Lines) -> None:
+def _measure(s: RatingState, energy_wh: int, cell: Cell) -> bool:
+    """Add to the running windows of measured demand; whether there are any."""
+    name = cell.tariff.prices.periods[cell.period].name
+    for item, one in enumerate(cell.tariff.highest):
+        if not one.periods or name in one.periods:
+            at = item * 3
+            s.demand[at + WINDOW] += energy_wh
+            s.demand[at + PEAK] = max(s.demand[at + PEAK], s.demand[at + WINDOW])
+    return bool(cell.tariff.highest)
+
+
+def _fill(s: RatingState, energy_wh: int, made: list[ChargeLine]) -> None:
     """Use so much of the slot the cursor points at; there is room for it."""
     if not energy_wh:
         return
     s.slots[s.slot] += energy_wh
     s.room_wh -= energy_wh
-    s.energy_nano += energy_wh * s.price_micro
-    slot_micro = s.slots[s.slot] * s.price_micro // WH_A_KWH
+    s.nano[ENERGY_INDEX] += energy_wh * s.price_micro
+    if s.block:
+        s.paid_wh += energy_wh
+    slot_micro = s.slots[s.slot] * s.price_micro // UNITS_A_PRICE
     amount, s.slot_micro = slot_micro - s.slot_micro, slot_micro
-    s.charged_micro += amount
-    _add(lines, (ENERGY, s.period, s.block), energy_wh=energy_wh, amount_micro=amount)
+    made.append((ENERGY, s.period, s.block, energy_wh, amount))
 
 
-def _add(lines: Lines, key: tuple[str, str, int], *, energy_wh: int, amount_micro: int) -> None:
-    line = lines.setdefault(key, [0, 0])
-    line[0] += energy_wh
-    line[1] += amount_micro
+def _add_all(s: RatingState, lines: Lines, made: list[ChargeLine]) -> None:
+    """Merge lines into those of the charge, and count what they add to what was charged."""
+    for component, period, block, energy_wh, amount_micro in made:
+        line = lines.setdefault((component, period, block), [0, 0])
+        line[0] += energy_wh
+        line[1] += amount_micro
+        s.charged_micro += amount_micro
 
 
 def _close_charge(
@@ -198,7 +304,7 @@ def _close_charge(
     if lines:
         made: list[ChargeLine] = [(*key, wh, micro) for key, (wh, micro) in lines.items()]
         amount = sum(line[4] for line in made)
-        tax = sum(line[4] for line in made if line[0].startswith("tax:"))
+        tax = sum(line[4] for line in made if line[0].startswith(TAX))
         rated.charges.append(
             (
                 s.installation_id,

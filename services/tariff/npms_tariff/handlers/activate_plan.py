@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.messaging import outbox
 from npms_tariff.documents import PlanDocument
-from npms_tariff.domain.plan import check
+from npms_tariff.domain.checking import check
 from npms_tariff.domain.records import PlanVersion
 from npms_tariff.handlers.draft_plan import open_draft
 from npms_tariff.handlers.errors import SamePerson, UnknownPlan

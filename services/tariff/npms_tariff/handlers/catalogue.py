@@ -20,7 +20,8 @@ class Catalogue:
         self.generation = -1
         self._tariffs: dict[int, Tariff] = {}
         self._plans: dict[str, tuple[Tariff, ...]] = {}
-        self._calendars: dict[tuple[str, str], Calendar] = {}
+        self._classes: dict[tuple[int, str], Tariff] = {}
+        self._calendars: dict[tuple[str, str, str], Calendar] = {}
 
     async def refresh(self, conn: AsyncConnection) -> None:
         """Learn of versions activated since; one count where there are none."""
@@ -32,19 +33,28 @@ class Catalogue:
             code: tuple(self._tariffs[version.plan_version_id] for version in of_plan)
             for code, of_plan in groupby(versions, key=lambda version: version.plan_code)
         }
-        self._calendars = {}
+        self._classes, self._calendars = {}, {}
         self.generation = len(versions)
 
-    def calendar(self, plan_code: str, time_zone: str) -> Calendar:
-        """Shared by everyone on the plan in the zone."""
-        key = (plan_code, time_zone)
+    def calendar(self, stored: StoredState) -> Calendar:
+        """Shared by everyone of the class on the plan in the zone."""
+        key = (stored.plan_code, stored.time_zone, stored.customer_class)
         if key not in self._calendars:
-            self._calendars[key] = Calendar(self._plans.get(plan_code, ()), ZoneInfo(time_zone))
+            versions = self._plans.get(stored.plan_code, ())
+            mine = tuple(self._of_class(tariff, stored.customer_class) for tariff in versions)
+            self._calendars[key] = Calendar(mine, ZoneInfo(stored.time_zone))
         return self._calendars[key]
 
     def tariff(self, stored: StoredState) -> Tariff | None:
         """The version of the open scope; None before the first reading."""
-        return self._tariffs.get(stored.plan_version_id)
+        tariff = self._tariffs.get(stored.numbers["plan_version_id"])
+        return None if tariff is None else self._of_class(tariff, stored.customer_class)
+
+    def _of_class(self, tariff: Tariff, customer_class: str) -> Tariff:
+        key = (tariff.version_id, customer_class)
+        if key not in self._classes:
+            self._classes[key] = tariff.for_class(customer_class)
+        return self._classes[key]
 
 
 def _tariff(version: PlanVersion) -> Tariff:

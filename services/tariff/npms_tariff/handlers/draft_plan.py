@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_tariff.documents import PlanDocument
-from npms_tariff.domain.plan import check
+from npms_tariff.domain.checking import check
 from npms_tariff.domain.records import Plan, PlanDraft
 from npms_tariff.handlers.errors import AlreadyActivated, DraftWithdrawn, PlanExists, UnknownPlan
 from npms_tariff.storage import drafts, plans

@@ -9,7 +9,7 @@ from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
 from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.subscriptions import Unprocessable
 from npms_tariff.domain import refusal
-from npms_tariff.domain.rating import NoPlanInForce, rate
+from npms_tariff.domain.rating import NoPlanInForce, finish, rate, succeed
 from npms_tariff.domain.state import RatingState
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.revive import load_states
@@ -35,6 +35,9 @@ async def open_installation(conn: AsyncConnection, event: InstallationOpened) ->
             time_zone=event.time_zone,
             opening_register_wh=event.opening_register_wh,
             opened_at=event.opened_at,
+            customer_class=event.customer_class,
+            connected_w=event.max_power_w,
+            replaces_installation_id=event.replaces_installation_id,
         ),
     )
     await states.add_state(
@@ -104,6 +107,7 @@ class InstallationCloser:
                 state.readings_billed -= 1
             except NoPlanInForce:
                 reason = refusal.NO_PLAN
+        finish(state, work.rated[state.currency])
         if reason not in {None, refusal.DUPLICATE}:
             work.parked.append(
                 (state.installation_id, event.account_id, at_s, register_wh, str(reason))

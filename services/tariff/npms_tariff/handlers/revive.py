@@ -24,21 +24,15 @@ def revive(stored: StoredState, catalogue: Catalogue) -> RatingState:
         stored.installation_id,
         account_id=stored.account_id,
         currency=stored.currency,
-        calendar=catalogue.calendar(stored.plan_code, stored.time_zone),
-        register_wh=stored.register_wh,
-        read_at_s=stored.read_at_s,
+        calendar=catalogue.calendar(stored),
+        register_wh=stored.totals["register_wh"],
+        read_at_s=stored.totals["read_at_s"],
+        connected_w=stored.connected_w,
     )
     if stored.closed_at_s is not None:
         state.ends_s = stored.closed_at_s
-    state.version, state.rated_wh = stored.version, stored.rated_wh
-    state.charged_micro, state.readings_billed = stored.charged_micro, stored.readings_billed
-    state.plan_version_id, state.month, state.days = (
-        stored.plan_version_id, stored.month, stored.days,
-    )  # fmt: skip
-    state.paid_until_s, state.slots = stored.paid_until_s, stored.slots
-    state.hour_s, state.hour_wh, state.hour_micro = (
-        stored.hour_s, stored.hour_wh, stored.hour_micro,
-    )  # fmt: skip
+    for name, value in (stored.totals | stored.numbers | stored.lists).items():
+        setattr(state, name, value)
     tariff = catalogue.tariff(stored)
     if tariff is not None:
         state.resume(tariff)

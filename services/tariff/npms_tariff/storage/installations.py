@@ -19,6 +19,9 @@ class Installation:
     time_zone: str
     opening_register_wh: int
     opened_at: datetime
+    customer_class: str
+    connected_w: int
+    replaces_installation_id: int | None
 
 
 async def lock_installations(conn: AsyncConnection, installation_ids: Sequence[int]) -> None:
@@ -39,9 +42,11 @@ async def add_installation(conn: AsyncConnection, opened: Installation) -> None:
         text(
             """
             INSERT INTO installation (installation_id, account_id, customer_id, plan_code,
-                commodity, currency, time_zone, opening_register_wh, opened_at)
+                commodity, currency, time_zone, opening_register_wh, opened_at, customer_class,
+                connected_w, replaces_installation_id)
             VALUES (:installation_id, :account_id, :customer_id, :plan_code,
-                :commodity, :currency, :time_zone, :opening_register_wh, :opened_at)
+                :commodity, :currency, :time_zone, :opening_register_wh, :opened_at,
+                :customer_class, :connected_w, :replaces_installation_id)
             """
         ),
         {name: getattr(opened, name) for name in Installation.__slots__},

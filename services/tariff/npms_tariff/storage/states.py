@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.db.arrays import array, arrays, arrays_of
-from npms_tariff.domain.state import ClosedScope, RatingState
+from npms_tariff.domain.state import LISTS, NUMBERS, ClosedScope, RatingState
 
 
 class StaleState(Exception):
@@ -21,68 +22,53 @@ class StaleState(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """A row of rating_state, with what of its installation rating needs."""
+    """A row of rating_state, with what of its installation rating needs.
+
+    `totals`, `numbers` and `lists` are attributes of the state by name.
+    """
 
     installation_id: int
     account_id: int
     plan_code: str
     currency: str
     time_zone: str
+    customer_class: str
+    connected_w: int
     closed_at_s: int | None
-    version: int
-    register_wh: int
-    read_at_s: int
-    rated_wh: int
-    charged_micro: int
-    readings_billed: int
-    plan_version_id: int
-    month: int
-    days: int
-    paid_until_s: int
-    hour_s: int
-    hour_wh: int
-    hour_micro: int
-    slots: list[int]
+    totals: dict[str, int]
+    numbers: dict[str, int]
+    lists: dict[str, list[int]]
 
 
+TOTALS = ("version", "register_wh", "read_at_s", "rated_wh", "charged_micro", "readings_billed")
+_COLUMNS = (*TOTALS, *NUMBERS, *LISTS)
+_INSTALLATION = (
+    "installation_id",
+    "account_id",
+    "plan_code",
+    "currency",
+    "time_zone",
+    "customer_class",
+    "connected_w",
+)
 _LOAD = text(
     f"""
-    SELECT s.installation_id, i.account_id, i.plan_code, i.currency, i.time_zone,
+    SELECT {", ".join(f"i.{name}" for name in _INSTALLATION)},
            CAST(extract(epoch FROM i.closed_at) AS bigint) AS closed_at_s,
-           s.version, s.register_wh, s.read_at_s, s.rated_wh, s.charged_micro, s.readings_billed,
-           s.plan_version_id, s.month, s.days, s.paid_until_s, s.hour_s, s.hour_wh, s.hour_micro,
-           s.slots
+           {", ".join(f"s.{name}" for name in _COLUMNS)}
     FROM rating_state s JOIN installation i USING (installation_id)
     WHERE s.installation_id = ANY({arrays("ids")})
     """  # noqa: S608 - names of this module
 )
 
-_NUMBERS = (
-    "installation_id",
-    "version",
-    "register_wh",
-    "read_at_s",
-    "rated_wh",
-    "charged_micro",
-    "readings_billed",
-    "plan_version_id",
-    "month",
-    "days",
-    "paid_until_s",
-    "hour_s",
-    "hour_wh",
-    "hour_micro",
-)
+_SAVED = ("installation_id", *TOTALS, *NUMBERS)
+_KEPT = ", ".join(f"{name} = u.{name}" for name in (*TOTALS[1:], *NUMBERS))
+_KEPT_LISTS = ", ".join(f"{name} = CAST(u.{name} AS bigint[])" for name in LISTS)
 _SAVE = text(
     f"""
-    UPDATE rating_state AS s
-    SET version = s.version + 1, register_wh = u.register_wh, read_at_s = u.read_at_s,
-        rated_wh = u.rated_wh, charged_micro = u.charged_micro,
-        readings_billed = u.readings_billed, plan_version_id = u.plan_version_id,
-        month = u.month, days = u.days, paid_until_s = u.paid_until_s, hour_s = u.hour_s,
-        hour_wh = u.hour_wh, hour_micro = u.hour_micro, slots = CAST(u.slots AS bigint[])
-    FROM unnest({arrays(*_NUMBERS)}, {arrays_of("text", "slots")})
-        AS u ({", ".join(_NUMBERS)}, slots)
+    UPDATE rating_state AS s SET version = s.version + 1, {_KEPT}, {_KEPT_LISTS}
+    FROM unnest({arrays(*_SAVED)}, {arrays_of("text", *LISTS)})
+        AS u ({", ".join((*_SAVED, *LISTS))})
     WHERE s.installation_id = u.installation_id AND s.version = u.version
     """  # noqa: S608 - names of this module
 )
@@ -90,22 +76,26 @@ _SAVE = text(
 _ADD = text(
     """
     INSERT INTO rating_state (installation_id, version, register_wh, read_at_s, rated_wh,
-        charged_micro, readings_billed, readings_parked, plan_version_id, month, days,
-        paid_until_s, hour_s, hour_wh, hour_micro, slots)
-    SELECT :installation_id, 0, :register_wh, :read_at_s, 0, 0, 0, count(*), 0, 0, 0,
-        :read_at_s, 0, 0, 0, '{}'
+        charged_micro, readings_billed, readings_parked, paid_until_s, used_until_s)
+    SELECT :installation_id, 0, :register_wh, :read_at_s, 0, 0, 0, count(*), :read_at_s, :read_at_s
     FROM parked_reading WHERE installation_id = :installation_id
     """
 )
 
+_SCOPE_NUMBERS = (
+    "installation_id",
+    "plan_version_id",
+    "month",
+    "days",
+    "used_days",
+    "cost_micro",
+)
 _ADD_SCOPES = text(
     f"""
-    INSERT INTO rating_scope (installation_id, plan_version_id, month, slots, days, cost_micro)
-    SELECT installation_id, plan_version_id, month, CAST(slots AS bigint[]), days, cost_micro
-    FROM unnest(
-        {arrays("installation_id", "plan_version_id", "month", "days", "cost_micro")},
-        {arrays_of("text", "slots")}
-    ) AS closed (installation_id, plan_version_id, month, days, cost_micro, slots)
+    INSERT INTO rating_scope ({", ".join(_SCOPE_NUMBERS)}, slots, demand)
+    SELECT {", ".join(_SCOPE_NUMBERS)}, CAST(slots AS bigint[]), CAST(demand AS bigint[])
+    FROM unnest({arrays(*_SCOPE_NUMBERS)}, {arrays_of("text", "slots", "demand")})
+        AS closed ({", ".join(_SCOPE_NUMBERS)}, slots, demand)
     """  # noqa: S608 - names of this module
 )
 
@@ -113,15 +103,25 @@ _ADD_SCOPES = text(
 async def load_states(conn: AsyncConnection, ids: Sequence[int]) -> list[StoredState]:
     """Of those installations that are known."""
     rows = await conn.execute(_LOAD, {"ids": array(ids)})
-    return [StoredState(*row) for row in rows]
+    return [_stored(tuple(row)) for row in rows]
+
+
+def _stored(row: tuple[Any, ...]) -> StoredState:
+    known = len(_INSTALLATION) + 1
+    values = dict(zip(_COLUMNS, row[known:], strict=True))
+    return StoredState(
+        *row[:known],
+        totals={name: values[name] for name in TOTALS},
+        numbers={name: values[name] for name in NUMBERS},
+        lists={name: values[name] for name in LISTS},
+    )
 
 
 async def save_states(conn: AsyncConnection, states: Sequence[RatingState]) -> None:
     """Write all of them, and count their versions up; raises StaleState."""
-    numbers = {name: array(map(attrgetter(name), states)) for name in _NUMBERS}
-    done = await conn.execute(
-        _SAVE, {**numbers, "slots": _array_of_arrays(s.slots for s in states)}
-    )
+    numbers = {name: array(map(attrgetter(name), states)) for name in _SAVED}
+    lists = {name: _array_of_arrays(map(attrgetter(name), states)) for name in LISTS}
+    done = await conn.execute(_SAVE, {**numbers, **lists})
     if done.rowcount != len(states):
         raise StaleState(len(states), done.rowcount)
     for s in states:
@@ -155,17 +155,12 @@ async def touch_state(conn: AsyncConnection, installation_id: int) -> bool:
 
 
 async def add_scopes(conn: AsyncConnection, scopes: Sequence[ClosedScope]) -> None:
-    ids, versions, months, slots, days, costs = zip(*scopes, strict=True)
+    ids, versions, months, slots, days, used_days, demand, costs = zip(*scopes, strict=True)
+    numbers = (ids, versions, months, days, used_days, costs)
+    columns = {name: array(values) for name, values in zip(_SCOPE_NUMBERS, numbers, strict=True)}
     await conn.execute(
         _ADD_SCOPES,
-        {
-            "installation_id": array(ids),
-            "plan_version_id": array(versions),
-            "month": array(months),
-            "slots": _array_of_arrays(slots),
-            "days": array(days),
-            "cost_micro": array(costs),
-        },
+        {**columns, "slots": _array_of_arrays(slots), "demand": _array_of_arrays(demand)},
     )
 
 
