@@ -13,7 +13,7 @@ from npms_shared.messaging.subscriptions import (
     PartitionSubscription,
     Subscription,
 )
-from npms_tariff.handlers.follow_installations import InstallationCloser, open_installation
+from npms_tariff.handlers.follow_installations import InstallationFollower
 from npms_tariff.handlers.hold_billing import hold_fallen
 from npms_tariff.handlers.rate_readings import ReadingRater
 
@@ -22,7 +22,7 @@ def subscriptions(
     clock: Clock, *, partitions: int, future_tolerance: timedelta = timedelta(minutes=10)
 ) -> list[Subscription]:
     rater = ReadingRater(clock, future_tolerance=future_tolerance)
-    closer = InstallationCloser(clock, partitions=partitions)
+    follower = InstallationFollower(clock, partitions=partitions)
 
     async def on_fall(conn: AsyncConnection, event: RegisterFell, _meta: Meta) -> None:
         await hold_fallen(conn, event, at=clock.now())
@@ -31,9 +31,9 @@ def subscriptions(
         conn: AsyncConnection, event: InstallationOpened | InstallationClosed, _meta: Meta
     ) -> None:
         if isinstance(event, InstallationOpened):
-            await open_installation(conn, event)
+            await follower.open_installation(conn, event)
         else:
-            await closer.close_installation(conn, event)
+            await follower.close_installation(conn, event)
 
     return [
         EventSubscription("tariff.accounts", (InstallationOpened, InstallationClosed), handle),

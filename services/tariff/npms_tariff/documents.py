@@ -178,7 +178,7 @@ class FreeUnitsDocument(Schema):
     """The first units of every local month cost nothing; they do count in the blocks."""
 
     units: Units
-    classes: Classes = []
+    classes: Classes = Field(default=[])
 
 
 class FixedDocument(Schema):
@@ -192,7 +192,7 @@ class FixedDocument(Schema):
     )
     collect: Literal["accrue", "first_vend"] = Field(
         default="accrue",
-        description="`first_vend`: taken whole, with its taxes, from the first top-up of each month",
+        description="`first_vend`: taken, with its taxes, from the first top-up of each month",
     )
 
 
@@ -223,7 +223,7 @@ class DiscountDocument(Schema):
     name: Name = Field(examples=["social"])
     rate_ppm: int = Field(ge=0, le=1_000_000, examples=[650_000])
     on: On
-    classes: Classes = []
+    classes: Classes = Field(default=[])
 
 
 class MinimumDocument(Schema):
@@ -272,8 +272,7 @@ class PlanDocument(Schema):
             discounts=tuple(
                 Discount(d.name, d.rate_ppm, tuple(d.on), tuple(d.classes)) for d in self.discounts
             ),
-            minimum=self.minimum
-            and Minimum(parse_amount(self.minimum.amount), tuple(self.minimum.on)),
+            minimum=_minimum(self.minimum),
             taxes=tuple(Tax(tax.name, tax.rate_ppm, tuple(tax.on)) for tax in self.taxes),
         )
 
@@ -313,6 +312,10 @@ def _holiday(day: str) -> tuple[int, int, int]:
 
 def _free(free: FreeUnitsDocument | None) -> FreeUnits | None:
     return None if free is None else FreeUnits(_base_units(free.units), tuple(free.classes))
+
+
+def _minimum(minimum: MinimumDocument | None) -> Minimum | None:
+    return None if minimum is None else Minimum(parse_amount(minimum.amount), tuple(minimum.on))
 
 
 def _fixed(one: FixedDocument) -> Fixed:

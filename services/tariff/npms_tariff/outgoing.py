@@ -10,9 +10,12 @@ from npms_shared.contracts.tariff import (
     ChargeLine,
     ChargesBatch,
     PlanVersionActivated,
+    VendCharge,
 )
+from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.records import PlanVersion
 from npms_tariff.domain.state import Charge, RatingState
+from npms_tariff.domain.vend_charges import vend_charges
 
 COLUMNS = ChargesBatch.columns()
 
@@ -30,6 +33,12 @@ def plan_version_activated(version: PlanVersion, currency: str) -> PlanVersionAc
         plan_version_id=version.plan_version_id,
         currency=currency,
         valid_from=version.valid_from,
+        vend_charges=[
+            VendCharge(name=name, amount_micro=amount + tax, tax_micro=tax)
+            for name, amount, tax in vend_charges(
+                PlanDocument.model_validate(version.document).prices()
+            )
+        ],
     )
 
 

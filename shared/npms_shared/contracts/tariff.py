@@ -9,8 +9,8 @@ from npms_shared.contracts.base import Batch, Event
 
 ChargeLine = tuple[str, str, int, int, int]
 """(component, period, block, energy_wh, amount_micro); e.g. ("energy", "peak", 2, 1250, 24375000),
-("daily", "", 0, 0, 500000), ("tax:vat", "", 0, 0, 3900000). The amounts of a charge's lines sum to
-its amount."""
+("fixed:standing", "", 0, 0, 500000), ("tax:vat", "", 0, 0, 3900000). The amounts of a charge's
+lines sum to its amount."""
 
 
 class TariffEvent(Event):

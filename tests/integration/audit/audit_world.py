@@ -84,18 +84,23 @@ def prices(peak: str) -> PlanDocument:
     return PlanDocument.model_validate(
         {
             "energy": {
-                "block_edges_wh": [9_000],
                 "periods": [
-                    {"name": "peak", "prices": [peak, "31.123456"]},
-                    {"name": "off", "prices": ["11.333333", "17.000001"]},
+                    {
+                        "name": "peak",
+                        "blocks": [{"upto": "9", "price": peak}, {"price": "31.123456"}],
+                    },
+                    {
+                        "name": "off",
+                        "blocks": [{"upto": "9", "price": "11.333333"}, {"price": "17.000001"}],
+                    },
                 ],
                 "schedule": [
                     {"period": period, "weekdays": ALL_WEEK, "from": start, "to": end}
                     for period, start, end in bands
                 ],
             },
-            "daily": {"amount": "5.000000"},
-            "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "daily"]}],
+            "fixed": [{"name": "standing", "amount": "5.000000", "per": "day"}],
+            "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "standing"]}],
         }
     )
 

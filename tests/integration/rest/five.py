@@ -49,7 +49,10 @@ PLAN: dict[str, Any] = {
     "valid_from": "2020-01-01T00:00:00+03:00",
     "document": {
         "energy": {
-            "periods": [{"name": "day", "prices": ["24.5"]}, {"name": "night", "prices": ["12"]}],
+            "periods": [
+                {"name": "day", "blocks": [{"price": "24.5"}]},
+                {"name": "night", "blocks": [{"price": "12"}]},
+            ],
             "schedule": [
                 {"period": "night", "weekdays": ["sat", "sun"], "from": "00:00", "to": "24:00"},
                 {
@@ -60,8 +63,8 @@ PLAN: dict[str, Any] = {
                 },
             ],
         },
-        "daily": {"amount": "5"},
-        "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "daily"]}],
+        "fixed": [{"name": "standing", "amount": "5", "per": "day"}],
+        "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "standing"]}],
     },
 }
 POLICY: dict[str, Any] = {

@@ -47,7 +47,7 @@ async def test_a_reading_becomes_a_charge_that_explains_itself(bench):
     )
     assert batch.lines == [
         [
-            ("daily", "", 0, 0, 5_000_000),
+            ("fixed:standing", "", 0, 0, 5_000_000),
             ("energy", "all", 1, 2000, 49_000_000),
             ("tax:vat", "", 0, 0, 8_640_000),
         ]
@@ -176,7 +176,7 @@ async def test_a_new_version_is_learnt_without_a_restart(bench, client, second):
     change = {
         "plan_code": "household-flat",
         "valid_from": (OPENED_AT + timedelta(seconds=90)).isoformat(),
-        "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
+        "document": {"energy": {"periods": [{"name": "all", "blocks": [{"price": "1"}]}]}},
     }
     version_id = (await put_in_force(client, second, change))["plan_version_id"]
     await bench.read(readings((1, 120, 3000)))
@@ -193,7 +193,7 @@ async def test_a_version_dated_back_counts_from_the_next_reading(bench, client, 
     change = {
         "plan_code": "household-flat",
         "valid_from": OPENED_AT.isoformat(),
-        "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
+        "document": {"energy": {"periods": [{"name": "all", "blocks": [{"price": "1"}]}]}},
     }
     await put_in_force(client, second, change)
     await bench.read(readings((1, 120, 3000)))
@@ -207,7 +207,7 @@ async def test_without_a_version_in_force_readings_wait_and_are_caught_up(bench,
         "name": "Later",
         "currency": "KES",
         "valid_from": (OPENED_AT + timedelta(days=1)).isoformat(),
-        "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
+        "document": {"energy": {"periods": [{"name": "all", "blocks": [{"price": "1"}]}]}},
     }
     await put_in_force(client, second, later)
     await bench.hear(opened(1, plan_code="later"))

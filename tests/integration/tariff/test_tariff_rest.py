@@ -8,6 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from tests.integration.tariff.support import OPENED_AT, example, opened, readings
 
+from npms_tariff.documents import PlanDocument
+
 NAIROBI = ZoneInfo("Africa/Nairobi")
 
 
@@ -28,13 +30,9 @@ async def test_plans_and_versions_are_listed_page_by_page(client):
     (only,) = (await client.get(path, params={"limit": 1})).json()["items"]
     assert only == listed[0]
     shown = (await client.get("/v1/plans/household-tou/versions/1")).json()
-    assert shown["document"] == {**example("time-of-use")["document"]} | {
-        "energy": {
-            "block_edges_wh": [],
-            "block_scope": "month_total",
-            **example("time-of-use")["document"]["energy"],
-        }
-    }
+    assert PlanDocument.model_validate(shown["document"]) == PlanDocument.model_validate(
+        example("time-of-use")["document"]
+    )
     for path in ("/v1/plans/none", "/v1/plans/household-tou/versions/9"):
         assert (await client.get(path)).status_code == 404
     bad = await client.get("/v1/plans", params={"cursor": first["next_cursor"][::-1]})
@@ -64,29 +62,29 @@ def _with(change):
             "overlap",
         ),
         (
-            lambda d: d["energy"].update(
-                block_edges_wh=[5000, 3000],
-                periods=[
-                    {"name": name, "prices": ["1", "2", "3"]}
-                    for name in ("off_peak", "standard", "peak")
-                ],
+            lambda d: d["energy"]["periods"][1].update(
+                blocks=[
+                    {"upto": "5", "price": "1"},
+                    {"upto": "3", "price": "2"},
+                    {"price": "3"},
+                ]
             ),
-            "/document/energy/block_edges_wh/1",
+            "/document/energy/periods/1/blocks/1/upto",
             "blocks_out_of_order",
         ),
         (
-            lambda d: d["energy"]["periods"][0].update(prices=["1.1234567"]),
-            "/document/energy/periods/0/prices/0",
+            lambda d: d["energy"]["periods"][0].update(blocks=[{"price": "1.1234567"}]),
+            "/document/energy/periods/0/blocks/0/price",
             "too_many_decimals",
         ),
         (
-            lambda d: d["energy"]["periods"][0].update(prices=["1000000.000001"]),
-            "/document/energy/periods/0/prices/0",
+            lambda d: d["energy"]["periods"][0].update(blocks=[{"price": "1000000.000001"}]),
+            "/document/energy/periods/0/blocks/0/price",
             "price_too_large",
         ),
         (
-            lambda d: d["daily"].update(amount="-1"),
-            "/document/daily/amount",
+            lambda d: d["fixed"][0].update(amount="-1"),
+            "/document/fixed/0/amount",
             "negative_price",
         ),
         (

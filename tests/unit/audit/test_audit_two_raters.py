@@ -1,118 +1,113 @@
 """The tariff service's rater and the audit's agree to the micro-unit, on anything."""
 
 from datetime import UTC, datetime
-from fractions import Fraction
-from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.tariff.documents import CLASSES, documents
 
+from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.calendar import Calendar
-from npms_tariff.domain.plan import Band, Period, Prices, Tax
-from npms_tariff.domain.rating import rate
+from npms_tariff.domain.checking import check
+from npms_tariff.domain.rating import finish, rate
 from npms_tariff.domain.state import Rated, RatingState
 from npms_tariff.domain.tariff import Tariff
-from npms_tools.audit.rater import plan as slow
 from npms_tools.audit.rater.almanac import Almanac
 from npms_tools.audit.rater.bill import Bill, bill
+from npms_tools.audit.rater.documents import read_version
 
 ZONES = ("Africa/Nairobi", "Europe/Berlin", "Australia/Lord_Howe", "Cuba", "Asia/Kathmandu")
 BEGINS_S = int(datetime(2026, 3, 27, tzinfo=UTC).timestamp())
-
-
-@st.composite
-def bands(draw: st.DrawFn, names: list[str]) -> tuple[Band, ...]:
-    """A week without gap or overlap."""
-    if len(names) == 1:
-        return ()
-    cuts = draw(st.sets(st.integers(1, 1439), min_size=1, max_size=4))
-    edges = [0, *sorted(cuts), 1440]
-    weekdays = draw(st.sampled_from([[(0, 1, 2, 3, 4), (5, 6)], [(0, 1, 2, 3, 4, 5, 6)]]))
-    return tuple(
-        Band(draw(st.sampled_from(names)), days, start, end)
-        for days in weekdays
-        for start, end in pairwise(edges)
-    )
-
-
-@st.composite
-def prices(draw: st.DrawFn) -> Prices:
-    names = draw(st.sampled_from([["all"], ["day", "night"], ["peak", "mid", "off"]]))
-    edges = sorted(draw(st.sets(st.integers(1, 4000), max_size=3)))
-    price = st.integers(0, 40_000_000)
-    shares = draw(st.lists(st.integers(0, 500_000), max_size=2))
-    on = st.sampled_from([("energy",), ("daily",), ("energy", "daily")])
-    return Prices(
-        periods=tuple(
-            Period(name, tuple(draw(price) for _ in range(len(edges) + 1))) for name in names
-        ),
-        schedule=draw(bands(names)),
-        block_edges_wh=tuple(edges),
-        block_scope=draw(st.sampled_from(["per_period", "month_total"])),
-        daily_micro=draw(st.integers(0, 9_000_000)),
-        taxes=tuple(Tax(f"t{i}", share, draw(on)) for i, share in enumerate(shares)),
-    )
-
+CONNECTED_W = 7321
 
 steps = st.lists(
     st.tuples(st.integers(1, 40_000) | st.integers(1, 500_000), st.integers(0, 3000)),
     min_size=1,
     max_size=25,
 )
+Dated = list[tuple[int, dict[str, Any]]]
 
 
-def retold(tariff: Tariff) -> slow.Version:
-    written = tariff.prices
-    return slow.Version(
-        version_id=tariff.version_id,
-        valid_from_s=tariff.valid_from_s,
-        prices={p.name: [Fraction(m, 1000) for m in p.prices_micro] for p in written.periods},
-        bands=tuple(
-            slow.Band(b.period, frozenset(b.weekdays), b.from_minute, b.to_minute)
-            for b in written.schedule
+@st.composite
+def versions(draw: st.DrawFn) -> Dated:
+    """One to three versions with their beginnings, the first from before the readings."""
+    gaps = draw(st.lists(st.integers(1, 900_000), max_size=2))
+    begins = [BEGINS_S]
+    for gap in gaps:
+        begins.append(begins[-1] + gap)
+    return [(from_s, draw(documents())) for from_s in begins]
+
+
+def rated_quickly(
+    dated: Dated,
+    zone: ZoneInfo,
+    readings: list[tuple[int, int]],
+    *,
+    customer_class: str,
+    ends: bool,
+) -> tuple[RatingState, Rated]:
+    tariffs = []
+    for i, (from_s, document) in enumerate(dated):
+        prices = PlanDocument.model_validate(document).prices()
+        check(prices)
+        tariffs.append(Tariff(i + 1, from_s, prices).for_class(customer_class))
+    state, rated = (
+        RatingState(
+            1,
+            account_id=1,
+            currency="KES",
+            calendar=Calendar(tuple(tariffs), zone),
+            register_wh=readings[0][1],
+            read_at_s=readings[0][0],
+            connected_w=CONNECTED_W,
         ),
-        block_edges_wh=written.block_edges_wh,
-        blocks_per_period=written.block_scope == "per_period",
-        daily_micro=written.daily_micro,
-        taxes=tuple(
-            slow.Tax(Fraction(t.rate_ppm, 1_000_000), "energy" in t.on, "daily" in t.on)
-            for t in written.taxes
-        ),
+        Rated(),
     )
+    for reading in readings[1:]:
+        rate(state, *reading, rated)
+    if ends:
+        finish(state, rated)
+    return state, rated
 
 
-def rated_slowly(tariffs: list[Tariff], zone: ZoneInfo, readings: list[tuple[int, int]]) -> Bill:
-    almanac = Almanac(
-        [retold(tariff) for tariff in tariffs], zone, from_s=BEGINS_S, to_s=readings[-1][0]
-    )
-    return bill(readings[0], readings[1:], almanac)
+def rated_slowly(
+    dated: Dated,
+    zone: ZoneInfo,
+    readings: list[tuple[int, int]],
+    *,
+    customer_class: str,
+    ends: bool,
+) -> Bill:
+    read = [
+        read_version(
+            i + 1, from_s, document, customer_class=customer_class, connected_w=CONNECTED_W
+        )
+        for i, (from_s, document) in enumerate(dated)
+    ]
+    almanac = Almanac(read, zone, from_s=BEGINS_S, to_s=readings[-1][0])
+    made = bill(readings[0], readings[1:], almanac)
+    if ends:
+        made.close()
+    return made
 
 
-@given(
-    st.lists(prices(), min_size=1, max_size=3),
-    st.lists(st.integers(1, 900_000), min_size=2, max_size=2),
-    st.sampled_from(ZONES),
-    steps,
-)
-def test_both_raters_charge_the_same(written, gaps, zone_name, moves):
-    zone, from_s, tariffs = ZoneInfo(zone_name), BEGINS_S, []
-    for i, (one, gap) in enumerate(zip(written, [0, *gaps], strict=False)):
-        from_s += gap
-        tariffs.append(Tariff(version_id=i + 1, valid_from_s=from_s, prices=one))
-    state = RatingState(
-        1,
-        account_id=1,
-        currency="KES",
-        calendar=Calendar(tuple(tariffs), zone),
-        register_wh=700,
-        read_at_s=BEGINS_S,
-    )
-    rated, readings = Rated(), [(BEGINS_S, 700)]
+@given(versions(), st.sampled_from(ZONES), steps, st.sampled_from(CLASSES), st.booleans())
+def test_both_raters_charge_the_same(dated, zone_name, moves, customer_class, ends):
+    zone, readings = ZoneInfo(zone_name), [(BEGINS_S, 700)]
     for took_s, used_wh in moves:
         readings.append((readings[-1][0] + took_s, readings[-1][1] + used_wh))
-        rate(state, *readings[-1], rated)
-    made = rated_slowly(tariffs, zone, readings)
+    how = {"customer_class": customer_class, "ends": ends}
+    state, rated = rated_quickly(dated, zone, readings, **how)
+    made = rated_slowly(dated, zone, readings, **how)
+    lines: dict[tuple[str, str, int], int] = {}
+    for charge in rated.charges:
+        for component, period, block, _, micro in charge[-1]:
+            lines[component, period, block] = lines.get((component, period, block), 0) + micro
+    assert {line: micro for line, micro in lines.items() if micro} == {
+        line: micro for line, micro in made.lines().items() if micro
+    }
     assert made.energy_wh == sum(charge[7] for charge in rated.charges) == state.rated_wh
     assert made.cost_micro == sum(charge[8] for charge in rated.charges) == state.charged_micro
     assert made.tax_micro == sum(charge[9] for charge in rated.charges)

@@ -1,13 +1,14 @@
 """Plans, zones and readings for property tests."""
 
 from datetime import UTC, datetime
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
+from tests.unit.tariff.documents import documents
 
+from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.calendar import Calendar
-from npms_tariff.domain.plan import Band, Period, Prices, Tax, check
+from npms_tariff.domain.plan import Block, Fixed, Period, Prices
 from npms_tariff.domain.state import Charge, RatingState
 from npms_tariff.domain.tariff import Tariff
 
@@ -24,53 +25,19 @@ STARTS = [
 ]  # fmt: skip
 """Shortly before months end or clocks change somewhere in ZONES."""
 
-TAXED = [("energy",), ("daily",), ("energy", "daily")]
-FLAT = Prices(periods=(Period("all", (24_500_000,)),))
+FLAT = Prices(periods=(Period("all", (Block(24_500_000),)),))
+STANDING = Fixed("standing", 5_000_000)
 
 
-@st.composite
-def prices(draw: st.DrawFn) -> Prices:
-    """Any valid prices: up to three periods, up to three blocks."""
-    edges = tuple(sorted(draw(st.sets(st.integers(1, 4000), max_size=2))))
-    names = ("off", "shoulder", "peak")[: draw(st.integers(1, 3))]
-    price = st.integers(0, 90_000_000)
-    periods = tuple(
-        Period(name, tuple(draw(price) for _ in range(len(edges) + 1))) for name in names
-    )
-    taxes = tuple(
-        Tax(f"tax{i}", draw(st.integers(0, 300_000)), on)
-        for i, on in enumerate(
-            draw(
-                st.lists(
-                    st.sampled_from([("energy",), ("daily",), ("energy", "daily")]), max_size=2
-                )
-            )
-        )
-    )
-    made = Prices(
-        periods=periods,
-        schedule=draw(_schedule(names)) if len(names) > 1 else (),
-        block_edges_wh=edges,
-        block_scope=draw(st.sampled_from(["per_period", "month_total"])),
-        daily_micro=draw(st.sampled_from([0, 5_000_000, 333_333])),
-        taxes=taxes,
-    )
-    check(made)
-    return made
+def blocks(*prices_micro: int, upto_wh: tuple[int, ...] = ()) -> tuple[Block, ...]:
+    """Blocks with those upper bounds, the last one open."""
+    bounds = (*upto_wh, None)
+    return tuple(Block(price, bound) for price, bound in zip(prices_micro, bounds, strict=True))
 
 
-@st.composite
-def _schedule(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[Band, ...]:
-    split = draw(st.integers(1, 7))
-    bands = []
-    for days in (EVERY_DAY[:split], EVERY_DAY[split:]):
-        cuts = sorted(draw(st.sets(st.integers(1, 1439), min_size=1, max_size=4)))
-        bands += [
-            Band(draw(st.sampled_from(names)), days, start, end)
-            for start, end in pairwise([0, *cuts, 1440])
-            if days
-        ]
-    return tuple(bands)
+def prices() -> st.SearchStrategy[Prices]:
+    """Any valid prices."""
+    return documents().map(lambda document: PlanDocument.model_validate(document).prices())
 
 
 @st.composite
@@ -91,7 +58,13 @@ def versions_of(*dated: tuple[int, Prices]) -> tuple[Tariff, ...]:
 
 def opened(calendar: Calendar, at_s: int, register_wh: int) -> RatingState:
     return RatingState(
-        7, account_id=9, currency="KES", calendar=calendar, register_wh=register_wh, read_at_s=at_s
+        7,
+        account_id=9,
+        currency="KES",
+        calendar=calendar,
+        register_wh=register_wh,
+        read_at_s=at_s,
+        connected_w=4600,
     )
 
 

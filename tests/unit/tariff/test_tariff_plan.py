@@ -3,12 +3,26 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.tariff.strategies import EVERY_DAY, FLAT
+from tests.unit.tariff.strategies import EVERY_DAY, FLAT, STANDING, blocks
 
-from npms_tariff.domain.plan import Band, InvalidPlan, Period, Prices, Tax, check
+from npms_tariff.domain.checking import InvalidPlan, check
+from npms_tariff.domain.plan import (
+    HOLIDAY,
+    Band,
+    Block,
+    BlockRule,
+    Demand,
+    Fixed,
+    Levy,
+    Minimum,
+    Period,
+    Prices,
+    Season,
+    Tax,
+)
 
 TWO = Prices(
-    periods=(Period("night", (1,)), Period("day", (2,))),
+    periods=(Period("night", blocks(1)), Period("day", blocks(2))),
     schedule=(Band("night", EVERY_DAY, 0, 360), Band("day", EVERY_DAY, 360, 1440)),
 )
 
@@ -46,19 +60,105 @@ def test_an_overlap_names_both_places():
             ("/energy/periods/1/name", "duplicate_period"),
         ),
         (
-            replace(FLAT, block_edges_wh=(1000,)),
-            ("/energy/periods/0/prices", "wrong_number_of_prices"),
+            Prices(periods=(Period("all", (Block(1), Block(2))),)),
+            ("/energy/periods/0/blocks/0/upto", "block_open"),
         ),
         (
-            Prices(periods=(Period("all", (1, 2, 3)),), block_edges_wh=(1000, 1000)),
-            ("/energy/block_edges_wh/1", "blocks_out_of_order"),
+            Prices(periods=(Period("all", (Block(1, 1000),)),)),
+            ("/energy/periods/0/blocks/0/upto", "block_closed"),
         ),
         (
-            Prices(periods=(Period("all", (1, 2)),), block_edges_wh=(0,)),
-            ("/energy/block_edges_wh/0", "blocks_out_of_order"),
+            Prices(periods=(Period("all", blocks(1, 2, 3, upto_wh=(1000, 1000))),)),
+            ("/energy/periods/0/blocks/1/upto", "blocks_out_of_order"),
         ),
-        (Prices(periods=(Period("all", (-1,)),)), ("/energy/periods/0/prices/0", "negative_price")),
-        (replace(FLAT, daily_micro=-1), ("/daily/amount", "negative_price")),
+        (
+            Prices(periods=(Period("all", blocks(-1)),)),
+            ("/energy/periods/0/blocks/0/price", "negative_price"),
+        ),
+        (
+            replace(FLAT, blocks=BlockRule(reset="day", size="prorated")),
+            ("/energy/blocks/size", "size_does_not_fit"),
+        ),
+        (
+            replace(
+                FLAT, seasons=(Season("dry", (1, 1), (6, 30)), Season("wet", (7, 2), (12, 31)))
+            ),
+            ("/seasons", "season_gap"),
+        ),
+        (
+            replace(
+                FLAT, seasons=(Season("dry", (10, 1), (6, 30)), Season("wet", (6, 30), (9, 30)))
+            ),
+            ("/seasons", "season_overlap"),
+        ),
+        (
+            replace(TWO, holidays=frozenset({(0, 12, 25)})),
+            ("/energy/schedule", "gap"),
+        ),
+        (
+            replace(
+                TWO,
+                schedule=(
+                    replace(TWO.schedule[0], weekdays=(*EVERY_DAY, HOLIDAY)),
+                    TWO.schedule[1],
+                ),
+            ),
+            ("/energy/schedule/0/weekdays", "no_holidays"),
+        ),
+        (
+            replace(TWO, schedule=(replace(TWO.schedule[0], seasons=("dry",)), TWO.schedule[1])),
+            ("/energy/schedule/0/seasons/0", "unknown_season"),
+        ),
+        (
+            replace(FLAT, fixed=(STANDING, STANDING)),
+            ("/fixed/1/name", "duplicate_component"),
+        ),
+        (
+            replace(FLAT, fixed=(Fixed("energy", 1),)),
+            ("/fixed/0/name", "reserved_name"),
+        ),
+        (
+            replace(FLAT, fixed=(Fixed("fee", 1, per="day", first_vend=True),)),
+            ("/fixed/0/collect", "collect_does_not_fit"),
+        ),
+        (
+            replace(
+                FLAT,
+                fixed=(Fixed("fee", 1, per="month", first_vend=True),),
+                levies=(Levy("x", rate_ppm=1, on=("fee",)),),
+            ),
+            ("/levies/0/on/0", "unknown_component"),
+        ),
+        (
+            replace(FLAT, levies=(Levy("x"),)),
+            ("/levies/0", "levy_unclear"),
+        ),
+        (
+            replace(FLAT, levies=(Levy("x", rate_ppm=1, on=("y",)), Levy("y", per_unit_micro=1))),
+            ("/levies/0/on/0", "unknown_component"),
+        ),
+        (
+            replace(FLAT, minimum=Minimum(1, ("vat",)), taxes=(Tax("vat", 1, ("energy",)),)),
+            ("/minimum/on/0", "unknown_component"),
+        ),
+        (
+            replace(FLAT, demand=(Demand("a", 1, of="highest", window_minutes=20),)),
+            ("/demand/0/window_minutes", "window_unknown"),
+        ),
+        (
+            replace(
+                FLAT,
+                demand=(
+                    Demand("a", 1, of="highest", window_minutes=15),
+                    Demand("b", 1, of="highest", window_minutes=30),
+                ),
+            ),
+            ("/demand/1/window_minutes", "windows_differ"),
+        ),
+        (
+            replace(FLAT, demand=(Demand("a", 1, of="highest", periods=("peak",)),)),
+            ("/demand/0/periods/0", "unknown_period"),
+        ),
         (
             replace(TWO, schedule=(*TWO.schedule[:1], Band("dusk", EVERY_DAY, 360, 1440))),
             ("/energy/schedule/1/period", "unknown_period"),
@@ -70,7 +170,7 @@ def test_an_overlap_names_both_places():
         (replace(FLAT, taxes=(Tax("vat", 1, ("water",)),)), ("/taxes/0/on/0", "unknown_component")),
         (
             replace(FLAT, taxes=(Tax("vat", 1, ("energy",)),) * 2),
-            ("/taxes/1/name", "duplicate_tax"),
+            ("/taxes/1/name", "duplicate_component"),
         ),
     ],
 )

@@ -6,6 +6,7 @@ What it does not do is exactly what the services add: validation, rating, credit
 import asyncio
 from typing import Annotated, Any
 
+import orjson
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,14 +28,19 @@ from npms_shared.messaging.subscriptions import PartitionSubscription, Portion
 from npms_shared.runtime import Service, serve
 from npms_shared.settings import load_settings
 from npms_tariff.bootstrap import build as build_tariff
+from npms_tariff.domain.state import LISTS, NUMBERS
 from npms_tariff.outgoing import charges_batch
 from npms_tariff.settings import TariffSettings
 from npms_tariff.storage import states
 from npms_tools.bench.seeding import CURRENCY
 
 AMOUNT_MICRO, TAX_MICRO, ENERGY_WH = 4_640_000, 640_000, 210
-LINES = [("energy", "peak", 2, ENERGY_WH, 4_000_000), ("tax:vat", "", 0, 0, TAX_MICRO)]
-LINES_TEXT = '[["energy","peak",2,210,4000000],["tax:vat","",0,0,640000]]'
+LINES = [
+    ("energy", "peak", 2, ENERGY_WH, 4_000_000),
+    ("tax:vat", "", 0, 0, 490_000),
+    ("tax:levy", "", 0, 0, 150_000),
+]
+LINES_TEXT = orjson.dumps(LINES).decode()
 
 
 class State:
@@ -43,10 +49,13 @@ class State:
     def __init__(self, installation_id: int, version: int) -> None:
         self.installation_id, self.version = installation_id, version
         self.register_wh = self.read_at_s = self.rated_wh = self.charged_micro = 0
-        self.readings_billed = self.paid_until_s = self.hour_s = self.hour_wh = 0
+        self.readings_billed = 0
+        for name in NUMBERS:
+            setattr(self, name, 0)
+        for name in LISTS:
+            setattr(self, name, [])
         self.plan_version_id, self.month, self.days = 1, 202601, 1
-        self.hour_micro = 0
-        self.slots = [0] * 6
+        self.slots = [0] * 9
 
 
 class BareTariff:
@@ -85,7 +94,9 @@ class BareTariff:
         missing = [one for one in ids if one not in self._states]
         if missing:
             for stored in await states.load_states(conn, missing):
-                self._states[stored.installation_id] = State(stored.installation_id, stored.version)
+                self._states[stored.installation_id] = State(
+                    stored.installation_id, stored.totals["version"]
+                )
 
 
 async def post_bare(conn: AsyncConnection, portions: list[Portion[ChargesBatch]]) -> None:

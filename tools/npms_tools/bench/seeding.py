@@ -18,39 +18,39 @@ HISTORY = timedelta(days=400)
 """How long ago the readings begin: sweeps then run through days and hours as real ones would."""
 CREDIT_MICRO = 10**13
 
+ALL_WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _period(name: str, *prices: str) -> dict[str, Any]:
+    bounds = [{"upto": "50"}, {"upto": "150"}, {}]
+    return {"name": name, "blocks": [b | {"price": p} for b, p in zip(bounds, prices, strict=True)]}
+
+
+def _band(period: str, start: str, end: str) -> dict[str, Any]:
+    return {"period": period, "weekdays": ALL_WEEK, "from": start, "to": end}
+
+
 DOCUMENT: dict[str, Any] = {
     "energy": {
-        "block_edges_wh": [50_000, 150_000],
-        "block_scope": "month_total",
         "periods": [
-            {"name": "offpeak", "prices": ["12.000000", "16.000000", "21.000000"]},
-            {"name": "peak", "prices": ["18.000000", "24.000000", "31.000000"]},
+            _period("night", "9.000000", "13.000000", "17.000000"),
+            _period("day", "12.000000", "16.000000", "21.000000"),
+            _period("peak", "18.000000", "24.000000", "31.000000"),
         ],
         "schedule": [
-            {
-                "period": "peak",
-                "weekdays": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-                "from": "18:00",
-                "to": "22:00",
-            },
-            {
-                "period": "offpeak",
-                "weekdays": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-                "from": "00:00",
-                "to": "18:00",
-            },
-            {
-                "period": "offpeak",
-                "weekdays": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
-                "from": "22:00",
-                "to": "24:00",
-            },
+            _band("night", "00:00", "06:00"),
+            _band("day", "06:00", "18:00"),
+            _band("peak", "18:00", "22:00"),
+            _band("night", "22:00", "24:00"),
         ],
     },
-    "daily": {"amount": "5.000000"},
-    "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "daily"]}],
+    "fixed": [{"name": "standing", "amount": "5.000000", "per": "day"}],
+    "taxes": [
+        {"name": "vat", "rate_ppm": 160_000, "on": ["energy", "standing"]},
+        {"name": "levy", "rate_ppm": 50_000, "on": ["energy"]},
+    ],
 }
-"""Two periods, three blocks, a daily charge and a tax."""
+"""Three periods, three blocks, a daily charge and two taxes."""
 
 POLICY: dict[str, Any] = {
     "floor_micro": 0,

@@ -18,9 +18,9 @@ VALID_FROM = "with an offset; rates readings from this instant on, none that wer
 VERSION_EXAMPLE: JsonDict = {
     "valid_from": "2026-01-01T00:00:00+03:00",
     "document": {
-        "energy": {"periods": [{"name": "all", "prices": ["24.500000"]}]},
-        "daily": {"amount": "5.000000"},
-        "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "daily"]}],
+        "energy": {"periods": [{"name": "all", "blocks": [{"price": "24.500000"}]}]},
+        "fixed": [{"name": "standing", "amount": "5.000000", "per": "day"}],
+        "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "standing"]}],
     },
 }
 PLAN_EXAMPLE: JsonDict = {

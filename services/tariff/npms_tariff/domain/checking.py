@@ -194,7 +194,9 @@ def _amount_flaws(prices: Prices) -> Iterator[Flaw]:
 def _schedule_flaws(prices: Prices) -> list[Flaw]:
     if not prices.schedule:
         return _missing_schedule(prices)
-    flaws = [flaw for i, band in enumerate(prices.schedule) for flaw in _band_flaws(prices, i, band)]
+    flaws = [
+        flaw for i, band in enumerate(prices.schedule) for flaw in _band_flaws(prices, i, band)
+    ]
     return flaws or [*_overlaps(prices), *_gaps(prices)]
 
 

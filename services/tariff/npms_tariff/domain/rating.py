@@ -130,9 +130,7 @@ def succeed(s: RatingState, old: RatingState) -> None:
     s.plan_version_id, s.month, s.days_left = old.plan_version_id, old.month, cell.days_left
     s.slots, s.carried = old.tariff.no_use(), list(old.carried)
     s.demand = [
-        wh
-        for at in range(0, len(old.demand), 3)
-        for wh in (0, 0, max(old.demand[at + 1 : at + 3]))
+        wh for at in range(0, len(old.demand), 3) for wh in (0, 0, max(old.demand[at + 1 : at + 3]))
     ]
     s.resume(old.tariff)
 
@@ -197,7 +195,7 @@ def _enter(s: RatingState, cell: Cell, rated: Rated) -> None:
 def _needs_care(s: RatingState, cell: Cell) -> bool:
     """Whether every reading in the cell moves more than its energy."""
     tariff = cell.tariff
-    return bool(tariff.highest) or (tariff.skips_unused and s.used_until_s <= cell.start_s)
+    return bool(tariff.highest) or (tariff.skips_unused and s.used_until_s < cell.end_s)
 
 
 def _close_hour(s: RatingState, rated: Rated) -> None:
@@ -230,7 +228,11 @@ def _use(s: RatingState, energy_wh: int, lines: Lines) -> None:
     assert cell is not None
     before_micro = s.charged_micro
     made: list[ChargeLine] = []
-    if _count_days(s, energy_wh, cell) or (energy_wh and _measure(s, energy_wh, cell)):
+    moved = _count_days(s, energy_wh, cell)
+    if cell.tariff.highest:
+        _measure(s, energy_wh, cell)
+        moved = True
+    if moved:
         s.pay_standing(made)
     left_wh = energy_wh
     while left_wh > s.room_wh:
@@ -263,15 +265,14 @@ def _count_days(s: RatingState, energy_wh: int, cell: Cell) -> bool:
     return counted
 
 
-def _measure(s: RatingState, energy_wh: int, cell: Cell) -> bool:
-    """Add to the running windows of measured demand; whether there are any."""
+def _measure(s: RatingState, energy_wh: int, cell: Cell) -> None:
+    """Add to the running windows of measured demand."""
     name = cell.tariff.prices.periods[cell.period].name
     for item, one in enumerate(cell.tariff.highest):
         if not one.periods or name in one.periods:
             at = item * 3
             s.demand[at + WINDOW] += energy_wh
             s.demand[at + PEAK] = max(s.demand[at + PEAK], s.demand[at + WINDOW])
-    return bool(cell.tariff.highest)
 
 
 def _fill(s: RatingState, energy_wh: int, made: list[ChargeLine]) -> None:
@@ -291,9 +292,13 @@ def _fill(s: RatingState, energy_wh: int, made: list[ChargeLine]) -> None:
 def _add_all(s: RatingState, lines: Lines, made: list[ChargeLine]) -> None:
     """Merge lines into those of the charge, and count what they add to what was charged."""
     for component, period, block, energy_wh, amount_micro in made:
-        line = lines.setdefault((component, period, block), [0, 0])
-        line[0] += energy_wh
-        line[1] += amount_micro
+        key = component, period, block
+        line = lines.get(key)
+        if line is None:
+            lines[key] = [energy_wh, amount_micro]
+        else:
+            line[0] += energy_wh
+            line[1] += amount_micro
         s.charged_micro += amount_micro
 
 
@@ -303,8 +308,11 @@ def _close_charge(
     """Make a charge of the lines so far; returns where the next one begins."""
     if lines:
         made: list[ChargeLine] = [(*key, wh, micro) for key, (wh, micro) in lines.items()]
-        amount = sum(line[4] for line in made)
-        tax = sum(line[4] for line in made if line[0].startswith(TAX))
+        amount = tax = 0
+        for component, _, _, _, micro in made:
+            amount += micro
+            if component.startswith(TAX):
+                tax += micro
         rated.charges.append(
             (
                 s.installation_id,

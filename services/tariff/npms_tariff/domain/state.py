@@ -199,7 +199,7 @@ class RatingState:
                 for component in one.on:
                     base += nano[component]
                 value = base * one.rate_ppm // 1_000_000
-            due_micro = value // 1000
+            due_micro = value // 1000 if value >= 0 else -(-value // 1000)
             if one.sign < 0:
                 value, due_micro = -value, -due_micro
             nano[index] = value
@@ -278,6 +278,8 @@ class RatingState:
 
     def _position(self, tariff: Tariff, period: int) -> int:
         """The energy that counts against the period's blocks."""
+        if tariff.counts_month:
+            return sum(self.slots) + sum(self.carried)
         rule = tariff.prices.blocks
         used = tariff.by_period(self.slots)
         if rule.reset == "day":

@@ -82,6 +82,12 @@ class Tariff:
         return self if mine == prices else Tariff(self.version_id, self.valid_from_s, mine)
 
     @cached_property
+    def counts_month(self) -> bool:
+        """Whether all energy of the month counts against blocks of fixed bounds: the usual case."""
+        rule = self.prices.blocks
+        return rule.count == "all" and rule.reset == "month" and rule.size == "fixed"
+
+    @cached_property
     def free_wh(self) -> int:
         return self.prices.free.units_wh if self.prices.free is not None else 0
 
@@ -190,7 +196,9 @@ class Tariff:
     def derived(self) -> tuple[Derived, ...]:
         index, prices = self._indexes, self.prices
         levies = (
-            Derived(index[x.name], f"levy:{x.name}", x.per_unit_micro or 0, x.rate_ppm, self._at(x.on))
+            Derived(
+                index[x.name], f"levy:{x.name}", x.per_unit_micro or 0, x.rate_ppm, self._at(x.on)
+            )
             for x in prices.levies
         )
         discounts = (_discount(index[x.name], x, self._at(x.on)) for x in prices.discounts)

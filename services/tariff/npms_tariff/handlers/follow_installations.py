@@ -10,7 +10,7 @@ from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.subscriptions import Unprocessable
 from npms_tariff.domain import refusal
 from npms_tariff.domain.rating import NoPlanInForce, finish, rate, succeed
-from npms_tariff.domain.state import RatingState
+from npms_tariff.domain.state import FOR_EVER_S, RatingState
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.revive import load_states
 from npms_tariff.handlers.save_rated import Work, save
@@ -19,32 +19,20 @@ from npms_tariff.storage import installations, plans, states
 from npms_tariff.storage.installations import Installation
 
 
-async def open_installation(conn: AsyncConnection, event: InstallationOpened) -> None:
-    """Begin rating at the opening register. Raises Unprocessable for a plan that does not fit."""
-    await _check_plan(conn, event)
-    await installations.lock_installations(conn, [event.installation_id])
-    await installations.add_installation(
-        conn,
-        Installation(
-            installation_id=event.installation_id,
-            account_id=event.account_id,
-            customer_id=event.customer_id,
-            plan_code=event.plan_code,
-            commodity=event.commodity,
-            currency=event.currency,
-            time_zone=event.time_zone,
-            opening_register_wh=event.opening_register_wh,
-            opened_at=event.opened_at,
-            customer_class=event.customer_class,
-            connected_w=event.max_power_w,
-            replaces_installation_id=event.replaces_installation_id,
-        ),
-    )
-    await states.add_state(
-        conn,
-        event.installation_id,
-        register_wh=event.opening_register_wh,
-        read_at_s=int(event.opened_at.timestamp()),
+def _installation(event: InstallationOpened) -> Installation:
+    return Installation(
+        installation_id=event.installation_id,
+        account_id=event.account_id,
+        customer_id=event.customer_id,
+        plan_code=event.plan_code,
+        commodity=event.commodity,
+        currency=event.currency,
+        time_zone=event.time_zone,
+        opening_register_wh=event.opening_register_wh,
+        opened_at=event.opened_at,
+        customer_class=event.customer_class,
+        connected_w=event.max_power_w,
+        replaces_installation_id=event.replaces_installation_id,
     )
 
 
@@ -64,8 +52,16 @@ async def _check_plan(conn: AsyncConnection, event: InstallationOpened) -> None:
         raise Unprocessable("unknown_time_zone", event.time_zone) from None
 
 
-class InstallationCloser:
-    """Rates up to the closing register, outside of the partition's consumer.
+class NotClosedYet(Exception):
+    """A meter is to go on where another stood whose closing was not heard of yet."""
+
+    def __init__(self, installation_id: int) -> None:
+        super().__init__(f"installation {installation_id} is not closed yet")
+        self.installation_id = installation_id
+
+
+class InstallationFollower:
+    """Begins rating, and rates up to the closing register, outside of the partition's consumer.
 
     The consumer's cached state is stale afterwards: saving it fails by its version,
     and it is loaded anew.
@@ -74,6 +70,34 @@ class InstallationCloser:
     def __init__(self, clock: Clock, *, partitions: int) -> None:
         self._clock, self._partitions = clock, partitions
         self._catalogue = Catalogue()
+
+    async def open_installation(self, conn: AsyncConnection, event: InstallationOpened) -> None:
+        """Begin rating at the opening register, where the meter before it stood in the month.
+
+        Raises Unprocessable for a plan that does not fit, NotClosedYet to try again.
+        """
+        await _check_plan(conn, event)
+        await installations.lock_installations(conn, [event.installation_id])
+        await installations.add_installation(conn, _installation(event))
+        await states.add_state(
+            conn,
+            event.installation_id,
+            register_wh=event.opening_register_wh,
+            read_at_s=int(event.opened_at.timestamp()),
+        )
+        if event.replaces_installation_id is not None:
+            await self._succeed(conn, event.installation_id, event.replaces_installation_id)
+
+    async def _succeed(self, conn: AsyncConnection, new_id: int, old_id: int) -> None:
+        await self._catalogue.refresh(conn)
+        found = await load_states(conn, self._catalogue, [new_id, old_id])
+        old, state = found.get(old_id), found[new_id]
+        if old is None or old.ends_s == FOR_EVER_S:
+            raise NotClosedYet(old_id)
+        succeed(state, old)
+        work = Work(touched={new_id: state})
+        partition = partition_of(state.account_id, self._partitions)
+        await save(conn, {partition: work}, at=self._clock.now())
 
     async def close_installation(self, conn: AsyncConnection, event: InstallationClosed) -> None:
         """Raises Unprocessable when there is no such open installation, StaleState to try again."""

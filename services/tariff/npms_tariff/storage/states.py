@@ -55,7 +55,8 @@ _LOAD = text(
     f"""
     SELECT {", ".join(f"i.{name}" for name in _INSTALLATION)},
            CAST(extract(epoch FROM i.closed_at) AS bigint) AS closed_at_s,
-           {", ".join(f"s.{name}" for name in _COLUMNS)}
+           {", ".join(f"s.{name}" for name in (*TOTALS, *NUMBERS))},
+           {", ".join(f"coalesce(s.{name}, '{{}}') AS {name}" for name in LISTS)}
     FROM rating_state s JOIN installation i USING (installation_id)
     WHERE s.installation_id = ANY({arrays("ids")})
     """  # noqa: S608 - names of this module
@@ -63,11 +64,12 @@ _LOAD = text(
 
 _SAVED = ("installation_id", *TOTALS, *NUMBERS)
 _KEPT = ", ".join(f"{name} = u.{name}" for name in (*TOTALS[1:], *NUMBERS))
-_KEPT_LISTS = ", ".join(f"{name} = CAST(u.{name} AS bigint[])" for name in LISTS)
+_KEPT_LISTS = ", ".join(f"{name} = nullif(CAST(u.{name} AS bigint[]), '{{}}')" for name in LISTS)
+_TEXTS = ", ".join(arrays_of("text", name) for name in LISTS)
 _SAVE = text(
     f"""
     UPDATE rating_state AS s SET version = s.version + 1, {_KEPT}, {_KEPT_LISTS}
-    FROM unnest({arrays(*_SAVED)}, {arrays_of("text", *LISTS)})
+    FROM unnest({arrays(*_SAVED)}, {_TEXTS})
         AS u ({", ".join((*_SAVED, *LISTS))})
     WHERE s.installation_id = u.installation_id AND s.version = u.version
     """  # noqa: S608 - names of this module
@@ -94,7 +96,8 @@ _ADD_SCOPES = text(
     f"""
     INSERT INTO rating_scope ({", ".join(_SCOPE_NUMBERS)}, slots, demand)
     SELECT {", ".join(_SCOPE_NUMBERS)}, CAST(slots AS bigint[]), CAST(demand AS bigint[])
-    FROM unnest({arrays(*_SCOPE_NUMBERS)}, {arrays_of("text", "slots", "demand")})
+    FROM unnest({arrays(*_SCOPE_NUMBERS)},
+                {arrays_of("text", "slots")}, {arrays_of("text", "demand")})
         AS closed ({", ".join(_SCOPE_NUMBERS)}, slots, demand)
     """  # noqa: S608 - names of this module
 )
@@ -107,10 +110,9 @@ async def load_states(conn: AsyncConnection, ids: Sequence[int]) -> list[StoredS
 
 
 def _stored(row: tuple[Any, ...]) -> StoredState:
-    known = len(_INSTALLATION) + 1
-    values = dict(zip(_COLUMNS, row[known:], strict=True))
+    values = dict(zip((*_INSTALLATION, "closed_at_s", *_COLUMNS), row, strict=True))
     return StoredState(
-        *row[:known],
+        **{name: values[name] for name in (*_INSTALLATION, "closed_at_s")},
         totals={name: values[name] for name in TOTALS},
         numbers={name: values[name] for name in NUMBERS},
         lists={name: values[name] for name in LISTS},

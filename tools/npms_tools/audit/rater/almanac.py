@@ -20,13 +20,19 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of time with one price for each block."""
+    """A stretch of time with one price for each block, `offset_s` ahead of UTC by local clocks."""
 
     from_s: int
     to_s: int
     version: Version
     day: date
     period: str
+    offset_s: int
+
+    def window(self, minutes: int) -> tuple[int, int]:
+        """Names the aligned local window that it lies in: (offset, its beginning)."""
+        window_s = minutes * 60
+        return self.offset_s, (self.from_s + self.offset_s) // window_s * window_s
 
 
 class Almanac:
@@ -81,5 +87,6 @@ class Almanac:
         day = clock.date()
         if from_s >= self._instants(day + DAY, 0)[0]:
             day += DAY
-        period = in_force[-1].period_at(day.weekday(), clock.hour * 60 + clock.minute)
-        return Piece(from_s, to_s, in_force[-1], day, period)
+        period = in_force[-1].period_at(day, clock.hour * 60 + clock.minute)
+        offset = clock.utcoffset() or timedelta(0)
+        return Piece(from_s, to_s, in_force[-1], day, period, int(offset.total_seconds()))

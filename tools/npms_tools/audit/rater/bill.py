@@ -8,75 +8,91 @@ from itertools import pairwise
 from math import floor
 
 from npms_tools.audit.rater.almanac import Almanac, Piece
-from npms_tools.audit.rater.plan import Version
+from npms_tools.audit.rater.scope import Line, Scope
 
 Reading = tuple[int, int]
-"""(epoch seconds, register in Wh)"""
-
-
-@dataclass(slots=True)
-class Scope:
-    """What was used in one month under one version; energy in Wh by (period, block from 0)."""
-
-    version: Version
-    energy_wh: dict[tuple[str, int], int] = field(default_factory=dict)
-    days: int = 0
-
-    def use(self, period: str, energy_wh: int) -> None:
-        """Fill the blocks with energy used in a period, from where they stand."""
-        edges = self.version.block_edges_wh
-        counted = period if self.version.blocks_per_period else None
-        while energy_wh:
-            used = sum(wh for (name, _), wh in self.energy_wh.items() if counted in (None, name))
-            block = sum(1 for edge in edges if edge <= used)
-            part = min(energy_wh, edges[block] - used) if block < len(edges) else energy_wh
-            self.energy_wh[period, block] = self.energy_wh.get((period, block), 0) + part
-            energy_wh -= part
-
-    @property
-    def tax_micro(self) -> int:
-        energy = sum((self._cost(*slot) for slot in self.energy_wh), Fraction(0))
-        daily = self.days * self.version.daily_micro
-        return sum(
-            floor(tax.share * (energy * tax.on_energy + daily * tax.on_daily))
-            for tax in self.version.taxes
-        )
-
-    @property
-    def cost_micro(self) -> int:
-        energy = sum(floor(self._cost(*slot)) for slot in self.energy_wh)
-        return energy + self.days * self.version.daily_micro + self.tax_micro
-
-    def _cost(self, period: str, block: int) -> Fraction:
-        return self.energy_wh[period, block] * self.version.prices[period][block]
+"""(epoch seconds, register in base units)"""
 
 
 @dataclass(slots=True)
 class Bill:
-    """All scopes of one installation, by (version id, year, month)."""
+    """All scopes of one installation in order; the last one is open until `close`."""
 
-    scopes: dict[tuple[int, int, int], Scope] = field(default_factory=dict)
-    days: set[date] = field(default_factory=set)
+    scopes: list[Scope] = field(default_factory=list)
+    _days: set[date] = field(default_factory=set)
+    _used_days: set[date] = field(default_factory=set)
+    _window: tuple[int, int] = (0, 0)
+    _window_wh: dict[str, int] = field(default_factory=dict)
+    _day: date | None = None
 
     def add(self, piece: Piece, energy_wh: int) -> None:
-        key = piece.version.version_id, piece.day.year, piece.day.month
-        scope = self.scopes.setdefault(key, Scope(piece.version))
-        if piece.day not in self.days:
-            self.days.add(piece.day)
-            scope.days += 1
+        scope = self._scope_of(piece)
+        if piece.day != self._day:
+            self._day = piece.day
+            scope.today_wh = {}
+        self._count_days(scope, piece, energy_wh)
         scope.use(piece.period, energy_wh)
+        self._measure(scope, piece, energy_wh)
+
+    def _scope_of(self, piece: Piece) -> Scope:
+        key = piece.version.version_id, piece.day.year, piece.day.month
+        last = self.scopes[-1] if self.scopes else None
+        if last is not None and key == (last.version.version_id, last.year, last.month):
+            return last
+        scope = Scope(piece.version, piece.day.year, piece.day.month, 0)
+        scope.last_days = scope.days_in_month - piece.day.day + 1
+        if last is not None:
+            last.ended = True
+            if (last.year, last.month) == (scope.year, scope.month):
+                scope.carried, scope.charged_peaks = last.hand_over(piece.version)
+        self.scopes.append(scope)
+        self._window_wh = {}
+        return scope
+
+    def _count_days(self, scope: Scope, piece: Piece, energy_wh: int) -> None:
+        if piece.day not in self._days:
+            self._days.add(piece.day)
+            scope.days += 1
+        if not piece.version.skips_unused:
+            self._used_days.add(piece.day)
+        elif energy_wh and piece.day not in self._used_days:
+            self._used_days.add(piece.day)
+            scope.used_days += 1
+
+    def _measure(self, scope: Scope, piece: Piece, energy_wh: int) -> None:
+        for demand in piece.version.measured:
+            window = piece.window(demand.window_minutes)
+            if window != self._window:
+                self._window, self._window_wh = window, {}
+            if not demand.periods or piece.period in demand.periods:
+                used = self._window_wh[demand.name] = (
+                    self._window_wh.get(demand.name, 0) + energy_wh
+                )
+                scope.peaks[demand.name] = max(scope.peaks.get(demand.name, 0), used)
+
+    def close(self) -> None:
+        """Nothing more will be used: the last scope comes to its minimum."""
+        if self.scopes:
+            self.scopes[-1].ended = True
+
+    def lines(self) -> dict[Line, int]:
+        total: dict[Line, int] = {}
+        for scope in self.scopes:
+            for line, micro in scope.lines().items():
+                total[line] = total.get(line, 0) + micro
+        return total
 
     @property
     def energy_wh(self) -> int:
-        return sum(sum(scope.energy_wh.values()) for scope in self.scopes.values())
+        return sum(sum(scope.energy_wh.values()) for scope in self.scopes)
 
     @property
     def cost_micro(self) -> int:
-        return sum(scope.cost_micro for scope in self.scopes.values())
+        return sum(self.lines().values())
 
     @property
     def tax_micro(self) -> int:
-        return sum(scope.tax_micro for scope in self.scopes.values())
+        return sum(micro for (label, _, _), micro in self.lines().items() if label[:4] == "tax:")
 
 
 def bill(opening: Reading, readings: Iterable[Reading], almanac: Almanac) -> Bill:

@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from npms_tools.audit.findings import Result
@@ -26,7 +27,8 @@ _SAMPLE = """
     SELECT s.installation_id, i.plan_code, i.time_zone, i.opening_register_wh, s.read_at_s,
            CAST(floor(extract(epoch FROM i.opened_at)) AS bigint) AS opened_s,
            CAST(floor(extract(epoch FROM i.closed_at)) AS bigint) AS closed_s,
-           i.closing_register_wh, s.charged_micro
+           i.closing_register_wh, s.charged_micro, i.customer_class, i.connected_w,
+           i.replaces_installation_id
     FROM rating_state s JOIN installation i USING (installation_id)
     WHERE s.plan_version_id <> 0
     ORDER BY hashint8(s.installation_id), s.installation_id LIMIT $1
@@ -41,17 +43,25 @@ _VERSIONS = """
 
 @dataclass(slots=True)
 class Plan:
-    """Versions in the order in which they take over. `backdated`: between a version's beginning and
-    its later activation, readings may have been rated by the version before."""
+    """Versions (id, beginning, document) in the order in which they take over. `backdated`: between
+    a version's beginning and its later activation, readings may have been rated by the version
+    before."""
 
-    versions: list[Version] = field(default_factory=list)
+    versions: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
     backdated: list[range] = field(default_factory=list)
+
+    def for_one(self, customer_class: str, connected_w: int) -> list[Version]:
+        return [
+            read_version(*version, customer_class=customer_class, connected_w=connected_w)
+            for version in self.versions
+        ]
 
     def is_ambiguous(self, readings: Sequence[Reading]) -> bool:
         return any(at_s in span for span in self.backdated for at_s, _ in readings)
 
 
 AMBIGUOUS = "a version of its plan was activated after readings it should have priced"
+SUCCEEDED = "it goes on in the month where the meter before it stood"
 
 
 async def _plans(snapshots: Snapshots) -> dict[str, Plan]:
@@ -59,12 +69,19 @@ async def _plans(snapshots: Snapshots) -> dict[str, Plan]:
     for row in await snapshots.tariff.rows(_VERSIONS):
         document, valid_from_s = json.loads(row["document"]), row["valid_from_s"]
         plan = plans[row["plan_code"]]
-        plan.versions.append(read_version(row["plan_version_id"], valid_from_s, document))
+        plan.versions.append((row["plan_version_id"], valid_from_s, document))
         plan.backdated.append(range(valid_from_s + 1, row["activated_s"] + 1))
     return plans
 
 
-Almanacs = dict[tuple[str, str], Almanac]
+AlmanacKey = tuple[str, str, str, int]
+"""(plan, time zone, customer class, connected W): what makes prices and times the same."""
+
+Almanacs = dict[AlmanacKey, Almanac]
+
+
+def _key(row: Row) -> AlmanacKey:
+    return row["plan_code"], row["time_zone"], row["customer_class"], row["connected_w"]
 
 
 async def check_charges(snapshots: Snapshots, options: Options) -> Result:
@@ -85,15 +102,14 @@ async def check_charges(snapshots: Snapshots, options: Options) -> Result:
 
 
 def _almanacs(plans: dict[str, Plan], rows: Sequence[Row]) -> Almanacs:
-    """One for each plan and zone, over all the time its installations need."""
-    spans: dict[tuple[str, str], tuple[int, int]] = {}
+    """One for each key, over all the time its installations need."""
+    spans: dict[AlmanacKey, tuple[int, int]] = {}
     for row in rows:
-        key = row["plan_code"], row["time_zone"]
-        from_s, to_s = spans.get(key, (row["opened_s"], 0))
-        spans[key] = min(from_s, row["opened_s"]), max(to_s, row["read_at_s"])
+        from_s, to_s = spans.get(_key(row), (row["opened_s"], 0))
+        spans[_key(row)] = min(from_s, row["opened_s"]), max(to_s, row["read_at_s"])
     return {
-        (code, zone): Almanac(plans[code].versions, ZoneInfo(zone), from_s=from_s, to_s=to_s)
-        for (code, zone), (from_s, to_s) in spans.items()
+        key: Almanac(plans[key[0]].for_one(*key[2:]), ZoneInfo(key[1]), from_s=from_s, to_s=to_s)
+        for key, (from_s, to_s) in spans.items()
     }
 
 
@@ -101,15 +117,23 @@ def _rate_all(
     result: Result, cases: dict[int, Case], *, plans: dict[str, Plan], almanacs: Almanacs
 ) -> None:
     for installation_id, case in sorted(cases.items()):
-        subject, readings = f"installation {installation_id}", case.billable()
-        key = case.rated["plan_code"], case.rated["time_zone"]
+        subject, readings, key = (
+            f"installation {installation_id}",
+            case.billable(),
+            _key(case.rated),
+        )
         if plans[key[0]].is_ambiguous(readings):
             result.notes.append(f"{subject} not rated: {AMBIGUOUS}")
+        elif case.rated["replaces_installation_id"] is not None:
+            result.notes.append(f"{subject} not rated: {SUCCEEDED}")
         elif not almanacs[key].covers(case.opening[0]):
             result.broken(subject, "charged though no version of its plan was in force")
         else:
             result.count("readings", len(readings))
-            _compare(result, subject, case, bill(case.opening, readings, almanacs[key]))
+            made = bill(case.opening, readings, almanacs[key])
+            if case.rated["closed_s"] is not None:
+                made.close()
+            _compare(result, subject, case, made)
 
 
 def _compare(result: Result, subject: str, case: Case, made: Bill) -> None:

@@ -1,8 +1,10 @@
-"""What the whole plan language keeps: classes, connected power, demand, days, days and months of use.
+"""What the whole plan language keeps: classes, connected power, demand, and use by day and month.
 
-Versions written in the first form of the language are written anew in its second.
+Versions written in the first form of the language are written anew in its second. Lists that are
+mostly empty are NULL then: every reading writes the row.
 """
 
+import hashlib
 import json
 from decimal import Decimal
 from typing import Any
@@ -10,8 +12,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy import text
 
-revision = "0002"
-down_revision = "0001"
+revision = "0004"
+down_revision = "0003"
 
 STATEMENTS = (
     """
@@ -31,16 +33,16 @@ STATEMENTS = (
         ADD COLUMN day_micro bigint NOT NULL DEFAULT 0,
         ADD COLUMN month_wh bigint NOT NULL DEFAULT 0,
         ADD COLUMN month_micro bigint NOT NULL DEFAULT 0,
-        ADD COLUMN carried bigint[] NOT NULL DEFAULT '{}',
-        ADD COLUMN day_slots bigint[] NOT NULL DEFAULT '{}',
-        ADD COLUMN demand bigint[] NOT NULL DEFAULT '{}',
+        ADD COLUMN carried bigint[],
+        ADD COLUMN day_slots bigint[],
+        ADD COLUMN demand bigint[],
         ALTER COLUMN plan_version_id SET DEFAULT 0,
         ALTER COLUMN month SET DEFAULT 0,
         ALTER COLUMN days SET DEFAULT 0,
         ALTER COLUMN hour_s SET DEFAULT 0,
         ALTER COLUMN hour_wh SET DEFAULT 0,
         ALTER COLUMN hour_micro SET DEFAULT 0,
-        ALTER COLUMN slots SET DEFAULT '{}'
+        ALTER COLUMN slots DROP NOT NULL
     """,
     """
     ALTER TABLE rating_scope
@@ -53,13 +55,27 @@ STATEMENTS = (
 def upgrade() -> None:
     for statement in STATEMENTS:
         op.execute(statement)
+    for table in ("plan_version", "plan_draft"):
+        _rewrite(table)
+
+
+def _rewrite(table: str) -> None:
     conn = op.get_bind()
-    for version_id, document in conn.execute(
-        text("SELECT plan_version_id, document FROM plan_version")
-    ).all():
+    found = conn.execute(text(f"SELECT plan_code, version, document FROM {table}"))  # noqa: S608
+    for plan_code, version, document in found.all():
+        written = second_form(document)
+        canonical = json.dumps(written, sort_keys=True, separators=(",", ":"))
         conn.execute(
-            text("UPDATE plan_version SET document = CAST(:d AS jsonb) WHERE plan_version_id = :id"),
-            {"d": json.dumps(second_form(document)), "id": version_id},
+            text(
+                f"UPDATE {table} SET document = CAST(:document AS jsonb), checksum = :checksum "  # noqa: S608
+                "WHERE plan_code = :plan_code AND version = :version"
+            ),
+            {
+                "document": canonical,
+                "checksum": hashlib.sha256(canonical.encode()).hexdigest(),
+                "plan_code": plan_code,
+                "version": version,
+            },
         )
 
 
