@@ -141,7 +141,7 @@ FAULTS = (
         "tariff",
         "installation 2",
         """
-        UPDATE plan_version SET document = jsonb_set(document, '{daily,amount}', '"5.000001"')
+        UPDATE plan_version SET document = jsonb_set(document, '{fixed,0,amount}', '"5.000001"')
         WHERE version = 1
         """,
     ),

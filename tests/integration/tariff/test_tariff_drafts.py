@@ -13,7 +13,7 @@ FLAT = "/v1/plans/household-flat/versions"
 
 
 def version(price: str) -> dict[str, object]:
-    prices = {"periods": [{"name": "all", "prices": [price]}]}
+    prices = {"periods": [{"name": "all", "blocks": [{"price": price}]}]}
     return {"valid_from": "2026-02-01T00:00:00+03:00", "document": {"energy": prices}}
 
 
@@ -61,7 +61,7 @@ async def test_the_author_may_not_activate_what_they_wrote(client, second, bench
     assert refusal(refused) == (409, "same_person")
     made = (await client.post(f"{FLAT}/1/activation")).json()
     assert (made["created_by"], made["activated_by"]) == ("baraka", "amina")
-    assert made["document"]["energy"]["periods"][0]["prices"] == ["2.000000"]
+    assert made["document"]["energy"]["periods"][0]["blocks"][0]["price"] == "2.000000"
 
 
 async def test_an_activated_version_is_neither_replaced_nor_withdrawn(client, second, draft):
