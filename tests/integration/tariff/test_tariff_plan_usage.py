@@ -51,7 +51,7 @@ async def test_a_plans_usage_is_told_version_by_version(bench, client, second):
     change = {
         "plan_code": "household-flat",
         "valid_from": (OPENED_AT + timedelta(hours=3)).isoformat(),
-        "document": {"energy": {"periods": [{"name": "all", "prices": ["1.000000"]}]}},
+        "document": {"energy": {"periods": [{"name": "all", "blocks": [{"price": "1"}]}]}},
     }
     await put_in_force(client, second, change)
     for hour in range(3, 7):
