@@ -4,6 +4,7 @@ from pathlib import Path
 
 from npms_ledger.api.app import build_app
 from npms_ledger.consumers import subscriptions
+from npms_ledger.handlers import guardrail
 from npms_ledger.handlers.decide_due import decision_loop
 from npms_ledger.invariants import RULES
 from npms_ledger.settings import LedgerSettings
@@ -18,11 +19,20 @@ def build(settings: LedgerSettings, *, clock: Clock | None = None) -> Service:
     """The clock is the environment's unless given."""
     clock = clock or clock_from_environment()
     database = open_database(settings, service="ledger")
+    limits = settings.guardrail()
+    guardrail.use(limits)
     return Service(
         name="ledger",
         settings=settings,
         database=database,
-        app=build_app(database, clock, token_verifier(settings), settings.fix_limits()),
+        app=build_app(
+            database,
+            clock,
+            token_verifier(settings),
+            settings.fix_limits(),
+            guardrail=limits,
+            reconnect_limit_s=settings.reconnect_limit_s,
+        ),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(clock),
         loops=[decision_loop(database, clock)],

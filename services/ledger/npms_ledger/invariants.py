@@ -74,17 +74,44 @@ _OF_ACCOUNTS = (
         "a supply is on for a reason that allows it, and for a while only until a known time",
         """SELECT h.account_id, h.supply_on, h.reason FROM held h
            WHERE h.supply_on <> (h.reason IN ('in_credit', 'emergency_credit', 'protected',
-                                              'friendly_hours', 'holiday'))
+                                              'friendly_hours', 'holiday', 'kept_on',
+                                              'load_limited', 'guardrail'))
               OR (h.reason = 'protected' AND NOT h.protected)
-              OR (h.reason IN ('friendly_hours', 'holiday') AND NOT EXISTS (
-                  SELECT 1 FROM decision_due d WHERE d.account_id = h.account_id))""",
+              OR (h.reason = 'kept_on' AND h.keep_on_until IS NULL)
+              OR (h.reason = 'load_limited' AND h.limit_w IS NULL)
+              OR (h.reason = 'guardrail' AND NOT EXISTS (
+                  SELECT 1 FROM held_cut c
+                  WHERE c.account_id = h.account_id AND c.left_at IS NULL))
+              OR (h.reason IN ('friendly_hours', 'holiday', 'kept_on', 'load_limited')
+                  AND NOT EXISTS (
+                      SELECT 1 FROM decision_due d WHERE d.account_id = h.account_id))""",
     ),
     (
         "supply_is_told",
         "every open installation's desired state is its account's",
         """SELECT h.account_id, s.installation_id, s.state, h.supply_on
            FROM held h JOIN supply s USING (account_id) JOIN installation i USING (installation_id)
-           WHERE i.closed_at IS NULL AND (s.state = 'on') <> h.supply_on""",
+           WHERE i.closed_at IS NULL
+             AND ((s.state = 'on') <> h.supply_on OR s.limit_w IS DISTINCT FROM h.limit_w)""",
+    ),
+    (
+        "supply_is_explained",
+        "the last decision written down about a supply is what is desired of it",
+        """SELECT s.installation_id, s.revision, d.state, d.reason
+           FROM held h JOIN supply s USING (account_id) LEFT JOIN supply_decision d
+               ON (d.installation_id, d.revision) = (s.installation_id, s.revision)
+           WHERE (d.state, d.limit_w, d.reason)
+                     IS DISTINCT FROM (s.state, s.limit_w, s.reason)
+             AND EXISTS (SELECT 1 FROM supply_decision e
+                         WHERE e.installation_id = s.installation_id)""",
+    ),
+    (
+        "held_cuts_stay_on",
+        "who is on a list that waits for a person is not cut",
+        """SELECT h.account_id, h.reason FROM held h JOIN held_cut c USING (account_id)
+           JOIN mass_cut m USING (mass_cut_id)
+           WHERE c.left_at IS NULL AND (NOT h.supply_on OR h.reason <> 'guardrail')
+             AND m.state = 'waiting'""",
     ),
     (
         "floor_is_kept",

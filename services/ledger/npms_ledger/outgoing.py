@@ -44,6 +44,14 @@ def credit_event(
                 balance_micro=event.balance_micro,
                 restored_at=at,
             )
+        case events.ProtectionExpired():
+            return ledger.ProtectionExpired(
+                account_id=account_id,
+                currency=currency,
+                balance_micro=event.balance_micro,
+                amount_to_clear_micro=event.amount_to_clear_micro,
+                expired_at=at,
+            )
         case events.CreditExhausted():
             return _exhausted(event, account_id=account_id, currency=currency, at=at)
 

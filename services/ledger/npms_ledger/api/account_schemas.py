@@ -11,7 +11,7 @@ from npms_ledger.api.policy_schemas import PolicyDocument
 from npms_ledger.handlers.look import AccountDetail, AccountView
 from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, Opened
 from npms_shared.contracts.ledger import Contact, MeterConnection
-from npms_shared.web.schemas import CodedError, Currency, Energy, Line, Money, Schema
+from npms_shared.web.schemas import CodedError, Currency, Energy, Instant, Line, Money, Schema
 
 
 def _zone(name: str) -> str:
@@ -135,6 +135,15 @@ class EmergencyResponse(BaseModel):
     available: Money
 
 
+class KeepOnResponse(BaseModel):
+    """A person keeps the supply on until then, whatever the credit."""
+
+    until: datetime
+    reason: str
+    placed_by: str
+    placed_at: datetime
+
+
 class AccountResponse(BaseModel):
     account_id: int
     customer_id: int
@@ -146,6 +155,8 @@ class AccountResponse(BaseModel):
     credit_policy: str
     customer_class: str
     protected: bool
+    protected_until: datetime | None
+    keep_on: KeepOnResponse | None
     opened_at: datetime
     closed_at: datetime | None
     balance: Money
@@ -158,6 +169,7 @@ class AccountResponse(BaseModel):
 
 class DesiredSupply(BaseModel):
     state: Literal["on", "off"]
+    limit_w: int | None = Field(description="the most power it may draw; null is no limit")
     revision: int
     reason: str
     decided_at: datetime
@@ -165,6 +177,7 @@ class DesiredSupply(BaseModel):
 
 class ReportedSupply(BaseModel):
     state: Literal["on", "off", "unknown"]
+    limit_w: int | None
     desired_revision: int | None
     verified: bool
     observed_at: datetime
@@ -175,6 +188,7 @@ class SupplyResponse(BaseModel):
     installation_id: int
     desired: DesiredSupply
     reported: ReportedSupply | None
+    keep_on: KeepOnResponse | None
 
 
 class InstallationResponse(BaseModel):
@@ -199,6 +213,16 @@ class AccountDetailResponse(AccountResponse):
 
 class ProtectionRequest(Schema):
     protected: bool
+    until: Instant | None = Field(
+        default=None, description="when protection ends by itself; null is never"
+    )
+
+
+class KeepOnRequest(Schema):
+    """Why, and until when, a supply is kept on whatever the credit."""
+
+    until: Instant = Field(examples=["2026-12-01T08:00:00Z"])
+    reason: Line = Field(examples=["Oxygen at home until Tuesday; the bill is being looked into"])
 
 
 def to_api_opened(opened: Opened) -> OpenedResponse:
@@ -240,6 +264,8 @@ def account_fields(view: AccountView) -> dict[str, Any]:
         "credit_policy": facts.policy_code,
         "customer_class": facts.customer_class,
         "protected": position.protected,
+        "protected_until": position.protected_until,
+        "keep_on": to_api_keep_on(view.keep_on),
         "opened_at": facts.opened_at,
         "closed_at": facts.closed_at,
         "balance": Money.of(position.balance_micro, currency),
@@ -272,7 +298,7 @@ def to_api_detail(detail: AccountDetail) -> AccountDetailResponse:
             **account_fields(detail.view),
             "contacts": detail.view.facts.contacts,
             "installations": [_installation(row) for row in detail.installations],
-            "supply": [to_api_supply(row) for row in detail.supplies],
+            "supply": [to_api_supply(row, detail.view.keep_on) for row in detail.supplies],
         }
     )
 
@@ -287,17 +313,33 @@ def _installation(row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def to_api_supply(row: Row[Any]) -> SupplyResponse:
+def to_api_keep_on(row: Row[Any] | None) -> KeepOnResponse | None:
+    if row is None:
+        return None
+    return KeepOnResponse.model_validate(row, from_attributes=True)
+
+
+def to_api_supply(row: Row[Any], keep_on: Row[Any] | None) -> SupplyResponse:
     reported = None
     if row.reported_state is not None:
         reported = ReportedSupply(
             state=row.reported_state,
+            limit_w=row.reported_limit_w,
             desired_revision=row.reported_revision,
             verified=row.verified,
             observed_at=row.observed_at,
             detail=row.detail,
         )
     desired = DesiredSupply(
-        state=row.state, revision=row.revision, reason=row.reason, decided_at=row.decided_at
+        state=row.state,
+        limit_w=row.limit_w,
+        revision=row.revision,
+        reason=row.reason,
+        decided_at=row.decided_at,
     )
-    return SupplyResponse(installation_id=row.installation_id, desired=desired, reported=reported)
+    return SupplyResponse(
+        installation_id=row.installation_id,
+        desired=desired,
+        reported=reported,
+        keep_on=to_api_keep_on(keep_on),
+    )

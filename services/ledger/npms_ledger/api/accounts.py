@@ -98,15 +98,16 @@ def _add_looking(router: APIRouter, database: Database) -> None:
     async def show(caller: Looker, account_id: PathId) -> AccountDetailResponse:
         """Balance, debt, emergency credit, supply, and what clears it."""
         async with database.connect() as conn:
-            await _may_see(conn, caller, account_id)
+            await may_see(conn, caller, account_id)
             return to_api_detail(await look.show_account(conn, account_id))
 
     @router.get("/{account_id}/supply", operation_id="get_supply", responses=problem_responses(404))
     async def supply(caller: Looker, account_id: PathId) -> list[SupplyResponse]:
         """What each supply should be, and what its relay was seen to be."""
         async with database.connect() as conn:
-            await _may_see(conn, caller, account_id)
-            return [to_api_supply(row) for row in await look.show_supply(conn, account_id)]
+            await may_see(conn, caller, account_id)
+            rows, keep_on = await look.show_supply(conn, account_id)
+        return [to_api_supply(row, keep_on) for row in rows]
 
 
 def _add_statement(router: APIRouter, database: Database) -> None:
@@ -119,7 +120,7 @@ def _add_statement(router: APIRouter, database: Database) -> None:
         """Every posting, the newest first."""
         before = number_in(cursor) or look.NEWEST
         async with database.connect() as conn:
-            await _may_see(conn, caller, account_id)
+            await may_see(conn, caller, account_id)
             detail = await look.show_account(conn, account_id)
             rows = await look.show_statement(conn, account_id, before=before, limit=limit)
         items = [to_api_entry(row, detail.view.account.currency) for row in rows]
@@ -136,9 +137,11 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
     async def accept(caller: Looker, account_id: PathId) -> AccountDetailResponse:
         """Accept what is offered; 409 while it is not."""
         async with database.transaction() as conn:
-            await _may_see(conn, caller, account_id)
+            await may_see(conn, caller, account_id)
             now = clock.now()
-            account = await change_account.accept_emergency(conn, account_id, now)
+            account = await change_account.accept_emergency(
+                conn, account_id, now, by=caller.subject
+            )
             if caller.is_staff():
                 subject, after = trail.of_account(account_id), trail.money_of(account)
                 await trail.note(
@@ -159,13 +162,19 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
     async def protect(
         caller: Operator, account_id: PathId, request: ProtectionRequest
     ) -> AccountDetailResponse:
-        """Never cut this customer, or no longer never."""
+        """Never cut this customer, for a time or for good; or no longer never."""
         async with database.transaction() as conn:
             now = clock.now()
             await change_account.protect_account(
-                conn, account_id, protected=request.protected, now=now
+                conn,
+                account_id,
+                protected=request.protected,
+                until=request.until,
+                now=now,
+                by=caller.subject,
             )
-            subject, after = trail.of_account(account_id), {"protected": request.protected}
+            subject = trail.of_account(account_id)
+            after = request.model_dump(mode="json")
             await trail.note(
                 conn, actor(caller), "protection_set", subject=subject, now=now, after=after
             )
@@ -180,7 +189,9 @@ def _add_closing(router: APIRouter, database: Database, clock: Clock) -> None:
         """Switch off for good; what is left on the balance stays owed."""
         async with database.transaction() as conn:
             now = clock.now()
-            account = await change_account.close_account(conn, account_id, now)
+            account = await change_account.close_account(
+                conn, account_id, now, by=caller.subject
+            )
             subject, after = trail.of_account(account_id), trail.money_of(account)
             await trail.note(
                 conn, actor(caller), "account_closed", subject=subject, now=now, after=after
@@ -188,7 +199,7 @@ def _add_closing(router: APIRouter, database: Database, clock: Clock) -> None:
             return to_api_detail(await look.show_account(conn, account_id))
 
 
-async def _may_see(conn: AsyncConnection, caller: Principal, account_id: int) -> None:
+async def may_see(conn: AsyncConnection, caller: Principal, account_id: int) -> None:
     """Somebody else's account looks like none."""
     if not caller.may_see(await look.owner_of(conn, account_id)):
         raise AccountUnknown(account_id)

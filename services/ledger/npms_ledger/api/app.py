@@ -3,10 +3,17 @@
 from fastapi import FastAPI
 
 from npms_ledger.api.accounts import accounts_router
+from npms_ledger.api.attention import (
+    mass_cuts_router,
+    reconnections_router,
+    review_tasks_router,
+)
 from npms_ledger.api.audit_trail import audit_trail_router
 from npms_ledger.api.money_requests import money_requests_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
 from npms_ledger.api.problems import ERRORS
+from npms_ledger.api.supply import supply_router
+from npms_ledger.domain.guardrail import Guardrail
 from npms_ledger.domain.moves import FixLimits
 from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.clock import Clock
@@ -16,7 +23,13 @@ from npms_shared.web.parked_api import parked_router
 
 
 def build_app(
-    database: Database, clock: Clock, verifier: TokenVerifier, limits: FixLimits
+    database: Database,
+    clock: Clock,
+    verifier: TokenVerifier,
+    limits: FixLimits,
+    *,
+    guardrail: Guardrail,
+    reconnect_limit_s: int,
 ) -> FastAPI:
     return create_app(
         service="ledger",
@@ -24,6 +37,10 @@ def build_app(
         verifier=verifier,
         routers=[
             accounts_router(database, clock),
+            supply_router(database, clock),
+            mass_cuts_router(database, clock, guardrail),
+            review_tasks_router(database, clock),
+            reconnections_router(database, clock, reconnect_limit_s),
             money_requests_router(database, clock, limits),
             audit_trail_router(database),
             policies_router(database, clock),

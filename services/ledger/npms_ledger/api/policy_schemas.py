@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from npms_ledger.domain.friendly import FriendlyHours, KindTimes
-from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, Threshold
+from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, LoadLimit, Threshold
 from npms_ledger.handlers.policies import WrittenPolicy
 from npms_shared.money import format_amount, parse_amount
 from npms_shared.web.schemas import Amount, CodedError, Currency, Schema
@@ -44,6 +44,13 @@ class Friendly(Schema):
     end: LocalTime = Field(alias="to", examples=["08:00"])
 
 
+class Limit(Schema):
+    """Before the cut: how much power a supply may draw, and how long."""
+
+    power_w: int = Field(gt=0, le=10_000_000, examples=[500])
+    for_minutes: int = Field(gt=0, le=100_000, examples=[120])
+
+
 class PolicyDocument(Schema):
     """How far an account may go, who is warned when, when nobody is cut."""
 
@@ -59,6 +66,9 @@ class PolicyDocument(Schema):
     remind_minutes: int = Field(
         default=60, ge=0, le=1440, description="reminder before friendly hours end"
     )
+    load_limit: Limit | None = Field(
+        default=None, description="limit before the cut, where the meter can"
+    )
 
     def to_policy(self) -> CreditPolicy:
         """Raises PolicyError."""
@@ -72,6 +82,7 @@ class PolicyDocument(Schema):
                 holidays=frozenset(self.holidays),
             ),
             remind_minutes=self.remind_minutes,
+            load_limit=LoadLimit(**self.load_limit.model_dump()) if self.load_limit else None,
         )
 
 
@@ -123,6 +134,7 @@ def to_api_policy(written: WrittenPolicy) -> PolicyResponse:
         friendly_hours=[_to_api_hours(hours) for hours in policy.kind_times.friendly],
         holidays=sorted(policy.kind_times.holidays),
         remind_minutes=policy.remind_minutes,
+        load_limit=_to_api_limit(policy.load_limit),
     )
 
 
@@ -133,6 +145,10 @@ def _to_api_emergency(terms: EmergencyTerms) -> Emergency:
         reoffer_above=format_amount(terms.reoffer_above_micro),
         needs_acceptance=terms.needs_acceptance,
     )
+
+
+def _to_api_limit(limit: LoadLimit | None) -> Limit | None:
+    return None if limit is None else Limit(power_w=limit.power_w, for_minutes=limit.for_minutes)
 
 
 def _to_api_hours(hours: FriendlyHours) -> Friendly:

@@ -3,7 +3,9 @@
 A decision is a pure function of position, policy, zone and time. It says two things about the
 future, so that nobody decides in vain: while a charge leaves the balance above `wake_micro`,
 nothing can change; and time alone changes nothing before `decide_at`. A hold (friendly hours, a
-holiday) keeps a supply that is on; it never switches one on.
+holiday) keeps a supply that is on; it never switches one on. A person's word (keep-on) and
+protection do. Where the policy limits the load first, a supply whose meter can is limited when
+credit and holds are over, and cut when the limit's time is over too.
 """
 
 from dataclasses import dataclass, replace
@@ -16,12 +18,13 @@ from npms_ledger.domain.events import (
     CreditEvent,
     CreditExhausted,
     CreditRestored,
+    ProtectionExpired,
     ThresholdCrossed,
 )
-from npms_ledger.domain.friendly import Hold
 from npms_ledger.domain.policy import CreditPolicy, Threshold
 from npms_ledger.domain.position import (
     UNREACHABLE_MICRO,
+    CutHold,
     EmergencyState,
     Entry,
     Position,
@@ -43,6 +46,9 @@ class Reason(StrEnum):
     PROTECTED = "protected"
     FRIENDLY_HOURS = "friendly_hours"
     HOLIDAY = "holiday"
+    KEPT_ON = "kept_on"
+    LOAD_LIMITED = "load_limited"
+    GUARDRAIL = "guardrail"
     EXHAUSTED = "exhausted"
     NO_CREDIT = "no_credit"
     ACCOUNT_CLOSED = "account_closed"
@@ -63,32 +69,41 @@ class Decision:
     decide_at: datetime | None
 
 
+HELD_BACK = frozenset({CutHold.WAITING, CutHold.REJECTED})
+
+
 @dataclass(frozen=True, slots=True)
 class _Supply:
+    """`until` is when the reason ends by itself, where that is known."""
+
     on: bool
     reason: Reason
-    hold: Hold | None = None
+    until: datetime | None = None
+    limit_w: int | None = None
+    limit_until: datetime | None = None
+    cut_hold: CutHold = CutHold.NONE
 
 
 def decide(position: Position, *, policy: CreditPolicy, zone: ZoneInfo, now: datetime) -> Decision:
     """Judge a position at `now` (aware); deciding again at once changes and tells nothing."""
     if position.closed:
         return _closed(position)
-    risen, restored = _restore(position, policy)
+    risen, restored = _restore(_lapse(position, now), policy)
     warned, threshold = _warn(risen, policy)
     offered, offers = emergency.offer(warned, policy)
     lent = emergency.lend(offered, policy)
     supply = _supply(lent.position, policy=policy, zone=zone, now=now)
     told, exhausted = _tell_exhausted(lent.position, policy=policy, supply=supply, now=now)
-    after = replace(lent.position, told=told, supply_on=supply.on)
+    after = _supplied(replace(lent.position, told=told), supply)
+    expired = _tell_expired(position, after=after, policy=policy)
     low = _low_balance(after, policy=policy, threshold=threshold)
     return Decision(
         position=after,
         reason=supply.reason,
-        events=(*restored, *low, *offers, *exhausted),
+        events=(*restored, *low, *offers, *expired, *exhausted),
         entries=lent.entries,
         wake_micro=wake_level(after, policy),
-        decide_at=_next_look(after, policy=policy, hold=supply.hold),
+        decide_at=_next_look(after, policy=policy, supply=supply),
     )
 
 
@@ -106,12 +121,42 @@ def wake_level(position: Position, policy: CreditPolicy) -> int:
 
 def _closed(position: Position) -> Decision:
     return Decision(
-        position=replace(position, supply_on=False),
+        position=_supplied(
+            replace(position, keep_on_until=None, protected_until=None),
+            _Supply(on=False, reason=Reason.ACCOUNT_CLOSED),
+        ),
         reason=Reason.ACCOUNT_CLOSED,
         events=(),
         entries=(),
         wake_micro=-UNREACHABLE_MICRO,
         decide_at=None,
+    )
+
+
+def _lapse(position: Position, now: datetime) -> Position:
+    """Without what was said for a time that is over."""
+
+    def is_over(until: datetime | None) -> bool:
+        return until is not None and now >= until
+
+    if is_over(position.keep_on_until):
+        position = replace(position, keep_on_until=None)
+    if position.protected and is_over(position.protected_until):
+        position = replace(position, protected=False, protected_until=None)
+    if position.cut_hold is CutHold.REJECTED and is_over(position.cut_held_until):
+        position = replace(position, cut_hold=CutHold.NONE)
+    return position
+
+
+def _supplied(position: Position, supply: _Supply) -> Position:
+    held_until = position.cut_held_until if supply.cut_hold is not CutHold.NONE else None
+    return replace(
+        position,
+        supply_on=supply.on,
+        limit_w=supply.limit_w,
+        limit_until=supply.limit_until,
+        cut_hold=supply.cut_hold,
+        cut_held_until=held_until,
     )
 
 
@@ -153,23 +198,80 @@ def _supply(position: Position, *, policy: CreditPolicy, zone: ZoneInfo, now: da
         return _Supply(on=True, reason=Reason.IN_CREDIT)
     if drawable_micro(position, policy) > 0:
         return _Supply(on=True, reason=Reason.EMERGENCY_CREDIT)
+    if position.keep_on_until is not None:
+        return _Supply(on=True, reason=Reason.KEPT_ON, until=position.keep_on_until)
     if position.protected:
-        return _Supply(on=True, reason=Reason.PROTECTED)
-    hold = policy.kind_times.hold_at(now, zone) if position.supply_on else None
-    if hold is not None:
-        return _Supply(on=True, reason=Reason(hold.reason), hold=hold)
+        return _Supply(on=True, reason=Reason.PROTECTED, until=position.protected_until)
+    if position.supply_on:
+        kept = _kept(position, policy=policy, zone=zone, now=now)
+        if kept is not None:
+            return kept
     return _Supply(
         on=False, reason=Reason.EXHAUSTED if position.was_in_credit else Reason.NO_CREDIT
     )
 
 
+def _kept(
+    position: Position, *, policy: CreditPolicy, zone: ZoneInfo, now: datetime
+) -> _Supply | None:
+    """What still keeps a supply on that nothing carries; a limit once set lasts until the end.
+
+    A limit that runs and a cut that is held back go before friendly hours, so that the beginning of
+    those changes nothing.
+    """
+    limit_w, limit_until = position.limit_w, position.limit_until
+    if limit_until is not None and now < limit_until:
+        return _limited(limit_w, limit_until)
+    if position.cut_hold in HELD_BACK:
+        return _Supply(
+            on=True,
+            reason=Reason.GUARDRAIL,
+            until=position.cut_held_until,
+            limit_w=limit_w,
+            limit_until=limit_until,
+            cut_hold=position.cut_hold,
+        )
+    hold = policy.kind_times.hold_at(now, zone)
+    if hold is not None:
+        return _Supply(
+            on=True,
+            reason=Reason(hold.reason),
+            until=hold.until,
+            limit_w=limit_w,
+            limit_until=limit_until,
+        )
+    terms = policy.load_limit
+    if terms is not None and position.can_limit and limit_until is None:
+        return _limited(terms.power_w, now + timedelta(minutes=terms.for_minutes))
+    return None
+
+
+def _limited(limit_w: int | None, until: datetime) -> _Supply:
+    return _Supply(
+        on=True, reason=Reason.LOAD_LIMITED, until=until, limit_w=limit_w, limit_until=until
+    )
+
+
+def _tell_expired(
+    before: Position, *, after: Position, policy: CreditPolicy
+) -> tuple[CreditEvent, ...]:
+    if not before.protected or after.protected:
+        return ()
+    return (ProtectionExpired(after.balance_micro, amount_to_clear(after, policy)),)
+
+
 def _tell_exhausted(
     position: Position, *, policy: CreditPolicy, supply: _Supply, now: datetime
 ) -> tuple[Told, tuple[CreditEvent, ...]]:
-    """Told on running out, once more shortly before a hold ends, and at the cut that follows."""
+    """Told on running out, once more shortly before a hold ends, and at the cut that follows.
+
+    Of a cut that the guardrail holds back nothing is told: it may be a mistake.
+    """
     if has_credit(position, policy) or not position.was_in_credit:
         return Told.NOTHING, ()
-    reminding = supply.hold is not None and now >= _remind_at(policy, supply.hold)
+    if supply.reason is Reason.GUARDRAIL:
+        return position.told, ()
+    reminding = supply.until is not None and now >= _remind_at(policy, supply.until)
     told = Told.REMINDED if reminding else max(position.told, Told.EXHAUSTED, key=_rank)
     cut = position.supply_on and not supply.on
     if told is position.told and not cut:
@@ -178,7 +280,7 @@ def _tell_exhausted(
         balance_micro=position.balance_micro,
         emergency_used_micro=position.emergency_used_micro,
         amount_to_clear_micro=amount_to_clear(position, policy),
-        keeps_supply_until=supply.hold.until if supply.hold else None,
+        keeps_supply_until=supply.until,
         keeps_supply_reason=supply.reason.value if supply.on else None,
     )
     return told, (event,)
@@ -188,13 +290,17 @@ def _rank(told: Told) -> int:
     return (Told.NOTHING, Told.EXHAUSTED, Told.REMINDED).index(told)
 
 
-def _remind_at(policy: CreditPolicy, hold: Hold) -> datetime:
-    return hold.until - timedelta(minutes=policy.remind_minutes)
+def _remind_at(policy: CreditPolicy, until: datetime) -> datetime:
+    return until - timedelta(minutes=policy.remind_minutes)
 
 
-def _next_look(position: Position, *, policy: CreditPolicy, hold: Hold | None) -> datetime | None:
-    if hold is None:
-        return None
-    if position.told is Told.EXHAUSTED:
-        return _remind_at(policy, hold)
-    return hold.until
+def _next_look(position: Position, *, policy: CreditPolicy, supply: _Supply) -> datetime | None:
+    """When what was said for a time ends, or is to be reminded of."""
+    times = [position.keep_on_until, position.protected_until, supply.until]
+    if supply.until is not None and _will_remind(position, supply):
+        times.append(_remind_at(policy, supply.until))
+    return min((at for at in times if at is not None), default=None)
+
+
+def _will_remind(position: Position, supply: _Supply) -> bool:
+    return position.told is Told.EXHAUSTED and supply.reason is not Reason.GUARDRAIL

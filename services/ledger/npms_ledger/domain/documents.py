@@ -4,13 +4,13 @@ from datetime import date, time
 from typing import Any
 
 from npms_ledger.domain.friendly import FriendlyHours, KindTimes
-from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, Threshold
+from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, LoadLimit, Threshold
 
 
 def to_document(policy: CreditPolicy) -> dict[str, Any]:
     """What `from_document` reads back as an equal policy."""
     terms = policy.emergency
-    return {
+    document: dict[str, Any] = {
         "floor_micro": policy.floor_micro,
         "thresholds": [[t.at_micro, t.rearm_micro] for t in policy.thresholds],
         "emergency": None
@@ -33,11 +33,15 @@ def to_document(policy: CreditPolicy) -> dict[str, Any]:
         "holidays": sorted(day.isoformat() for day in policy.kind_times.holidays),
         "remind_minutes": policy.remind_minutes,
     }
+    if (limit := policy.load_limit) is not None:
+        document["load_limit"] = {"power_w": limit.power_w, "for_minutes": limit.for_minutes}
+    return document
 
 
 def from_document(document: dict[str, Any]) -> CreditPolicy:
     """Raises PolicyError where the parts contradict each other."""
     terms = document["emergency"]
+    limit = document.get("load_limit")
     return CreditPolicy(
         floor_micro=document["floor_micro"],
         thresholds=tuple(Threshold(at, rearm) for at, rearm in document["thresholds"]),
@@ -48,6 +52,7 @@ def from_document(document: dict[str, Any]) -> CreditPolicy:
             holidays=frozenset(date.fromisoformat(day) for day in document["holidays"]),
         ),
         remind_minutes=document["remind_minutes"],
+        load_limit=None if limit is None else LoadLimit(**limit),
     )
 
 

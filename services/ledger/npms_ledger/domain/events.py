@@ -45,6 +45,19 @@ class CreditRestored:
     balance_micro: int
 
 
+@dataclass(frozen=True, slots=True)
+class ProtectionExpired:
+    """The time for which a customer was protected from being cut is over."""
+
+    balance_micro: int
+    amount_to_clear_micro: int
+
+
 CreditEvent = (
-    ThresholdCrossed | EmergencyOffered | EmergencyAccepted | CreditExhausted | CreditRestored
+    ThresholdCrossed
+    | EmergencyOffered
+    | EmergencyAccepted
+    | CreditExhausted
+    | CreditRestored
+    | ProtectionExpired
 )

@@ -31,11 +31,20 @@ class EmergencyTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadLimit:
+    """Before the cut the supply may draw at most `power_w` for `for_minutes`."""
+
+    power_w: int
+    for_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
 class CreditPolicy:
     """Credit lasts while the balance is above `floor_micro`; `thresholds` descend.
 
     `debt_share_ppm` of each top-up, in millionths, goes to debt. In a hold of `kind_times` a
-    reminder is told `remind_minutes` before its end.
+    reminder is told `remind_minutes` before its end. With `load_limit` a supply whose meter can is
+    limited before it is cut.
 
     Raises PolicyError where the parts contradict each other.
     """
@@ -46,15 +55,25 @@ class CreditPolicy:
     debt_share_ppm: int = 0
     kind_times: KindTimes = field(default_factory=KindTimes)
     remind_minutes: int = 60
+    load_limit: LoadLimit | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.debt_share_ppm <= PPM:
             raise PolicyError("out_of_range", "debt_share_ppm")
         if self.remind_minutes < 0:
             raise PolicyError("negative", "remind_minutes")
+        if self.load_limit is not None:
+            _check_load_limit(self.load_limit)
         _check_thresholds(self.thresholds, self.floor_micro)
         if self.emergency is not None:
             _check_emergency(self.emergency, self.floor_micro)
+
+
+def _check_load_limit(limit: LoadLimit) -> None:
+    if limit.power_w <= 0:
+        raise PolicyError("not_positive", "load_limit.power_w")
+    if limit.for_minutes <= 0:
+        raise PolicyError("not_positive", "load_limit.for_minutes")
 
 
 def _check_thresholds(thresholds: tuple[Threshold, ...], floor_micro: int) -> None:

@@ -15,6 +15,7 @@ How a sum was cut into charges therefore never changes where the money lies.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 UNREACHABLE_MICRO = 2**62
@@ -68,6 +69,15 @@ class Told(StrEnum):
     REMINDED = "reminded"
 
 
+class CutHold(StrEnum):
+    """Where a cut stands that the guardrail kept back: a person approves or rejects it."""
+
+    NONE = "none"
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """One account's money and how far its story has gone.
@@ -75,7 +85,9 @@ class Position:
     `warned_micro` is the lowest threshold told of in this descent: it and all above it are spent,
     those below are armed. `was_in_credit` turns true for good when the balance first stands above
     the floor; before that nothing can run out, so nobody is warned. `supply_on` is what was last
-    desired.
+    desired, with at most `limit_w` from the meter, None being no limit; `limit_until` is when a
+    limit gives way to the cut. `can_limit` says whether the meters know such a limit. A person's
+    word keeps a supply on until `keep_on_until`; protection without `protected_until` has no end.
     """
 
     balance_micro: int = 0
@@ -88,6 +100,13 @@ class Position:
     supply_on: bool = True
     protected: bool = False
     closed: bool = False
+    protected_until: datetime | None = None
+    keep_on_until: datetime | None = None
+    limit_w: int | None = None
+    limit_until: datetime | None = None
+    can_limit: bool = False
+    cut_hold: CutHold = CutHold.NONE
+    cut_held_until: datetime | None = None
 
     def value_of(self, bucket: Bucket) -> int:
         """Micro-units in a bucket, signed from the customer's side."""

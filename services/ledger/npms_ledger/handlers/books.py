@@ -17,13 +17,15 @@ from npms_ledger.domain.decision import Reason
 from npms_ledger.domain.documents import from_document
 from npms_ledger.domain.journal import balanced
 from npms_ledger.domain.policy import CreditPolicy
-from npms_ledger.domain.position import EmergencyState, Position, Told
+from npms_ledger.domain.position import CutHold, EmergencyState, Position, Told
 from npms_ledger.domain.seal import account_chain
 from npms_ledger.handlers import journals
+from npms_ledger.handlers.causes import SCHEDULER, Cause, cause_of
 from npms_ledger.handlers.errors import AccountUnknown
+from npms_ledger.handlers.guardrail import hold_mass_cuts, leave_lists
 from npms_ledger.handlers.journals import Journal
-from npms_ledger.storage import positions, postings, supplies
-from npms_shared.contracts.ledger import SupplyDesired
+from npms_ledger.handlers.supply_changes import change_supplies
+from npms_ledger.storage import positions, postings
 from npms_shared.messaging import outbox
 
 
@@ -65,6 +67,13 @@ def _account(row: Row[Any]) -> Account:
         supply_on=row.supply_on,
         protected=row.protected,
         closed=row.closed,
+        protected_until=row.protected_until,
+        keep_on_until=row.keep_on_until,
+        limit_w=row.limit_w,
+        limit_until=row.limit_until,
+        can_limit=row.can_limit,
+        cut_hold=CutHold(row.cut_hold),
+        cut_held_until=row.cut_held_until,
     )
     return Account(
         account_id=row.account_id,
@@ -75,24 +84,38 @@ def _account(row: Row[Any]) -> Account:
         seq=row.seq,
         reason=Reason(row.reason),
         wake_micro=row.wake_micro,
-        supply_was_on=row.supply_on,
+        policy_code=row.policy_code,
+        policy_version=row.policy_version,
+        taken=position,
+        reason_was=Reason(row.reason),
+        mass_cut_id=row.mass_cut_id,
     )
 
 
 async def put_back(
-    conn: AsyncConnection, accounts: Sequence[Account], *, journal: Journal, now: datetime
+    conn: AsyncConnection,
+    accounts: Sequence[Account],
+    *,
+    journal: Journal,
+    now: datetime,
+    cause: Cause = SCHEDULER,
 ) -> None:
     """Write the journal with the accounts' postings, if money moved; store positions, schedule the
-    next decisions, say what changed.
+    next decisions, say what changed and why.
+
+    Cuts beyond the guardrail's limits are held back here, before anything of them is stored.
     """
+    await hold_mass_cuts(conn, accounts, now)
     journal.entries = entry_rows(accounts)
-    if journal.must_be_written():
+    journal_id = journal.journal_id if journal.must_be_written() else None
+    if journal_id is not None:
         await journals.write(conn, journal)
     if not accounts:
         return
+    await leave_lists(conn, accounts, now)
     await positions.update(conn, columns_of(accounts))
     await positions.schedule(conn, {account.account_id: account.decide_at for account in accounts})
-    await change_supplies(conn, accounts, now)
+    await change_supplies(conn, accounts, now=now, cause=cause, journal_id=journal_id)
     await tell(conn, accounts, now)
 
 
@@ -104,12 +127,14 @@ async def put_back_one(
     now: datetime,
     counterparts: dict[str, int] | None = None,
     payment_id: UUID | None = None,
+    cause: Cause | None = None,
 ) -> UUID:
     """Put an account back with a journal of its own, if money moved; returns the journal's id."""
     journal = journal_of(
         [account], kind=kind, now=now, counterparts=counterparts, payment_id=payment_id
     )
-    await put_back(conn, [account], journal=journal, now=now)
+    cause = cause or cause_of(payment_id)
+    await put_back(conn, [account], journal=journal, now=now, cause=cause)
     return journal.journal_id
 
 
@@ -153,34 +178,6 @@ def columns_of(accounts: Sequence[Account]) -> dict[str, list[Any]]:
         of_position = name in Position.__slots__
         columns[name] = [getattr(one, name) for one in (held if of_position else accounts)]
     return columns
-
-
-async def change_supplies(
-    conn: AsyncConnection, accounts: Sequence[Account], now: datetime
-) -> None:
-    """Where the desired state changed, give it a new revision and say so."""
-    rows = [
-        (a.account_id, "on" if a.position.supply_on else "off", a.reason.value)
-        for a in accounts
-        if a.position.supply_on != a.supply_was_on
-    ]
-    if not rows:
-        return
-    changes = await supplies.change(conn, rows, now)
-    await outbox.publish_all(
-        conn, [(_supply_desired(changed, now), str(changed.account_id)) for changed in changes]
-    )
-
-
-def _supply_desired(changed: Row[Any], now: datetime) -> SupplyDesired:
-    return SupplyDesired(
-        installation_id=changed.installation_id,
-        account_id=changed.account_id,
-        state=changed.state,
-        revision=changed.revision,
-        reason=changed.reason,
-        decided_at=now,
-    )
 
 
 async def tell(conn: AsyncConnection, accounts: Sequence[Account], now: datetime) -> None:

@@ -6,38 +6,57 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
 from npms_ledger.handlers import books
-from npms_ledger.handlers.errors import AccountIsClosed
+from npms_ledger.handlers.causes import Cause
+from npms_ledger.handlers.errors import AccountIsClosed, NotInFuture
 from npms_ledger.storage import installations
 from npms_shared.contracts.ledger import AccountClosed, InstallationClosed
 from npms_shared.messaging import outbox
 
 
-async def accept_emergency(conn: AsyncConnection, account_id: int, now: datetime) -> Account:
+async def accept_emergency(
+    conn: AsyncConnection, account_id: int, now: datetime, *, by: str | None = None
+) -> Account:
     """Raises AccountUnknown, AccountIsClosed, EmergencyNotOffered, EmergencyTooSmall."""
     account = await _take_open(conn, account_id)
     account.accept_emergency(now)
-    await books.put_back_one(conn, account, kind="emergency_credit", now=now)
+    cause = Cause("person", subject=by)
+    await books.put_back_one(conn, account, kind="emergency_credit", now=now, cause=cause)
     return account
 
 
 async def protect_account(
-    conn: AsyncConnection, account_id: int, *, protected: bool, now: datetime
+    conn: AsyncConnection,
+    account_id: int,
+    *,
+    protected: bool,
+    until: datetime | None = None,
+    now: datetime,
+    by: str,
 ) -> Account:
-    """Never cut this customer, or no longer never. Raises AccountUnknown, AccountIsClosed."""
+    """Never cut this customer, until `until` or for good; or no longer never.
+
+    Raises AccountUnknown, AccountIsClosed, NotInFuture.
+    """
+    if until is not None and until <= now:
+        raise NotInFuture("until", until)
     account = await _take_open(conn, account_id)
-    account.protect(protected=protected, now=now)
-    await books.put_back_one(conn, account, kind="emergency_credit", now=now)
+    account.protect(protected=protected, until=until, now=now)
+    cause = Cause("person", subject=by)
+    await books.put_back_one(conn, account, kind="emergency_credit", now=now, cause=cause)
     return account
 
 
-async def close_account(conn: AsyncConnection, account_id: int, now: datetime) -> Account:
+async def close_account(
+    conn: AsyncConnection, account_id: int, now: datetime, *, by: str | None = None
+) -> Account:
     """Switch off for good; what is left on the balance stays owed.
 
     Raises AccountUnknown, AccountIsClosed.
     """
     account = await _take_open(conn, account_id)
     account.close(now)
-    await books.put_back_one(conn, account, kind="closing", now=now)
+    cause = Cause("person", subject=by)
+    await books.put_back_one(conn, account, kind="closing", now=now, cause=cause)
     for row in await installations.close(conn, account_id, now):
         closed = InstallationClosed(
             installation_id=row.installation_id,

@@ -1,5 +1,8 @@
 """What a use case refuses because of what is stored."""
 
+from datetime import datetime
+from uuid import UUID
+
 from npms_ledger.domain.errors import LedgerError
 
 
@@ -53,3 +56,45 @@ class MeterTaken(LedgerError):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
         self.code = code
+
+
+class NotInFuture(LedgerError):
+    """What is said for a time must end later than now; `field` says where."""
+
+    def __init__(self, field: str, moment: datetime) -> None:
+        super().__init__(f"{moment.isoformat()} is over already")
+        self.field = field
+
+
+class NotKeptOn(LedgerError):
+    def __init__(self, account_id: int) -> None:
+        super().__init__(f"nobody keeps the supply of account {account_id} on")
+        self.account_id = account_id
+
+
+class TaskUnknown(LedgerError):
+    def __init__(self, review_task_id: UUID) -> None:
+        super().__init__(f"no review task {review_task_id}")
+
+
+class TaskDone(LedgerError):
+    def __init__(self, review_task_id: UUID, by: str) -> None:
+        super().__init__(f"review task {review_task_id} was done by {by}")
+
+
+class MassCutUnknown(LedgerError):
+    def __init__(self, mass_cut_id: UUID) -> None:
+        super().__init__(f"no mass cut {mass_cut_id}")
+
+
+class MassCutDecided(LedgerError):
+    def __init__(self, mass_cut_id: UUID, state: str) -> None:
+        super().__init__(f"mass cut {mass_cut_id} is {state}, not waiting")
+        self.state = state
+
+
+class NeedsAnotherPerson(LedgerError):
+    """Who wrote the policy that would cut so many does not approve the cuts."""
+
+    def __init__(self, by: str) -> None:
+        super().__init__(f"{by} wrote the policy that causes these cuts: ask somebody else")

@@ -11,19 +11,23 @@ from npms_ledger.domain.account import Account
 from npms_ledger.domain.waterfall import amount_to_clear, drawable_micro
 from npms_ledger.handlers import books
 from npms_ledger.handlers.errors import AccountUnknown
-from npms_ledger.storage import parked_charges, supplies, views
+from npms_ledger.storage import decisions, keep_ons, parked_charges, supplies, views
 
 NEWEST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """`facts` are the stored row's; the amounts are what the rules make of the position."""
+    """`facts` are the stored row's; the amounts are what the rules make of the position.
+
+    `keep_on` is the row of a person's word that keeps the supply on, if one does.
+    """
 
     facts: Row[Any]
     account: Account
     amount_to_clear_micro: int
     emergency_available_micro: int
+    keep_on: Row[Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,19 @@ async def list_accounts(
     return await _views(conn, rows)
 
 
-async def show_supply(conn: AsyncConnection, account_id: int) -> Sequence[Row[Any]]:
-    return await supplies.of_account(conn, account_id)
+async def show_supply(
+    conn: AsyncConnection, account_id: int
+) -> tuple[Sequence[Row[Any]], Row[Any] | None]:
+    """Each installation's supply, and the keep-on that is in force. Raises AccountUnknown."""
+    detail = await show_account(conn, account_id)
+    return detail.supplies, detail.view.keep_on
+
+
+async def show_decisions(
+    conn: AsyncConnection, account_id: int, *, before: int, limit: int
+) -> Sequence[Row[Any]]:
+    """Why supply was desired as it was, newest first."""
+    return await decisions.of_account(conn, account_id, before=before, limit=limit)
 
 
 async def show_statement(
@@ -78,13 +93,16 @@ async def list_parked_charges(conn: AsyncConnection, limit: int) -> Sequence[Row
 
 async def _views(conn: AsyncConnection, rows: Sequence[Row[Any]]) -> list[AccountView]:
     accounts = await books.take_locked(conn, [row.account_id for row in rows])
-    return [_view(row, accounts[row.account_id]) for row in rows]
+    kept = [one for one, account in accounts.items() if account.position.keep_on_until]
+    keep_on = await keep_ons.last_of(conn, kept) if kept else {}
+    return [_view(row, accounts[row.account_id], keep_on.get(row.account_id)) for row in rows]
 
 
-def _view(row: Row[Any], account: Account) -> AccountView:
+def _view(row: Row[Any], account: Account, keep_on: Row[Any] | None) -> AccountView:
     return AccountView(
         facts=row,
         account=account,
         amount_to_clear_micro=amount_to_clear(account.position, account.policy),
         emergency_available_micro=drawable_micro(account.position, account.policy),
+        keep_on=keep_on,
     )

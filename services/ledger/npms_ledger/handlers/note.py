@@ -2,6 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_ledger.handlers import reconnections
 from npms_ledger.storage import catalogue, supplies
 from npms_shared.contracts.meter_gateway import ProfilePublished, SupplyReported
 from npms_shared.contracts.tariff import PlanVersionActivated
@@ -18,9 +19,12 @@ async def note_supply(conn: AsyncConnection, event: SupplyReported) -> None:
         verified=event.verified,
         observed_at=event.observed_at,
         detail=event.detail,
+        limit_w=event.limit_w,
     )
     if not known:
         raise Unprocessable("unknown_installation", f"no supply of {event.installation_id}")
+    if event.state == "on" and event.verified and event.desired_revision is not None:
+        await reconnections.note_closed(conn, event)
 
 
 async def note_plan_version(conn: AsyncConnection, event: PlanVersionActivated) -> None:
@@ -41,4 +45,5 @@ async def note_profile(conn: AsyncConnection, event: ProfilePublished) -> None:
         vendor=event.vendor,
         model=event.model,
         has_relay=event.has_relay,
+        can_limit=event.can_limit,
     )

@@ -15,6 +15,7 @@ from npms_ledger.domain.journal import SystemAccount
 from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import Position
 from npms_ledger.handlers import books, journals
+from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.errors import (
     CurrencyMismatch,
     CustomerUnknown,
@@ -23,6 +24,7 @@ from npms_ledger.handlers.errors import (
     ProfileUnknown,
 )
 from npms_ledger.handlers.policies import read_policy, write_policy
+from npms_ledger.handlers.supply_changes import ask_for_reviews, record
 from npms_ledger.storage import catalogue, installations, positions, supplies
 from npms_shared.contracts.ledger import (
     AccountOpened,
@@ -79,6 +81,14 @@ class _Ids:
     installation_id: int = field(default=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The first desired state of an installation."""
+
+    installation_id: int
+    revision: int = 1
+
+
 async def open_account(
     conn: AsyncConnection, command: OpenAccount, *, now: datetime, by: str
 ) -> Opened:
@@ -97,6 +107,10 @@ async def open_account(
         reason=account.reason,
         now=now,
     )
+    first = _First(ids.installation_id)
+    cause = Cause("person", subject=by)
+    await record(conn, [(account, first)], now=now, cause=cause, journal_id=None)
+    await ask_for_reviews(conn, [account], now)
     await _say_opened(conn, ids, command, account=account, now=now)
     return Opened(
         account, ids.customer_id, ids.usage_point_id, ids.installation_id, ids.policy_code
@@ -212,6 +226,8 @@ async def _open_position(
         currency=command.currency,
         zone=ZoneInfo(command.time_zone),
         policy=written.policy,
+        policy_code=written.code,
+        policy_version=written.version,
         position=Position(protected=command.protected),
     )
     counterparts = {}

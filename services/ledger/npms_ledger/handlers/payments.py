@@ -11,6 +11,7 @@ from npms_ledger.domain.account import Account
 from npms_ledger.domain.journal import clearing
 from npms_ledger.domain.position import Bucket, Posted
 from npms_ledger.handlers import books
+from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.errors import AccountUnknown
 from npms_ledger.storage import payments
 from npms_shared.contracts.ledger import CreditPosted
@@ -38,6 +39,7 @@ async def credit_payment(conn: AsyncConnection, event: PaymentSettled, now: date
             now=now,
             counterparts={clearing(event.source): -event.amount_micro},
             payment_id=event.payment_id,
+            cause=Cause("payment", payment_id=event.payment_id, settled_at=event.settled_at),
         )
         await _say_credited(conn, event, account=account, posted=posted, now=now)
     await payments.settle(

@@ -18,6 +18,7 @@ from npms_ledger.domain.account import Account
 from npms_ledger.domain.journal import SystemAccount
 from npms_ledger.domain.seal import charges_chain
 from npms_ledger.handlers import books
+from npms_ledger.handlers.causes import CHARGE
 from npms_ledger.handlers.charge_columns import Columns, by_account, gather, pick
 from npms_ledger.handlers.journals import Journal
 from npms_ledger.storage import installations, parked_charges, positions, postings
@@ -142,7 +143,7 @@ async def _post(conn: AsyncConnection, columns: Columns, journal: Journal, now: 
     journal.charges = postings.charge_texts({**columns, "seq": seqs, "after_micro": afters})
     journal.lines = [orjson.dumps(lines).decode() for lines in columns["lines"]]
     await _update(conn, tallies, woken)
-    await books.put_back(conn, list(decided.values()), journal=journal, now=now)
+    await books.put_back(conn, list(decided.values()), journal=journal, now=now, cause=CHARGE)
 
 
 def run_down(

@@ -14,10 +14,11 @@ _PLAN = text(
 )
 _PROFILE = text(
     """
-    INSERT INTO known_profile (profile, vendor, model, has_relay)
-    VALUES (:profile, :vendor, :model, :has_relay)
+    INSERT INTO known_profile (profile, vendor, model, has_relay, can_limit)
+    VALUES (:profile, :vendor, :model, :has_relay, :can_limit)
     ON CONFLICT (profile) DO UPDATE
-        SET vendor = excluded.vendor, model = excluded.model, has_relay = excluded.has_relay
+        SET vendor = excluded.vendor, model = excluded.model, has_relay = excluded.has_relay,
+            can_limit = excluded.can_limit
     """
 )
 
@@ -44,11 +45,23 @@ async def add_plan_version(
 
 
 async def add_profile(
-    conn: AsyncConnection, profile: str, *, vendor: str, model: str, has_relay: bool
+    conn: AsyncConnection,
+    profile: str,
+    *,
+    vendor: str,
+    model: str,
+    has_relay: bool,
+    can_limit: bool,
 ) -> None:
     await conn.execute(
         _PROFILE,
-        {"profile": profile, "vendor": vendor, "model": model, "has_relay": has_relay},
+        {
+            "profile": profile,
+            "vendor": vendor,
+            "model": model,
+            "has_relay": has_relay,
+            "can_limit": can_limit,
+        },
     )
 
 

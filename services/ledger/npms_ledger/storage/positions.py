@@ -23,10 +23,17 @@ _LOCK = text(
 )
 _LOAD = text(
     """
-    SELECT p.*, a.currency, a.time_zone, CAST(v.document AS text) AS policy
+    SELECT p.*, a.currency, a.time_zone, CAST(v.document AS text) AS policy,
+           v.code AS policy_code, v.version AS policy_version,
+           coalesce(m.state, 'none') AS cut_hold, m.held_until AS cut_held_until, m.mass_cut_id,
+           v.document ->> 'load_limit' IS NOT NULL AND coalesce((
+               SELECT bool_and(k.can_limit) FROM installation i JOIN known_profile k USING (profile)
+               WHERE i.account_id = p.account_id AND i.closed_at IS NULL), false) AS can_limit
     FROM position p JOIN account a USING (account_id)
     JOIN credit_policy c ON c.code = a.policy_code
     JOIN credit_policy_version v ON v.code = c.code AND v.version = c.version
+    LEFT JOIN held_cut h ON h.account_id = p.account_id AND h.left_at IS NULL
+    LEFT JOIN mass_cut m ON m.mass_cut_id = h.mass_cut_id
     WHERE p.account_id = ANY(CAST(:account_ids AS bigint[])) ORDER BY p.account_id
     """
 )
@@ -53,6 +60,10 @@ COLUMNS = {
     "reason": "text",
     "protected": "boolean",
     "closed": "boolean",
+    "protected_until": "timestamptz",
+    "keep_on_until": "timestamptz",
+    "limit_w": "bigint",
+    "limit_until": "timestamptz",
 }
 _ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in COLUMNS.items())
 _NAMES = ", ".join(COLUMNS)
@@ -84,6 +95,14 @@ _UNSCHEDULE = text(
     """
 )
 _TAKE_UP = text("DELETE FROM decision_due WHERE account_id = ANY(CAST(:account_ids AS bigint[]))")
+_SCHEDULE_NOW = text(
+    """
+    INSERT INTO decision_due (account_id, decide_at)
+    SELECT account_id, '-infinity' FROM unnest(CAST(:account_ids AS bigint[])) AS d (account_id)
+    ORDER BY account_id
+    ON CONFLICT (account_id) DO UPDATE SET decide_at = excluded.decide_at
+    """
+)
 _SCHEDULE_POLICY = text(
     """
     INSERT INTO decision_due (account_id, decide_at)
@@ -117,7 +136,7 @@ async def lock(conn: AsyncConnection, account_ids: Collection[int]) -> None:
 
 
 async def load(conn: AsyncConnection, account_ids: Collection[int]) -> Sequence[Row[Any]]:
-    """Everything of locked positions, with currency, time zone and policy document."""
+    """Everything of locked positions, with currency, time zone, policy and held cut."""
     return (await conn.execute(_LOAD, {"account_ids": list(account_ids)})).all()
 
 
@@ -149,6 +168,11 @@ async def schedule(conn: AsyncConnection, times: dict[int, datetime | None]) -> 
         await conn.execute(_UNSCHEDULE, {"account_ids": never})
     if due:
         await conn.execute(_SCHEDULE, {"account_ids": list(due), "times": list(due.values())})
+
+
+async def schedule_now(conn: AsyncConnection, account_ids: Collection[int]) -> None:
+    """Let these accounts be decided at once, as after a change of policy."""
+    await conn.execute(_SCHEDULE_NOW, {"account_ids": list(account_ids)})
 
 
 async def schedule_policy(conn: AsyncConnection, code: str) -> None:

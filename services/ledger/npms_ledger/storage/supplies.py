@@ -10,13 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 _CHANGE = text(
     """
     UPDATE supply s
-    SET state = d.state, revision = s.revision + 1, reason = d.reason, decided_at = :now
+    SET state = d.state, revision = s.revision + 1, reason = d.reason, limit_w = d.limit_w,
+        decided_at = :now
     FROM unnest(CAST(:account_ids AS bigint[]), CAST(:states AS supply_state[]),
-                CAST(:reasons AS text[])) AS d (account_id, state, reason),
+                CAST(:reasons AS text[]), CAST(:limits_w AS bigint[]))
+             AS d (account_id, state, reason, limit_w),
          installation i
     WHERE s.account_id = d.account_id AND i.installation_id = s.installation_id
-      AND i.closed_at IS NULL AND s.state <> d.state
-    RETURNING s.installation_id, s.account_id, s.state, s.revision, s.reason
+      AND i.closed_at IS NULL AND (s.state, s.limit_w) IS DISTINCT FROM (d.state, d.limit_w)
+    RETURNING s.installation_id, s.account_id, s.state, s.revision, s.reason, s.limit_w
     """
 )
 _FIRST = text(
@@ -29,7 +31,7 @@ _REPORT = text(
     """
     UPDATE supply
     SET reported_state = :state, reported_revision = :revision, verified = :verified,
-        observed_at = :observed_at, detail = :detail
+        reported_limit_w = :limit_w, observed_at = :observed_at, detail = :detail
     WHERE installation_id = :installation_id
       AND (observed_at IS NULL OR observed_at <= :observed_at)
     """
@@ -37,8 +39,8 @@ _REPORT = text(
 _KNOWN = text("SELECT 1 FROM supply WHERE installation_id = :installation_id")
 _OF_ACCOUNT = text("SELECT * FROM supply WHERE account_id = :account_id ORDER BY installation_id")
 
-ChangeRow = tuple[int, str, str]
-"""(account_id, state, reason)"""
+ChangeRow = tuple[int, str, str, int | None]
+"""(account_id, state, reason, limit_w)"""
 
 
 async def change(
@@ -46,12 +48,18 @@ async def change(
 ) -> Sequence[Row[Any]]:
     """Give every open installation of the accounts its new desired state, under a new revision.
 
-    Returns what changed: (installation_id, account_id, state, revision, reason).
+    Returns what changed: (installation_id, account_id, state, revision, reason, limit_w).
     """
-    account_ids, states, reasons = map(list, zip(*rows, strict=True))
+    account_ids, states, reasons, limits_w = map(list, zip(*rows, strict=True))
     changed = await conn.execute(
         _CHANGE,
-        {"account_ids": account_ids, "states": states, "reasons": reasons, "now": now},
+        {
+            "account_ids": account_ids,
+            "states": states,
+            "reasons": reasons,
+            "limits_w": limits_w,
+            "now": now,
+        },
     )
     return changed.all()
 
@@ -87,6 +95,7 @@ async def report(
     verified: bool,
     observed_at: datetime,
     detail: str,
+    limit_w: int | None = None,
 ) -> bool:
     """What the relay was seen to be; an older sight does not replace a newer one.
 
@@ -101,6 +110,7 @@ async def report(
             "verified": verified,
             "observed_at": observed_at,
             "detail": detail,
+            "limit_w": limit_w,
         },
     )
     if done.rowcount:

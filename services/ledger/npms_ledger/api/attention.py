@@ -1,0 +1,189 @@
+"""Cuts that the guardrail held, for a person to approve or reject; and other work for people."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from npms_ledger.api.supply_schemas import (
+    DecisionReason,
+    HeldCutResponse,
+    MassCutResponse,
+    ReconnectionResponse,
+    ReviewTaskResponse,
+    TaskDoneRequest,
+    to_api_held,
+    to_api_mass_cut,
+    to_api_reconnection,
+    to_api_task,
+)
+from npms_ledger.domain.guardrail import Guardrail
+from npms_ledger.handlers import mass_cuts, reviews
+from npms_ledger.handlers.reconnections import list_reconnections
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import FilterId
+
+State = Annotated[
+    Literal["waiting", "approved", "rejected", "lapsed"] | None, Query(description="only these")
+]
+OnList = Annotated[bool, Query(description="false: also those that have left the list")]
+Done = Annotated[bool | None, Query(description="only done, or only open, tasks")]
+Breached = Annotated[bool | None, Query(description="only those beyond the limit, or within it")]
+
+
+def mass_cuts_router(database: Database, clock: Clock, guardrail: Guardrail) -> APIRouter:
+    router = APIRouter(prefix="/mass-cuts", tags=["mass cuts"])
+    _add_looking(router, database)
+    _add_accounts(router, database)
+    _add_deciding(router, database, clock, guardrail)
+    return router
+
+
+def _add_looking(router: APIRouter, database: Database) -> None:
+    @router.get("", operation_id="list_mass_cuts", responses=problem_responses())
+    async def list_(
+        _caller: Operator, state: State = None, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[MassCutResponse]:
+        """Held lists, the newest first."""
+        async with database.connect() as conn:
+            rows = await mass_cuts.list_mass_cuts(
+                conn, before=id_in(cursor), limit=limit + 1, state=state
+            )
+        page, following = cut(rows, limit, lambda row: row.mass_cut_id)
+        return Page(items=[to_api_mass_cut(row) for row in page], next_cursor=following)
+
+    @router.get("/{mass_cut_id}", operation_id="get_mass_cut", responses=problem_responses(404))
+    async def show(_caller: Operator, mass_cut_id: UUID) -> MassCutResponse:
+        """One held list: its state and why it was held."""
+        async with database.connect() as conn:
+            return to_api_mass_cut(await mass_cuts.show_mass_cut(conn, mass_cut_id))
+
+
+def _add_accounts(router: APIRouter, database: Database) -> None:
+    @router.get(
+        "/{mass_cut_id}/accounts", operation_id="list_held_cuts", responses=problem_responses(404)
+    )
+    async def accounts(
+        _caller: Operator,
+        mass_cut_id: UUID,
+        on_list: OnList = True,  # noqa: FBT002 - a filter of the list
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> Page[HeldCutResponse]:
+        """Who would be cut, why, and what amount avoids it; by account."""
+        async with database.connect() as conn:
+            await mass_cuts.show_mass_cut(conn, mass_cut_id)
+            rows = await mass_cuts.list_held(
+                conn, mass_cut_id, after=number_in(cursor) or 0, limit=limit + 1, on_list=on_list
+            )
+        page, following = cut(rows, limit, lambda row: row.account_id)
+        return Page(items=[to_api_held(row) for row in page], next_cursor=following)
+
+
+def _add_deciding(
+    router: APIRouter, database: Database, clock: Clock, guardrail: Guardrail
+) -> None:
+    @router.post(
+        "/{mass_cut_id}/approve",
+        operation_id="approve_mass_cut",
+        responses=problem_responses(404, 409),
+    )
+    async def approve(
+        caller: Operator, mass_cut_id: UUID, request: DecisionReason
+    ) -> MassCutResponse:
+        """Decide each account of the list again, and let the cuts pass. Whoever wrote the policy
+        that causes them may not approve (403 `needs_another_person`).
+        """
+        async with database.transaction() as conn:
+            row = await mass_cuts.approve(
+                conn,
+                mass_cut_id,
+                guardrail=guardrail,
+                reason=request.reason,
+                now=clock.now(),
+                by=caller.subject,
+            )
+        return to_api_mass_cut(row)
+
+    @router.post(
+        "/{mass_cut_id}/reject",
+        operation_id="reject_mass_cut",
+        responses=problem_responses(404, 409),
+    )
+    async def reject(
+        caller: Operator, mass_cut_id: UUID, request: DecisionReason
+    ) -> MassCutResponse:
+        """Cut nobody of the list until `held_until`; then each is decided afresh."""
+        async with database.transaction() as conn:
+            row = await mass_cuts.reject(
+                conn,
+                mass_cut_id,
+                guardrail=guardrail,
+                reason=request.reason,
+                now=clock.now(),
+                by=caller.subject,
+            )
+        return to_api_mass_cut(row)
+
+
+def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/review-tasks", tags=["review tasks"])
+
+    @router.get("", operation_id="list_review_tasks", responses=problem_responses())
+    async def list_(
+        _caller: Operator, done: Done = None, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[ReviewTaskResponse]:
+        """Protected customers who would be cut, the oldest first."""
+        async with database.connect() as conn:
+            tasks = await reviews.list_tasks(conn, after=id_in(cursor), limit=limit + 1, done=done)
+        page, following = cut(tasks, limit, lambda task: task[0].review_task_id)
+        return Page(items=[to_api_task(*task) for task in page], next_cursor=following)
+
+    @router.post(
+        "/{review_task_id}/done",
+        operation_id="finish_review_task",
+        responses=problem_responses(404, 409),
+    )
+    async def finish(
+        caller: Operator, review_task_id: UUID, request: TaskDoneRequest
+    ) -> ReviewTaskResponse:
+        """Say what was made of it."""
+        async with database.transaction() as conn:
+            task = await reviews.finish_task(
+                conn, review_task_id, note=request.note, now=clock.now(), by=caller.subject
+            )
+        return to_api_task(*task)
+
+    return router
+
+
+def reconnections_router(database: Database, clock: Clock, limit_s: int) -> APIRouter:
+    router = APIRouter(prefix="/reconnections", tags=["reconnections"])
+
+    @router.get("", operation_id="list_reconnections", responses=problem_responses())
+    async def list_(
+        _caller: Operator,
+        breached: Breached = None,
+        account_id: FilterId = None,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> Page[ReconnectionResponse]:
+        """From payment to closed relay, the newest first; open ones count until now."""
+        async with database.connect() as conn:
+            rows = await list_reconnections(
+                conn,
+                before=id_in(cursor),
+                limit=limit + 1,
+                limit_s=limit_s,
+                now=clock.now(),
+                breached=breached,
+                account_id=account_id,
+            )
+        page, following = cut(rows, limit, lambda row: row.reconnection_id)
+        return Page(items=[to_api_reconnection(row) for row in page], next_cursor=following)
+
+    return router

@@ -1,0 +1,93 @@
+"""What people do about one account's supply: keep it on, see why it was decided."""
+
+from fastapi import APIRouter
+
+from npms_ledger.api.account_schemas import AccountDetailResponse, KeepOnRequest, to_api_detail
+from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.supply_schemas import KeepOnEntry, SupplyDecisionResponse, to_api_decision
+from npms_ledger.handlers import keep_on, look
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import PathId
+
+
+def supply_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/accounts", tags=["supply"])
+    _add_keep_on(router, database, clock)
+    _add_keep_on_list(router, database)
+    _add_decisions(router, database)
+    return router
+
+
+def _add_keep_on(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/{account_id}/keep-on",
+        operation_id="keep_supply_on",
+        responses=problem_responses(404, 409),
+    )
+    async def place(
+        caller: Operator, account_id: PathId, request: KeepOnRequest
+    ) -> AccountDetailResponse:
+        """Keep the supply on until then, whatever the credit; a later word replaces this one."""
+        async with database.transaction() as conn:
+            await keep_on.keep_on(
+                conn,
+                account_id,
+                until=request.until,
+                reason=request.reason,
+                now=clock.now(),
+                by=caller.subject,
+            )
+            return to_api_detail(await look.show_account(conn, account_id))
+
+    @router.delete(
+        "/{account_id}/keep-on",
+        operation_id="end_keep_supply_on",
+        responses=problem_responses(404, 409),
+    )
+    async def lift(caller: Operator, account_id: PathId) -> AccountDetailResponse:
+        """Leave the supply to the rules again; 409 where nobody keeps it on."""
+        async with database.transaction() as conn:
+            await keep_on.let_go(conn, account_id, now=clock.now(), by=caller.subject)
+            return to_api_detail(await look.show_account(conn, account_id))
+
+
+def _add_keep_on_list(router: APIRouter, database: Database) -> None:
+    @router.get(
+        "/{account_id}/keep-on", operation_id="list_keep_ons", responses=problem_responses(404)
+    )
+    async def list_(
+        _caller: Operator, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[KeepOnEntry]:
+        """Who ever kept the supply on, until when and why; the newest first."""
+        async with database.connect() as conn:
+            await look.owner_of(conn, account_id)
+            rows = await keep_on.list_keep_ons(
+                conn, account_id, before=id_in(cursor), limit=limit + 1
+            )
+        page, following = cut(rows, limit, lambda row: row.keep_on_id)
+        items = [KeepOnEntry.model_validate(row, from_attributes=True) for row in page]
+        return Page(items=items, next_cursor=following)
+
+
+def _add_decisions(router: APIRouter, database: Database) -> None:
+    @router.get(
+        "/{account_id}/supply/decisions",
+        operation_id="list_supply_decisions",
+        responses=problem_responses(404),
+    )
+    async def decisions(
+        caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[SupplyDecisionResponse]:
+        """Why the supply was switched, each time; the newest first."""
+        before = number_in(cursor) or look.NEWEST
+        async with database.connect() as conn:
+            await may_see(conn, caller, account_id)
+            detail = await look.show_account(conn, account_id)
+            rows = await look.show_decisions(conn, account_id, before=before, limit=limit + 1)
+        page, following = cut(rows, limit, lambda row: row.decision_id)
+        currency = detail.view.account.currency
+        return Page(items=[to_api_decision(row, currency) for row in page], next_cursor=following)
