@@ -1,6 +1,6 @@
 """Policies, and positions as the rules leave them."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from npms_ledger.domain.decision import decide
 from npms_ledger.domain.emergency import accept
 from npms_ledger.domain.friendly import FriendlyHours, KindTimes
-from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, Threshold
-from npms_ledger.domain.position import EmergencyState, Position, charge
+from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, LoadLimit, Threshold
+from npms_ledger.domain.position import CutHold, EmergencyState, Position, charge
 from npms_ledger.domain.waterfall import top_up
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -46,9 +46,11 @@ def policies(draw: st.DrawFn) -> CreditPolicy:
             (NIGHT,) if draw(st.booleans()) else (),
             frozenset({date(2026, 3, 4)}) if draw(st.booleans()) else frozenset(),
         ),
+        load_limit=LoadLimit(500, draw(st.integers(1, 900))) if draw(st.booleans()) else None,
     )
 
 
+untils = st.none() | st.timedeltas(timedelta(minutes=1), timedelta(days=3)).map(NOON.__add__)
 steps = st.lists(
     st.tuples(st.sampled_from(["charge", "top_up", "accept"]), st.integers(1, 900)), max_size=12
 )
@@ -58,7 +60,15 @@ steps = st.lists(
 def decided_positions(draw: st.DrawFn) -> tuple[Position, CreditPolicy]:
     """A position that the rules can lead to, and the policy that led there."""
     policy = draw(policies())
-    position = Position(debt_micro=draw(st.integers(0, 2_000)), protected=draw(st.booleans()))
+    position = Position(
+        debt_micro=draw(st.integers(0, 2_000)),
+        protected=draw(st.booleans()),
+        protected_until=draw(untils),
+        keep_on_until=draw(untils),
+        can_limit=draw(st.booleans()),
+        cut_hold=draw(st.sampled_from(CutHold)),
+        cut_held_until=draw(untils),
+    )
     for kind, amount_micro in draw(steps):
         position = step(position, policy, kind, amount_micro)
     return position, policy

@@ -13,6 +13,7 @@ from npms_ledger.domain.emergency import accept
 from npms_ledger.domain.events import CreditEvent
 from npms_ledger.domain.position import (
     Bucket,
+    CutHold,
     EmergencyState,
     Position,
     Posted,
@@ -27,14 +28,19 @@ amounts = st.integers(1, 900)
 class Story(RuleBasedStateMachine):
     """`position` is decided after every charge, `lazy` only when the wake level or time asks."""
 
-    @initialize(policy=policies(), debt_micro=st.integers(0, 2_000), protected=st.booleans())
-    def open(self, policy, debt_micro, protected):
+    @initialize(
+        policy=policies(),
+        debt_micro=st.integers(0, 2_000),
+        protected=st.booleans(),
+        can_limit=st.booleans(),
+    )
+    def open(self, policy, debt_micro, protected, can_limit):
         self.policy, self.now = policy, NOON
         self.sums = dict.fromkeys(Bucket, 0)
         self.expected_net = -debt_micro
         self.told: list[CreditEvent] = []
         self.lazily_told: list[CreditEvent] = []
-        posted = open_with_debt(Position(protected=protected), debt_micro)
+        posted = open_with_debt(Position(protected=protected, can_limit=can_limit), debt_micro)
         self._add(posted)
         self.lazy = posted.position
         self._decide(posted.position)
@@ -80,10 +86,31 @@ class Story(RuleBasedStateMachine):
         if self.decide_at is not None and self.now >= self.decide_at:
             self._decide_lazily()
 
-    @rule(protected=st.booleans())
-    def protect(self, protected):
-        self.lazy = replace(self.lazy, protected=protected)
-        self._decide(replace(self.position, protected=protected))
+    @rule(protected=st.booleans(), hours=st.none() | st.integers(1, 90))
+    def protect(self, protected, hours):
+        until = self.now + timedelta(hours=hours) if protected and hours else None
+        self._set(protected=protected, protected_until=until)
+
+    @rule(hours=st.none() | st.integers(1, 90))
+    def keep_on(self, hours):
+        self._set(keep_on_until=None if hours is None else self.now + timedelta(hours=hours))
+
+    @precondition(lambda self: not self.position.supply_on)
+    @rule()
+    def hold_cut(self):
+        """As the guardrail does: the supply stays on and the cut waits."""
+        self._set(supply_on=True, cut_hold=CutHold.WAITING)
+
+    @precondition(lambda self: self.position.cut_hold is CutHold.WAITING)
+    @rule(approve=st.booleans(), hours=st.integers(1, 50))
+    def look_at_cut(self, approve, hours):
+        until = None if approve else self.now + timedelta(hours=hours)
+        hold = CutHold.APPROVED if approve else CutHold.REJECTED
+        self._set(cut_hold=hold, cut_held_until=until)
+
+    def _set(self, **changes):
+        self.lazy = replace(self.lazy, **changes)
+        self._decide(replace(self.position, **changes))
         self._decide_lazily()
 
     def _both(self, posted: Posted) -> None:
@@ -134,8 +161,25 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def credit_means_supply(self):
-        if has_credit(self.position, self.policy) or self.position.protected:
-            assert self.position.supply_on
+        position = self.position
+        if has_credit(position, self.policy) or position.protected or position.keep_on_until:
+            assert position.supply_on
+
+    @invariant()
+    def a_limit_is_for_who_is_on_without_credit(self):
+        position = self.position
+        if position.limit_w is not None:
+            assert position.supply_on
+            assert position.can_limit
+            assert not has_credit(position, self.policy)
+        assert (position.limit_w is None) == (position.limit_until is None)
+
+    @invariant()
+    def what_is_said_for_a_time_does_not_outlast_it(self):
+        position = self.position
+        for until in (position.keep_on_until, position.protected_until):
+            assert until is None or until > self.now
+        assert position.cut_hold is not CutHold.APPROVED
 
     @invariant()
     def skipping_decisions_above_the_wake_level_misses_nothing(self):

@@ -189,9 +189,7 @@ def _add_closing(router: APIRouter, database: Database, clock: Clock) -> None:
         """Switch off for good; what is left on the balance stays owed."""
         async with database.transaction() as conn:
             now = clock.now()
-            account = await change_account.close_account(
-                conn, account_id, now, by=caller.subject
-            )
+            account = await change_account.close_account(conn, account_id, now, by=caller.subject)
             subject, after = trail.of_account(account_id), trail.money_of(account)
             await trail.note(
                 conn, actor(caller), "account_closed", subject=subject, now=now, after=after

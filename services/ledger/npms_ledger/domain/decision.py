@@ -141,7 +141,7 @@ def _lapse(position: Position, now: datetime) -> Position:
 
     if is_over(position.keep_on_until):
         position = replace(position, keep_on_until=None)
-    if position.protected and is_over(position.protected_until):
+    if is_over(position.protected_until):
         position = replace(position, protected=False, protected_until=None)
     if position.cut_hold is CutHold.REJECTED and is_over(position.cut_held_until):
         position = replace(position, cut_hold=CutHold.NONE)

@@ -10,6 +10,7 @@ from npms_ledger.domain.account import Account
 from npms_ledger.domain.journal import SystemAccount
 from npms_ledger.domain.position import PostingKind
 from npms_ledger.handlers import books
+from npms_ledger.handlers.causes import CHARGE
 from npms_ledger.handlers.errors import AccountUnknown
 from npms_ledger.storage import adjustments, installations
 from npms_shared.contracts.tariff import AdjustmentCharged
@@ -31,7 +32,7 @@ async def post_adjustment(conn: AsyncConnection, event: AdjustmentCharged, now: 
         [account], kind=event.kind, now=now, counterparts=_counterparts(event)
     )
     journal.stands_empty = True
-    await books.put_back(conn, [account], journal=journal, now=now)
+    await books.put_back(conn, [account], journal=journal, now=now, cause=CHARGE)
     await adjustments.insert(conn, _row(event, seq), journal_id=journal.journal_id)
 
 
