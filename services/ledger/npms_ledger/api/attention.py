@@ -1,10 +1,14 @@
 """Cuts that the guardrail held, for a person to approve or reject; and other work for people."""
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_ledger.api.callers import actor
 from npms_ledger.api.supply_schemas import (
     DecisionReason,
     HeldCutResponse,
@@ -18,8 +22,9 @@ from npms_ledger.api.supply_schemas import (
     to_api_task,
 )
 from npms_ledger.domain.guardrail import Guardrail
-from npms_ledger.handlers import mass_cuts, reviews
+from npms_ledger.handlers import mass_cuts, reviews, trail
 from npms_ledger.handlers.reconnections import list_reconnections
+from npms_shared.auth.tokens import Principal
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
@@ -99,14 +104,16 @@ def _add_deciding(
         that causes them may not approve (403 `needs_another_person`).
         """
         async with database.transaction() as conn:
+            now = clock.now()
             row = await mass_cuts.approve(
                 conn,
                 mass_cut_id,
                 guardrail=guardrail,
                 reason=request.reason,
-                now=clock.now(),
+                now=now,
                 by=caller.subject,
             )
+            await _note(conn, caller, row, now)
         return to_api_mass_cut(row)
 
     @router.post(
@@ -119,15 +126,29 @@ def _add_deciding(
     ) -> MassCutResponse:
         """Cut nobody of the list until `held_until`; then each is decided afresh."""
         async with database.transaction() as conn:
+            now = clock.now()
             row = await mass_cuts.reject(
                 conn,
                 mass_cut_id,
                 guardrail=guardrail,
                 reason=request.reason,
-                now=clock.now(),
+                now=now,
                 by=caller.subject,
             )
+            await _note(conn, caller, row, now)
         return to_api_mass_cut(row)
+
+
+async def _note(conn: AsyncConnection, caller: Principal, row: Row[Any], now: datetime) -> None:
+    await trail.note(
+        conn,
+        actor(caller),
+        f"mass_cut_{row.state}",
+        subject=f"mass_cut:{row.mass_cut_id}",
+        now=now,
+        reason=row.reason,
+        after={"accounts": row.on_list},
+    )
 
 
 def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
@@ -153,8 +174,17 @@ def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
     ) -> ReviewTaskResponse:
         """Say what was made of it."""
         async with database.transaction() as conn:
+            now = clock.now()
             task = await reviews.finish_task(
-                conn, review_task_id, note=request.note, now=clock.now(), by=caller.subject
+                conn, review_task_id, note=request.note, now=now, by=caller.subject
+            )
+            await trail.note(
+                conn,
+                actor(caller),
+                "review_task_done",
+                subject=trail.of_account(task[0].account_id),
+                now=now,
+                reason=request.note,
             )
         return to_api_task(*task)
 

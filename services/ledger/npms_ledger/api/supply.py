@@ -4,8 +4,9 @@ from fastapi import APIRouter
 
 from npms_ledger.api.account_schemas import AccountDetailResponse, KeepOnRequest, to_api_detail
 from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.callers import actor
 from npms_ledger.api.supply_schemas import KeepOnEntry, SupplyDecisionResponse, to_api_decision
-from npms_ledger.handlers import keep_on, look
+from npms_ledger.handlers import keep_on, look, trail
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
@@ -33,13 +34,23 @@ def _add_keep_on(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> AccountDetailResponse:
         """Keep the supply on until then, whatever the credit; a later word replaces this one."""
         async with database.transaction() as conn:
+            now = clock.now()
             await keep_on.keep_on(
                 conn,
                 account_id,
                 until=request.until,
                 reason=request.reason,
-                now=clock.now(),
+                now=now,
                 by=caller.subject,
+            )
+            await trail.note(
+                conn,
+                actor(caller),
+                "supply_kept_on",
+                subject=trail.of_account(account_id),
+                now=now,
+                reason=request.reason,
+                after={"until": request.until.isoformat()},
             )
             return to_api_detail(await look.show_account(conn, account_id))
 
@@ -51,7 +62,9 @@ def _add_keep_on(router: APIRouter, database: Database, clock: Clock) -> None:
     async def lift(caller: Operator, account_id: PathId) -> AccountDetailResponse:
         """Leave the supply to the rules again; 409 where nobody keeps it on."""
         async with database.transaction() as conn:
-            await keep_on.let_go(conn, account_id, now=clock.now(), by=caller.subject)
+            now, subject = clock.now(), trail.of_account(account_id)
+            await keep_on.let_go(conn, account_id, now=now, by=caller.subject)
+            await trail.note(conn, actor(caller), "keep_on_ended", subject=subject, now=now)
             return to_api_detail(await look.show_account(conn, account_id))
 
 
