@@ -201,6 +201,15 @@ def bodies() -> dict[str, Any]:
         "open_account": account_request(),
         "protect_account": {"protected": False},
         "put_credit_policy": POLICY,
+        "swap_meter": {
+            "closing_register": {"value": "150.000"},
+            "meter": {**account_request()["meter"], "serial": f"N{number}"},
+            "opening_register": {"value": "0.000"},
+            "reason": "Burnt terminal.",
+        },
+        "move_out": {"final_readings": [], "reason": "Moves to another town."},
+        "request_refund": {"payee": "A. Otieno", "reason": "Moved out."},
+        "pay_refund": {"reference": "FT26045XYZ"},
         "fix_money": {"amount": MONEY, "reason": "Counted twice."},
         "transfer_credit": {"to_account_id": 2, "amount": MONEY, "reason": "Next door."},
         "reallocate_payment": {"to_account_id": 2, "reason": "Meant for the house next door."},
@@ -261,7 +270,10 @@ class Operation:
         nothing["billing_hold_id"] = 999_999
         nowhere = {"plan_code": "nowhere", "code": "nowhere", "provider": "paysim"}
         uuids = dict.fromkeys(
-            ("parked_id", "payment_id", "suspense_id", "batch_id", "ticket_id", "request_id"),
+            (
+                *("parked_id", "payment_id", "suspense_id", "batch_id"),
+                *("ticket_id", "request_id", "refund_id"),
+            ),
             str(new_id()),
         )
         return self.path.format_map({**nothing, **nowhere, **uuids, **values})

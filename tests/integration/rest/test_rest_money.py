@@ -15,12 +15,17 @@ MONEY = {
     "fix_money",
     "transfer_credit",
     "reallocate_payment",
+    "request_refund",
 }
 NO_MONEY = {
     "accept_emergency_credit": "lends what was offered; a second time it is offered no more: 409",
     "protect_account": "sets a mark",
+    "swap_meter": "registers; a second time: 409",
+    "move_out": "what is left stays owed; a second time: 409",
+    "pay_refund": "a second time: 409",
     "approve_money_request": "a second time: 409",
     "reject_money_request": "a second time: 409",
+    "release_billing_hold": "a second time: 409",
     "close_account": "what is left stays owed; a second time: 409",
     "activate_voucher_batch": "sets a mark; a second time: 409",
     "receive_webhook": "counts once by the provider's id",

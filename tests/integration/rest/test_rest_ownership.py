@@ -3,7 +3,8 @@
 import pytest
 from tests.integration.rest.five import SERVICES, Five, Operation, bodies, operations
 
-STAFF_ONLY = {"protect_account", "close_account"}
+STAFF_ONLY = {"protect_account", "close_account", "fix_money", "swap_meter", "move_out",
+              "request_refund"}  # fmt: skip
 """Closed to customers whatever the account: 403, also for their own."""
 SHOWN = {"get_account", "get_supply", "get_statement", "get_usage", "list_payments",
          "get_contacts", "list_deliveries"}  # fmt: skip

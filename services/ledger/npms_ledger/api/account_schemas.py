@@ -8,10 +8,20 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 from sqlalchemy import Row
 
 from npms_ledger.api.policy_schemas import PolicyDocument
+from npms_ledger.domain.position import Position
 from npms_ledger.handlers.look import AccountDetail, AccountView
 from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, Opened
 from npms_shared.contracts.ledger import Contact, MeterConnection
-from npms_shared.web.schemas import CodedError, Currency, Energy, Instant, Line, Money, Schema
+from npms_shared.web.schemas import (
+    MAX_ID,
+    CodedError,
+    Currency,
+    Energy,
+    Instant,
+    Line,
+    Money,
+    Schema,
+)
 
 
 def _zone(name: str) -> str:
@@ -57,7 +67,13 @@ class OpenAccountRequest(Schema):
     customer_id: int | None = Field(default=None, description="instead of `customer`: one we know")
     time_zone: Zone = Field(examples=["Africa/Nairobi"])
     currency: Currency = Field(examples=["KES"])
-    usage_point: UsagePointSchema
+    usage_point: UsagePointSchema | None = None
+    usage_point_id: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_ID,
+        description="instead of `usage_point`: one that somebody moved out of",
+    )
     meter: MeterSchema
     opening_register: Energy
     plan_code: Line = Field(examples=["household"])
@@ -77,6 +93,10 @@ class OpenAccountRequest(Schema):
     def _consistent(self) -> Self:
         if (self.customer is None) == (self.customer_id is None):
             raise CodedError("customer_or_customer_id", "send either customer or customer_id")
+        if (self.usage_point is None) == (self.usage_point_id is None):
+            raise CodedError(
+                "usage_point_or_usage_point_id", "send either usage_point or usage_point_id"
+            )
         if self.opening_register.wh < 0:
             raise CodedError("negative_register", "a register is not negative")
         debt = self.opening_debt
@@ -91,14 +111,15 @@ class OpenAccountRequest(Schema):
 
     def to_command(self) -> OpenAccount:
         """Raises PolicyError."""
-        policy = self.credit_policy
+        policy, point = self.credit_policy, self.usage_point
         return OpenAccount(
             customer=self._customer(),
             time_zone=self.time_zone,
             currency=self.currency,
-            label=self.usage_point.label,
-            commodity=self.usage_point.commodity,
-            max_power_w=self.usage_point.max_power_w,
+            label=point.label if point else "",
+            commodity=point.commodity if point else "",
+            max_power_w=point.max_power_w if point else 0,
+            usage_point_id=self.usage_point_id,
             meter=MeterConnection(**self.meter.model_dump()),
             opening_register_wh=self.opening_register.wh,
             plan_code=self.plan_code,
@@ -149,7 +170,9 @@ class AccountResponse(BaseModel):
     customer_id: int
     customer_name: str
     language: str
-    state: Literal["open", "closed"]
+    state: Literal["open", "leaving", "closed"] = Field(
+        description="leaving: moved out, not yet settled"
+    )
     currency: str
     time_zone: str
     credit_policy: str
@@ -258,7 +281,7 @@ def account_fields(view: AccountView) -> dict[str, Any]:
         "customer_id": facts.customer_id,
         "customer_name": facts.customer_name,
         "language": facts.language,
-        "state": "closed" if position.closed else "open",
+        "state": _state(facts, position),
         "currency": currency,
         "time_zone": facts.time_zone,
         "credit_policy": facts.policy_code,
@@ -275,6 +298,12 @@ def account_fields(view: AccountView) -> dict[str, Any]:
         "supply_desired": "on" if position.supply_on else "off",
         "supply_reason": account.reason.value,
     }
+
+
+def _state(facts: Row[Any], position: Position) -> str:
+    if not position.closed:
+        return "open"
+    return "leaving" if facts.closed_at is None else "closed"
 
 
 def _emergency(view: AccountView) -> EmergencyResponse:

@@ -10,6 +10,7 @@ from npms_ledger.api.attention import (
 )
 from npms_ledger.api.audit_trail import audit_trail_router
 from npms_ledger.api.money_requests import money_requests_router
+from npms_ledger.api.moving import moving_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
 from npms_ledger.api.problems import ERRORS
 from npms_ledger.api.supply import supply_router
@@ -42,6 +43,7 @@ def build_app(
             review_tasks_router(database, clock),
             reconnections_router(database, clock, reconnect_limit_s),
             money_requests_router(database, clock, limits),
+            moving_router(database, clock),
             audit_trail_router(database),
             policies_router(database, clock),
             parked_charges_router(database),

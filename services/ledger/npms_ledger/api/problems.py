@@ -18,6 +18,17 @@ from npms_ledger.handlers.errors import (
     TaskDone,
     TaskUnknown,
 )
+from npms_ledger.handlers.installation_errors import (
+    FinalChargePending,
+    InstallationIsClosed,
+    InstallationUnknown,
+    NotRefundable,
+    RefundPaidBefore,
+    RefundUnknown,
+    RegisterBelowBilled,
+    UsagePointOccupied,
+    UsagePointUnknown,
+)
 from npms_ledger.handlers.money_errors import (
     NotEnoughCredit,
     NotMovable,
@@ -62,7 +73,24 @@ _NOT_MOVABLE = {
 }
 
 
+_NOT_REFUNDABLE = {
+    "account_open": "The account is open: move out first.",
+    "refund_exists": "What remained was made payable before.",
+    "nothing_to_refund": "Nothing remains once debt and emergency credit are settled.",
+}
+
 ERRORS: ErrorMap = {
+    InstallationUnknown: lambda _fault: not_found("installation"),
+    InstallationIsClosed: lambda fault: Problem(409, "installation_closed", str(fault)),
+    RegisterBelowBilled: lambda fault: Problem(422, "register_below_billed", str(fault)),
+    UsagePointUnknown: lambda fault: _unprocessable(
+        "unknown_usage_point", "/usage_point_id", fault
+    ),
+    UsagePointOccupied: lambda fault: Problem(409, "usage_point_occupied", str(fault)),
+    FinalChargePending: lambda fault: Problem(409, "final_charge_pending", f"{fault}: try later."),
+    NotRefundable: lambda fault: Problem(409, fault.code, _NOT_REFUNDABLE[fault.code]),
+    RefundUnknown: lambda _fault: not_found("refund"),
+    RefundPaidBefore: lambda fault: Problem(409, "refund_paid", str(fault)),
     RequestUnknown: lambda _fault: not_found("money request"),
     PaymentUnknown: lambda _fault: not_found("payment"),
     SamePerson: lambda fault: Problem(409, "same_person", str(fault)),

@@ -15,6 +15,7 @@ class SystemAccount(StrEnum):
     OPENING_CREDIT = "opening_credit"
     MONEY_FIXES = "money_fixes"
     REFUNDS_PAYABLE = "refunds_payable"
+    REFUNDS_PAID = "refunds_paid"
 
 
 def clearing(source: str) -> str:

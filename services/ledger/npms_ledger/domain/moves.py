@@ -48,3 +48,16 @@ def receive(position: Position, amount_micro: int) -> Posted:
         PostingKind.TRANSFER,
         {Bucket.EMERGENCY: to_emergency, Bucket.BALANCE: amount_micro - to_emergency},
     )
+
+
+def clear(position: Position) -> Posted:
+    """Empty every bucket: what the balance owes to debt and emergency credit, and the rest."""
+    return post(
+        position,
+        PostingKind.REFUND,
+        {
+            Bucket.EMERGENCY: position.emergency_used_micro,
+            Bucket.DEBT: position.debt_micro,
+            Bucket.BALANCE: -position.balance_micro,
+        },
+    )

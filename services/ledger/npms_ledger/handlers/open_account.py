@@ -23,6 +23,7 @@ from npms_ledger.handlers.errors import (
     PlanUnknown,
     ProfileUnknown,
 )
+from npms_ledger.handlers.installation_errors import UsagePointOccupied, UsagePointUnknown
 from npms_ledger.handlers.policies import read_policy, write_policy
 from npms_ledger.handlers.supply_changes import ask_for_reviews, record
 from npms_ledger.storage import catalogue, installations, positions, supplies
@@ -45,7 +46,10 @@ class NewCustomer:
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
-    """`customer` is new, or the id of one we know; `policy` a code, or a policy of its own."""
+    """`customer` is new, or the id of one we know; `policy` a code, or a policy of its own.
+
+    With `usage_point_id` it is that usage point, and label, commodity and power are what it has.
+    """
 
     customer: NewCustomer | int
     time_zone: str
@@ -60,6 +64,7 @@ class OpenAccount:
     opening_debt_micro: int = 0
     protected: bool = False
     customer_class: str = ""
+    usage_point_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class _Ids:
     account_id: int
     policy_code: str
     usage_point_id: int = field(default=0)
+    commodity: str = field(default="")
+    max_power_w: int = field(default=0)
     installation_id: int = field(default=0)
 
 
@@ -93,7 +100,7 @@ async def open_account(
     conn: AsyncConnection, command: OpenAccount, *, now: datetime, by: str
 ) -> Opened:
     """Raises PlanUnknown, ProfileUnknown, PolicyUnknown, CustomerUnknown, CurrencyMismatch,
-    MeterTaken.
+    MeterTaken, UsagePointUnknown, UsagePointOccupied.
     """
     await _check_catalogue(conn, command)
     ids = await _insert_account(conn, command, now=now, by=by)
@@ -185,14 +192,8 @@ async def _insert_installation(
     conn: AsyncConnection, ids: _Ids, command: OpenAccount, now: datetime
 ) -> None:
     meter = command.meter
-    taken = await installations.taken_meter(
-        conn, serial=meter.serial, host=meter.host, port=meter.port, unit_id=meter.unit_id
-    )
-    if taken is not None:
-        raise _taken(meter, serial=taken.serial)
-    ids.usage_point_id = await installations.insert_usage_point(
-        conn, label=command.label, commodity=command.commodity, max_power_w=command.max_power_w
-    )
+    await refuse_taken(conn, meter)
+    await _usage_point(conn, ids, command)
     try:
         ids.installation_id = await installations.insert_installation(
             conn,
@@ -206,10 +207,37 @@ async def _insert_installation(
             },
         )
     except IntegrityError:
-        raise _taken(meter, serial=meter.serial) from None
+        raise meter_taken(meter, serial=meter.serial) from None
 
 
-def _taken(meter: MeterConnection, *, serial: str) -> MeterTaken:
+async def _usage_point(conn: AsyncConnection, ids: _Ids, command: OpenAccount) -> None:
+    """A new one, or one at which nobody is served any more."""
+    point_id = command.usage_point_id
+    if point_id is None:
+        ids.commodity, ids.max_power_w = command.commodity, command.max_power_w
+        ids.usage_point_id = await installations.insert_usage_point(
+            conn, label=command.label, commodity=ids.commodity, max_power_w=ids.max_power_w
+        )
+        return
+    found = await installations.usage_point(conn, point_id, lock=True)
+    if found is None:
+        raise UsagePointUnknown(point_id)
+    if await installations.is_served(conn, point_id):
+        raise UsagePointOccupied(point_id)
+    ids.usage_point_id = point_id
+    ids.commodity, ids.max_power_w = found.commodity, found.max_power_w
+
+
+async def refuse_taken(conn: AsyncConnection, meter: MeterConnection) -> None:
+    """Raises MeterTaken where the meter or its address serves an open installation."""
+    taken = await installations.taken_meter(
+        conn, serial=meter.serial, host=meter.host, port=meter.port, unit_id=meter.unit_id
+    )
+    if taken is not None:
+        raise meter_taken(meter, serial=taken.serial)
+
+
+def meter_taken(meter: MeterConnection, *, serial: str) -> MeterTaken:
     if serial == meter.serial:
         return MeterTaken("meter_already_installed", f"the meter {serial} is installed already")
     place = f"{meter.host}:{meter.port} unit {meter.unit_id}"
@@ -281,10 +309,10 @@ def _installation_opened(ids: _Ids, command: OpenAccount, now: datetime) -> Inst
         account_id=ids.account_id,
         customer_id=ids.customer_id,
         usage_point_id=ids.usage_point_id,
-        commodity=command.commodity,
+        commodity=ids.commodity,
         meter=command.meter,
         opening_register_wh=command.opening_register_wh,
-        max_power_w=command.max_power_w,
+        max_power_w=ids.max_power_w,
         plan_code=command.plan_code,
         currency=command.currency,
         time_zone=command.time_zone,

@@ -51,6 +51,28 @@ _TAKEN = text(
     ORDER BY serial <> :serial LIMIT 1
     """
 )
+_POINT = text("SELECT * FROM usage_point WHERE usage_point_id = :id")
+_LOCK_POINT = text("SELECT * FROM usage_point WHERE usage_point_id = :id FOR UPDATE")
+_CLOSE_ONE = text(
+    """
+    UPDATE installation SET closed_at = :now, closing_register_wh = :register_wh
+    WHERE installation_id = :id
+    """
+)
+_BILLED_TO = """
+    coalesce((SELECT p.to_register_wh FROM posting p
+              WHERE p.account_id = i.account_id AND p.installation_id = i.installation_id
+              ORDER BY p.seq DESC LIMIT 1), i.opening_register_wh)
+"""
+_BILLED = text(f"SELECT {_BILLED_TO} FROM installation i WHERE i.installation_id = :id")  # noqa: S608
+_UNBILLED = text(
+    f"""
+    SELECT i.installation_id FROM installation i
+    WHERE i.account_id = :account_id AND i.closed_at IS NOT NULL
+      AND {_BILLED_TO} <> i.closing_register_wh
+    ORDER BY i.installation_id LIMIT 1
+    """  # noqa: S608
+)
 _CLOSE_INSTALLATIONS = text(
     """
     UPDATE installation i SET closed_at = :now, closing_register_wh = coalesce(
@@ -148,6 +170,76 @@ async def insert_installation(conn: AsyncConnection, values: dict[str, Any]) -> 
     """
     installation_id: int = (await conn.execute(_INSTALLATION, values)).scalar_one()
     return installation_id
+
+
+async def lock_one(conn: AsyncConnection, installation_id: int) -> Row[Any] | None:
+    rows = await conn.execute(
+        text("SELECT * FROM installation WHERE installation_id = :id FOR UPDATE"),
+        {"id": installation_id},
+    )
+    return rows.first()
+
+
+async def usage_point(
+    conn: AsyncConnection, usage_point_id: int, *, lock: bool = False
+) -> Row[Any] | None:
+    """With `lock` nobody else opens an installation there meanwhile."""
+    query = _LOCK_POINT if lock else _POINT
+    return (await conn.execute(query, {"id": usage_point_id})).first()
+
+
+async def is_served(conn: AsyncConnection, usage_point_id: int) -> bool:
+    """Whether an installation is open there."""
+    rows = await conn.execute(
+        text("SELECT 1 FROM installation WHERE usage_point_id = :id AND closed_at IS NULL"),
+        {"id": usage_point_id},
+    )
+    return rows.first() is not None
+
+
+async def billed_register(conn: AsyncConnection, installation_id: int) -> int:
+    """The register up to which an installation was charged; its opening one before any charge."""
+    billed_wh: int = (await conn.execute(_BILLED, {"id": installation_id})).scalar_one()
+    return billed_wh
+
+
+async def close_one(
+    conn: AsyncConnection, installation_id: int, *, register_wh: int, now: datetime
+) -> None:
+    """Close an installation at its meter's last register."""
+    await conn.execute(_CLOSE_ONE, {"id": installation_id, "register_wh": register_wh, "now": now})
+
+
+async def unbilled(conn: AsyncConnection, account_id: int) -> int | None:
+    """A closed installation of the account that was not yet charged up to its last register."""
+    found = await conn.execute(_UNBILLED, {"account_id": account_id})
+    return found.scalars().first()
+
+
+async def of_account(conn: AsyncConnection, account_id: int) -> Sequence[Row[Any]]:
+    """The account's open installations."""
+    rows = await conn.execute(
+        text(
+            "SELECT * FROM installation WHERE account_id = :id AND closed_at IS NULL "
+            "ORDER BY installation_id"
+        ),
+        {"id": account_id},
+    )
+    return rows.all()
+
+
+async def mark_leaving(conn: AsyncConnection, account_id: int, now: datetime) -> None:
+    await conn.execute(
+        text("UPDATE account SET leaving_at = :now WHERE account_id = :id"),
+        {"now": now, "id": account_id},
+    )
+
+
+async def mark_closed(conn: AsyncConnection, account_id: int, now: datetime) -> None:
+    await conn.execute(
+        text("UPDATE account SET closed_at = :now WHERE account_id = :id"),
+        {"now": now, "id": account_id},
+    )
 
 
 async def close(conn: AsyncConnection, account_id: int, now: datetime) -> Sequence[Row[Any]]:

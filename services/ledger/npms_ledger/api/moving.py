@@ -1,0 +1,145 @@
+"""A new meter for an old one; moving out, and the refund of what remains."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import JSONResponse
+
+from npms_ledger.api.account_schemas import AccountDetailResponse, to_api_detail
+from npms_ledger.api.callers import actor
+from npms_ledger.api.moving_schemas import (
+    MoveOutBody,
+    PaidBody,
+    RefundBody,
+    RefundResponse,
+    SwapBody,
+    SwappedResponse,
+    to_api_refund,
+)
+from npms_ledger.handlers import look, move_out
+from npms_ledger.handlers.swap_meter import swap_meter
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import PathId
+
+RefundId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001"])]
+State = Annotated[Literal["payable", "paid"] | None, Query()]
+
+
+def moving_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(tags=["moving"])
+    _add_swap(router, database, clock)
+    _add_move_out(router, database, clock)
+    _add_refunds(router, database, clock)
+    _add_paying(router, database, clock)
+    return router
+
+
+def _add_swap(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/accounts/{account_id}/installations/{installation_id}/swap",
+        operation_id="swap_meter",
+        status_code=201,
+        responses=problem_responses(404, 409),
+    )
+    async def swap(
+        caller: Operator, account_id: PathId, installation_id: PathId, body: SwapBody
+    ) -> SwappedResponse:
+        """Put a new meter in the place of an old one."""
+        command = body.to_command(account_id, installation_id)
+        async with database.transaction() as conn:
+            new = await swap_meter(conn, command, by=actor(caller), now=clock.now())
+        return SwappedResponse(
+            account_id=account_id, closed_installation_id=installation_id, installation_id=new
+        )
+
+
+def _add_move_out(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/accounts/{account_id}/move-out",
+        operation_id="move_out",
+        responses=problem_responses(404, 409),
+    )
+    async def leave(
+        caller: Operator, account_id: PathId, body: MoveOutBody
+    ) -> AccountDetailResponse:
+        """Final reading and switching off; what remains is refunded once it is billed."""
+        async with database.transaction() as conn:
+            await move_out.move_out(
+                conn,
+                account_id,
+                registers_wh=body.registers_wh(),
+                reason=body.reason,
+                by=actor(caller),
+                now=clock.now(),
+            )
+            return to_api_detail(await look.show_account(conn, account_id))
+
+
+def _add_refunds(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/accounts/{account_id}/refund",
+        operation_id="request_refund",
+        status_code=201,
+        response_model=RefundResponse,
+        responses=problem_responses(400, 404, 409),
+    )
+    async def request(
+        caller: Operator, key: IdempotencyKey, account_id: PathId, body: RefundBody
+    ) -> JSONResponse:
+        """Make what remains payable, once, and close the account at zero."""
+        async with database.transaction() as conn:
+
+            async def act() -> tuple[int, dict[str, Any]]:
+                row = await move_out.request_refund(
+                    conn,
+                    account_id,
+                    payee=body.payee,
+                    reason=body.reason,
+                    by=actor(caller),
+                    now=clock.now(),
+                )
+                return 201, to_api_refund(row).model_dump(mode="json")
+
+            return await run_once(
+                conn,
+                key=key,
+                caller=caller,
+                request_fingerprint=fingerprint(f"/accounts/{account_id}/refund", body),
+                action=act,
+            )
+
+    @router.get("/refunds", operation_id="list_refunds", responses=problem_responses())
+    async def list_(
+        _caller: Operator, cursor: Cursor = None, limit: Limit = 50, state: State = None
+    ) -> Page[RefundResponse]:
+        """The newest first; `state=payable` are those to be paid."""
+        after = id_in(cursor)
+        async with database.connect() as conn:
+            rows = await move_out.list_refunds(conn, after=after, limit=limit + 1, state=state)
+        page, following = cut(rows, limit, lambda row: row.refund_id)
+        return Page(items=[to_api_refund(row) for row in page], next_cursor=following)
+
+
+def _add_paying(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/refunds/{refund_id}/paid",
+        operation_id="pay_refund",
+        responses=problem_responses(404, 409),
+    )
+    async def paid(caller: Operator, refund_id: RefundId, body: PaidBody) -> RefundResponse:
+        """Say that it was paid out, and how; 409 `same_person` for who asked for it."""
+        async with database.transaction() as conn:
+            row = await move_out.pay_refund(
+                conn,
+                refund_id,
+                reference=body.reference,
+                by=actor(caller),
+                now=clock.now(),
+            )
+        return to_api_refund(row)

@@ -1,0 +1,218 @@
+"""Somebody leaves: final reading, final charge, refund of what remains, once.
+
+From then on the account is *leaving*: its supply is off for good and nothing is sold to it. It is
+*closed* when nothing of it is owed either way: at the refund, or at once if there is nothing.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger.domain import moves
+from npms_ledger.domain.account import Account
+from npms_ledger.domain.actor import Actor
+from npms_ledger.domain.journal import SystemAccount
+from npms_ledger.domain.seal import account_chain
+from npms_ledger.handlers import books, journals, trail
+from npms_ledger.handlers.installation_errors import (
+    FinalChargePending,
+    NotRefundable,
+    RefundPaidBefore,
+    RefundUnknown,
+)
+from npms_ledger.handlers.journals import Journal
+from npms_ledger.handlers.money_errors import SamePerson
+from npms_ledger.handlers.move_money import take_open
+from npms_ledger.handlers.swap_meter import check_closing_register, lock_installation
+from npms_ledger.storage import installations, refunds
+from npms_shared.contracts.ledger import AccountClosed, InstallationClosed
+from npms_shared.ids import new_id
+from npms_shared.messaging import outbox
+
+
+async def move_out(
+    conn: AsyncConnection,
+    account_id: int,
+    *,
+    registers_wh: dict[int, int],
+    reason: str,
+    by: Actor,
+    now: datetime,
+) -> Account:
+    """Close every installation at its final register; without one at what was last billed.
+
+    Raises AccountUnknown, AccountIsClosed, InstallationUnknown, InstallationIsClosed,
+    RegisterBelowBilled.
+    """
+    account = await take_open(conn, account_id)
+    before = trail.money_of(account)
+    account.close(now)
+    await books.put_back_one(conn, account, kind="closing", now=now)
+    await installations.mark_leaving(conn, account_id, now)
+    for installation_id in registers_wh:
+        await lock_installation(conn, account_id, installation_id)
+    finals = await _close_installations(conn, account_id, registers_wh, now)
+    if account.position.net_micro == 0 and await installations.unbilled(conn, account_id) is None:
+        await installations.mark_closed(conn, account_id, now)
+    event = AccountClosed(account_id=account_id, closed_at=now)
+    await outbox.publish(conn, event, subject=str(account_id))
+    await trail.note(
+        conn,
+        by,
+        "moved_out",
+        subject=trail.of_account(account_id),
+        now=now,
+        reason=reason,
+        before=before,
+        after={"registers_wh": {str(one): register for one, register in finals.items()}},
+    )
+    return account
+
+
+async def _close_installations(
+    conn: AsyncConnection, account_id: int, registers_wh: dict[int, int], now: datetime
+) -> dict[int, int]:
+    finals = {}
+    for row in await installations.of_account(conn, account_id):
+        billed_wh = await installations.billed_register(conn, row.installation_id)
+        register_wh = registers_wh.get(row.installation_id, billed_wh)
+        await check_closing_register(conn, row, register_wh)
+        await installations.close_one(conn, row.installation_id, register_wh=register_wh, now=now)
+        closed = InstallationClosed(
+            installation_id=row.installation_id,
+            account_id=account_id,
+            closing_register_wh=register_wh,
+            closed_at=now,
+        )
+        await outbox.publish(conn, closed, subject=str(account_id))
+        finals[row.installation_id] = register_wh
+    return finals
+
+
+async def request_refund(
+    conn: AsyncConnection, account_id: int, *, payee: str, reason: str, by: Actor, now: datetime
+) -> Row[Any]:
+    """What remains becomes payable, once; debt and emergency credit are settled from it first.
+
+    Raises AccountUnknown, NotRefundable, FinalChargePending.
+    """
+    account = await books.take(conn, account_id)
+    if not account.position.closed:
+        raise NotRefundable("account_open", account_id)
+    if await refunds.of_account(conn, account_id) is not None:
+        raise NotRefundable("refund_exists", account_id)
+    pending = await installations.unbilled(conn, account_id)
+    if pending is not None:
+        raise FinalChargePending(pending)
+    payable = account.position.net_micro
+    if payable <= 0:
+        raise NotRefundable("nothing_to_refund", account_id)
+    return await _make_payable(conn, account, payee=payee, reason=reason, by=by, now=now)
+
+
+async def _make_payable(
+    conn: AsyncConnection, account: Account, *, payee: str, reason: str, by: Actor, now: datetime
+) -> Row[Any]:
+    before, payable = trail.money_of(account), account.position.net_micro
+    account.move(moves.clear(account.position), now)
+    journal_id = await books.put_back_one(
+        conn,
+        account,
+        kind="refund",
+        now=now,
+        counterparts={SystemAccount.REFUNDS_PAYABLE.value: payable},
+    )
+    refund_id = new_id()
+    await refunds.add(
+        conn,
+        {
+            "refund_id": refund_id,
+            "account_id": account.account_id,
+            "amount_micro": payable,
+            "currency": account.currency,
+            "payee": payee,
+            "reason": reason,
+            "journal_id": journal_id,
+            "requested_by": by.subject,
+            "requested_at": now,
+        },
+    )
+    await installations.mark_closed(conn, account.account_id, now)
+    await trail.note(
+        conn,
+        by,
+        "refund_requested",
+        subject=trail.of_account(account.account_id),
+        now=now,
+        reason=reason,
+        before=before,
+        after={"refund_id": str(refund_id), "amount_micro": payable, "payee": payee},
+    )
+    return await _lock(conn, refund_id)
+
+
+async def pay_refund(
+    conn: AsyncConnection, refund_id: UUID, *, reference: str, by: Actor, now: datetime
+) -> Row[Any]:
+    """Another person has paid it out.
+
+    Raises RefundUnknown, RefundPaidBefore, SamePerson.
+    """
+    refund = await _lock(conn, refund_id)
+    if refund.state == "paid":
+        raise RefundPaidBefore(refund.reference)
+    if refund.requested_by == by.subject:
+        raise SamePerson(by.subject)
+    journal = _paid_out(refund, now)
+    await journals.write(conn, journal)
+    await refunds.mark_paid(
+        conn,
+        refund_id,
+        reference=reference,
+        paid_by=by.subject,
+        journal_id=journal.journal_id,
+        now=now,
+    )
+    await trail.note(
+        conn,
+        by,
+        "refund_paid",
+        subject=trail.of_account(refund.account_id),
+        now=now,
+        after={
+            "refund_id": str(refund_id),
+            "reference": reference,
+            "requested_by": refund.requested_by,
+        },
+    )
+    return await _lock(conn, refund_id)
+
+
+def _paid_out(refund: Row[Any], now: datetime) -> Journal:
+    """We owe the customer no more; the money left by the account of refunds."""
+    return Journal(
+        kind="refund_paid",
+        posted_at=now,
+        chain=account_chain(refund.account_id),
+        system=[
+            (SystemAccount.REFUNDS_PAYABLE.value, refund.currency, -refund.amount_micro),
+            (SystemAccount.REFUNDS_PAID.value, refund.currency, refund.amount_micro),
+        ],
+    )
+
+
+async def list_refunds(
+    conn: AsyncConnection, *, after: UUID | None, limit: int, state: str | None
+) -> Any:
+    """The newest first."""
+    return await refunds.page(conn, after=after, limit=limit, state=state)
+
+
+async def _lock(conn: AsyncConnection, refund_id: UUID) -> Row[Any]:
+    refund = await refunds.lock(conn, refund_id)
+    if refund is None:
+        raise RefundUnknown(refund_id)
+    return refund
