@@ -17,6 +17,7 @@ from npms_tariff.domain.rating import rate
 from npms_tariff.domain.state import Rated, RatingState
 from npms_tariff.domain.tariff import Tariff
 
+UTC = ZoneInfo("UTC")
 GUIDE = Path(__file__).parents[3] / "docs" / "tariffs.md"
 BLOCK = re.compile(r"^```(json plan|readings|bill)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -25,7 +26,7 @@ BLOCK = re.compile(r"^```(json plan|readings|bill)([^\n]*)\n(.*?)^```$", re.MULT
 class Example:
     title: str
     plans: list[tuple[str, str]] = field(default_factory=list)
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = UTC
     customer_class: str = ""
     connected_w: int = 0
     readings: list[tuple[str, Decimal]] = field(default_factory=list)

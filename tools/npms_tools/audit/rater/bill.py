@@ -16,14 +16,23 @@ Reading = tuple[int, int]
 
 @dataclass(slots=True)
 class Bill:
-    """All scopes of one installation in order; the last one is open until `close`."""
+    """All scopes of one installation in order; the last one is open until `close`.
+
+    `before` is the bill of the meter whose place it took: what that used of the month counts on.
+    """
 
     scopes: list[Scope] = field(default_factory=list)
-    _days: set[date] = field(default_factory=set)
-    _used_days: set[date] = field(default_factory=set)
+    before: "Bill | None" = None
+    days_begun: set[date] = field(default_factory=set)
+    days_used: set[date] = field(default_factory=set)
     _window: tuple[int, int] = (0, 0)
     _window_wh: dict[str, int] = field(default_factory=dict)
     _day: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.before is not None:
+            self.days_begun = set(self.before.days_begun)
+            self.days_used = set(self.before.days_used)
 
     def add(self, piece: Piece, energy_wh: int) -> None:
         scope = self._scope_of(piece)
@@ -36,8 +45,12 @@ class Bill:
 
     def _scope_of(self, piece: Piece) -> Scope:
         key = piece.version.version_id, piece.day.year, piece.day.month
-        last = self.scopes[-1] if self.scopes else None
-        if last is not None and key == (last.version.version_id, last.year, last.month):
+        last = self.last
+        if (
+            self.scopes
+            and last is not None
+            and key == (last.version.version_id, last.year, last.month)
+        ):
             return last
         scope = Scope(piece.version, piece.day.year, piece.day.month, 0)
         scope.last_days = scope.days_in_month - piece.day.day + 1
@@ -49,14 +62,21 @@ class Bill:
         self._window_wh = {}
         return scope
 
+    @property
+    def last(self) -> Scope | None:
+        """The newest scope, of this meter or of the one before it."""
+        if self.scopes or self.before is None:
+            return self.scopes[-1] if self.scopes else None
+        return self.before.last
+
     def _count_days(self, scope: Scope, piece: Piece, energy_wh: int) -> None:
-        if piece.day not in self._days:
-            self._days.add(piece.day)
+        if piece.day not in self.days_begun:
+            self.days_begun.add(piece.day)
             scope.days += 1
         if not piece.version.skips_unused:
-            self._used_days.add(piece.day)
-        elif energy_wh and piece.day not in self._used_days:
-            self._used_days.add(piece.day)
+            self.days_used.add(piece.day)
+        elif energy_wh and piece.day not in self.days_used:
+            self.days_used.add(piece.day)
             scope.used_days += 1
 
     def _measure(self, scope: Scope, piece: Piece, energy_wh: int) -> None:
@@ -95,9 +115,11 @@ class Bill:
         return sum(micro for (label, _, _), micro in self.lines().items() if label[:4] == "tax:")
 
 
-def bill(opening: Reading, readings: Iterable[Reading], almanac: Almanac) -> Bill:
+def bill(
+    opening: Reading, readings: Iterable[Reading], almanac: Almanac, *, before: Bill | None = None
+) -> Bill:
     """Everything from the opening register to the last reading; times must rise strictly."""
-    made = Bill()
+    made = Bill(before=before)
     for (from_s, from_wh), (to_s, to_wh) in pairwise([opening, *readings]):
         slope = Fraction(to_wh - from_wh, to_s - from_s)
         reached_wh = from_wh

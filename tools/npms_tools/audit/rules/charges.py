@@ -24,14 +24,23 @@ CHUNK = 1000
 
 _TOTAL = "SELECT count(*) FROM rating_state WHERE plan_version_id <> 0"
 _SAMPLE = """
+    WITH RECURSIVE chosen AS (
+        SELECT installation_id FROM rating_state WHERE plan_version_id <> 0
+        ORDER BY hashint8(installation_id), installation_id LIMIT $1
+    ), chain AS (
+        SELECT installation_id FROM chosen
+        UNION
+        SELECT i.replaces_installation_id FROM chain JOIN installation i USING (installation_id)
+        WHERE i.replaces_installation_id IS NOT NULL
+    )
     SELECT s.installation_id, i.plan_code, i.time_zone, i.opening_register_wh, s.read_at_s,
            CAST(floor(extract(epoch FROM i.opened_at)) AS bigint) AS opened_s,
            CAST(floor(extract(epoch FROM i.closed_at)) AS bigint) AS closed_s,
            i.closing_register_wh, s.charged_micro, i.customer_class, i.connected_w,
            i.replaces_installation_id
     FROM rating_state s JOIN installation i USING (installation_id)
-    WHERE s.plan_version_id <> 0
-    ORDER BY hashint8(s.installation_id), s.installation_id LIMIT $1
+    JOIN chain USING (installation_id)
+    ORDER BY s.installation_id
 """
 _VERSIONS = """
     SELECT plan_code, plan_version_id, document,
@@ -61,7 +70,6 @@ class Plan:
 
 
 AMBIGUOUS = "a version of its plan was activated after readings it should have priced"
-SUCCEEDED = "it goes on in the month where the meter before it stood"
 
 
 async def _plans(snapshots: Snapshots) -> dict[str, Plan]:
@@ -92,9 +100,12 @@ async def check_charges(snapshots: Snapshots, options: Options) -> Result:
     result.count(f"of {total:,} installations", len(rows))
     plans = await _plans(snapshots)
     almanacs = _almanacs(plans, rows)
+    bills: dict[int, Bill] = {}
     for begin in range(0, len(rows), CHUNK):
         cases = await load_cases(result, snapshots, rows[begin : begin + CHUNK])
-        await asyncio.to_thread(_rate_all, result, cases, plans=plans, almanacs=almanacs)
+        await asyncio.to_thread(
+            _rate_all, result, cases, plans=plans, almanacs=almanacs, bills=bills
+        )
         if len(rows) > CHUNK:
             rated = min(begin + CHUNK, len(rows))
             options.progress(f"rated {rated:,} of {len(rows):,} installations")
@@ -114,8 +125,14 @@ def _almanacs(plans: dict[str, Plan], rows: Sequence[Row]) -> Almanacs:
 
 
 def _rate_all(
-    result: Result, cases: dict[int, Case], *, plans: dict[str, Plan], almanacs: Almanacs
+    result: Result,
+    cases: dict[int, Case],
+    *,
+    plans: dict[str, Plan],
+    almanacs: Almanacs,
+    bills: dict[int, Bill],
 ) -> None:
+    """A meter comes after the one whose place it took; `bills` has those that were closed."""
     for installation_id, case in sorted(cases.items()):
         subject, readings, key = (
             f"installation {installation_id}",
@@ -124,15 +141,15 @@ def _rate_all(
         )
         if plans[key[0]].is_ambiguous(readings):
             result.notes.append(f"{subject} not rated: {AMBIGUOUS}")
-        elif case.rated["replaces_installation_id"] is not None:
-            result.notes.append(f"{subject} not rated: {SUCCEEDED}")
         elif not almanacs[key].covers(case.opening[0]):
             result.broken(subject, "charged though no version of its plan was in force")
         else:
             result.count("readings", len(readings))
-            made = bill(case.opening, readings, almanacs[key])
+            before = bills.get(case.rated["replaces_installation_id"])
+            made = bill(case.opening, readings, almanacs[key], before=before)
             if case.rated["closed_s"] is not None:
                 made.close()
+                bills[installation_id] = made
             _compare(result, subject, case, made)
 
 
