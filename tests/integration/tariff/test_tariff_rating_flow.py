@@ -19,6 +19,7 @@ from npms_shared.contracts.ledger import InstallationClosed
 from npms_shared.db import invariants
 from npms_shared.messaging.subscriptions import Received, Unprocessable
 from npms_tariff.domain.refusal import REASONS
+from npms_tariff.handlers.follow_installations import NotClosedYet
 from npms_tariff.invariants import RULES
 from npms_tariff.storage.states import StaleState
 
@@ -251,6 +252,39 @@ async def test_closing_rates_up_to_the_closing_register_and_ends_it(bench):
     assert await bench.rows("SELECT reason FROM parked_reading") == [("after_closing",)]
     with pytest.raises(Unprocessable):
         await bench.hear(closing)
+    await assert_rules_hold(bench)
+
+
+async def test_r7_a_new_meter_goes_on_in_the_blocks_of_the_one_it_replaces(bench):
+    await bench.hear(opened(1, plan_code="household-blocks"))
+    await bench.read(readings((1, 3600, 41_000)))
+    swapped_at = OPENED_AT + timedelta(hours=2)
+    new = opened(
+        2,
+        account_id=101,
+        plan_code="household-blocks",
+        opening_register_wh=7,
+        opened_at=swapped_at,
+        replaces_installation_id=1,
+    )
+    with pytest.raises(NotClosedYet):
+        await bench.hear(new)
+    await bench.hear(
+        InstallationClosed(
+            installation_id=1, account_id=101, closing_register_wh=42_000, closed_at=swapped_at
+        )
+    )
+    await bench.hear(new)
+    taken_s = int(swapped_at.timestamp()) + 3600
+    await bench.read(readings((2, taken_s - OPENED_S, 20_007)).model_copy(
+        update={"account_id": [101]}
+    ))  # fmt: skip
+    (charge,) = (await bench.charges())[-1].lines
+    assert [tuple(line[:4]) for line in charge if line[0] == "energy"] == [
+        ("energy", "all", 1, 9_000),
+        ("energy", "all", 2, 11_000),
+    ]
+    assert not [line for line in charge if line[0] == "fixed:standing"]
     await assert_rules_hold(bench)
 
 
