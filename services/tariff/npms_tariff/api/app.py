@@ -12,6 +12,8 @@ from npms_tariff.api.holds import holds_router
 from npms_tariff.api.plan_usage import plan_usage_router
 from npms_tariff.api.plans import plans_router
 from npms_tariff.api.problems import ERRORS
+from npms_tariff.api.quotes import quotes_router
+from npms_tariff.api.simulations import simulations_router
 from npms_tariff.api.usage import usage_router
 
 
@@ -26,6 +28,8 @@ def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> Fast
             usage_router(database),
             holds_router(database, clock),
             exports_router(database, clock),
+            quotes_router(database, clock),
+            simulations_router(database, clock),
             parked_router(database),
         ],
         errors=ERRORS,

@@ -3,6 +3,7 @@
 from npms_shared.web.app import ErrorMap
 from npms_shared.web.problems import FieldError, Problem, not_found
 from npms_tariff.domain.checking import InvalidPlan
+from npms_tariff.domain.vending import CannotSell
 from npms_tariff.handlers.errors import (
     AlreadyActivated,
     DraftWithdrawn,
@@ -12,12 +13,15 @@ from npms_tariff.handlers.errors import (
     UnknownHold,
     UnknownPlan,
 )
+from npms_tariff.handlers.quote import QuoteRefused
 from npms_tariff.handlers.report_usage import RangeRefused, UnknownAccount
+from npms_tariff.handlers.simulate import SimulationRefused, UnderInvalid
 
 
 def _invalid_plan(fault: InvalidPlan) -> Problem:
+    place = "/under/document" if isinstance(fault, UnderInvalid) else "/document"
     errors = [
-        FieldError(pointer=f"/document{flaw.pointer}", code=flaw.code, message=flaw.detail)
+        FieldError(pointer=f"{place}{flaw.pointer}", code=flaw.code, message=flaw.detail)
         for flaw in fault.flaws
     ]
     return Problem(422, "invalid_plan", "The plan cannot rate; see errors.", errors=errors)
@@ -43,5 +47,8 @@ ERRORS: ErrorMap = {
         409, "hold_released", "The hold was released before; billing goes on."
     ),
     UnknownAccount: lambda _: not_found("account"),
+    QuoteRefused: lambda fault: Problem(422, fault.code, fault.detail),
+    SimulationRefused: lambda fault: Problem(422, fault.code, fault.detail),
+    CannotSell: lambda fault: Problem(422, fault.code, fault.detail),
     RangeRefused: lambda fault: Problem(422, fault.code, fault.detail),
 }

@@ -1,6 +1,7 @@
 """All plan versions, ready for rating, kept up to date by counting them."""
 
 from itertools import groupby
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +12,17 @@ from npms_tariff.domain.records import PlanVersion
 from npms_tariff.domain.tariff import Tariff
 from npms_tariff.storage import plans
 from npms_tariff.storage.states import StoredState
+
+
+class OnPlan(Protocol):
+    """Who is rated by a calendar."""
+
+    @property
+    def plan_code(self) -> str: ...
+    @property
+    def time_zone(self) -> str: ...
+    @property
+    def customer_class(self) -> str: ...
 
 
 class Catalogue:
@@ -36,7 +48,7 @@ class Catalogue:
         self._classes, self._calendars = {}, {}
         self.generation = len(versions)
 
-    def calendar(self, stored: StoredState) -> Calendar:
+    def calendar(self, stored: OnPlan) -> Calendar:
         """Shared by everyone of the class on the plan in the zone."""
         key = (stored.plan_code, stored.time_zone, stored.customer_class)
         if key not in self._calendars:

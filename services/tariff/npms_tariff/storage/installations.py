@@ -90,3 +90,28 @@ async def find_holder(conn: AsyncConnection, account_id: int) -> AccountHolder |
     )
     row = found.one_or_none()
     return AccountHolder(row.customer_id, row.time_zone) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInstallation:
+    installation_id: int
+    account_id: int
+    plan_code: str
+    commodity: str
+    currency: str
+    time_zone: str
+
+
+async def open_of_account(conn: AsyncConnection, account_id: int) -> list[OpenInstallation]:
+    """By id."""
+    rows = await conn.execute(
+        text(
+            """
+            SELECT installation_id, account_id, plan_code, commodity, currency, time_zone
+            FROM installation WHERE account_id = :id AND closed_at IS NULL
+            ORDER BY installation_id
+            """
+        ),
+        {"id": account_id},
+    )
+    return [OpenInstallation(*row) for row in rows]

@@ -90,6 +90,14 @@ async def find_version(conn: AsyncConnection, plan_code: str, version: int) -> P
     return _version(row) if row else None
 
 
+async def find_version_by_id(conn: AsyncConnection, plan_version_id: int) -> PlanVersion | None:
+    found = await conn.execute(
+        text(f"{_VERSION} WHERE plan_version_id = :id"), {"id": plan_version_id}
+    )
+    row = found.one_or_none()
+    return _version(row) if row else None
+
+
 async def versions_of(
     conn: AsyncConnection, plan_code: str, *, after: int, limit: int
 ) -> list[PlanVersion]:

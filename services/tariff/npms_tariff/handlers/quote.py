@@ -1,0 +1,95 @@
+"""What a sum of money would buy now, or units cost: a trial that changes nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_shared.auth.tokens import Principal
+from npms_tariff.domain.rating import NoPlanInForce
+from npms_tariff.domain.records import PlanVersion
+from npms_tariff.domain.vending import CannotSell, Position, Sale, money_for, position_at, units_for
+from npms_tariff.handlers.catalogue import Catalogue
+from npms_tariff.handlers.report_usage import UnknownAccount
+from npms_tariff.handlers.revive import load_states
+from npms_tariff.storage import installations, plans
+from npms_tariff.storage.installations import OpenInstallation
+
+
+class QuoteRefused(Exception):
+    """`code` says why there is no quote."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail = code, detail
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteRequest:
+    """Money (micro-units) or units (Wh), of which one is given; an account with several meters
+    names the one."""
+
+    account_id: int
+    installation_id: int | None
+    money_micro: int | None
+    currency: str | None
+    energy_wh: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The sale as it would be at `at`."""
+
+    installation: OpenInstallation
+    version: PlanVersion
+    at: datetime
+    position: Position
+    sale: Sale
+
+
+class Quoter:
+    """Keeps the catalogue of plans between one quote and the next."""
+
+    def __init__(self) -> None:
+        self._catalogue = Catalogue()
+
+    async def quote(
+        self, conn: AsyncConnection, wanted: QuoteRequest, *, principal: Principal, at: datetime
+    ) -> Quote:
+        """Raises UnknownAccount, QuoteRefused, CannotSell."""
+        installation = await self._installation(conn, wanted, principal)
+        if wanted.currency not in {None, installation.currency}:
+            detail = f"the account is in {installation.currency}"
+            raise QuoteRefused("currency_mismatch", detail)
+        await self._catalogue.refresh(conn)
+        states = await load_states(conn, self._catalogue, [installation.installation_id])
+        try:
+            position = position_at(states[installation.installation_id], int(at.timestamp()))
+        except NoPlanInForce:
+            detail = f"no version of {installation.plan_code} was in force at the last reading"
+            raise CannotSell("no_plan", detail) from None
+        version = await plans.find_version_by_id(conn, position.tariff.version_id)
+        assert version is not None
+        return Quote(installation, version, at, position, _sell(position, wanted))
+
+    async def _installation(
+        self, conn: AsyncConnection, wanted: QuoteRequest, principal: Principal
+    ) -> OpenInstallation:
+        holder = await installations.find_holder(conn, wanted.account_id)
+        if holder is None or not principal.may_see(holder.customer_id):
+            raise UnknownAccount
+        found = await installations.open_of_account(conn, wanted.account_id)
+        chosen = [one for one in found if wanted.installation_id in {None, one.installation_id}]
+        if not chosen:
+            raise QuoteRefused("no_installation", "the account has no such open installation")
+        if len(chosen) > 1:
+            ids = ", ".join(str(one.installation_id) for one in chosen)
+            raise QuoteRefused("several_installations", f"name one of the installations {ids}")
+        return chosen[0]
+
+
+def _sell(position: Position, wanted: QuoteRequest) -> Sale:
+    if wanted.money_micro is not None:
+        return units_for(position, wanted.money_micro)
+    assert wanted.energy_wh is not None
+    return money_for(position, wanted.energy_wh)
