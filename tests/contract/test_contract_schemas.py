@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from npms_shared.contracts.ledger import AccountOpened
 from npms_shared.messaging.topology import QUEUES, STAGES
+from npms_tariff.plan_schema import plan_schema
 from npms_tools.schemas.asyncapi import asyncapi_document
 from npms_tools.schemas.cli import as_text
 from npms_tools.schemas.compatibility import breaking_changes
@@ -135,6 +136,11 @@ def test_asyncapi_has_everything_and_points_at_nothing_missing() -> None:
     for message in document["components"]["messages"].values():
         contract = CONTRACTS[message["name"]]
         contract.model_validate_json(json.dumps(message["examples"][0]["payload"]))
+
+
+def test_the_plan_language_is_written_down() -> None:
+    assert (API / "plan.schema.json").read_text() == as_text(plan_schema()), AGAIN
+    Draft202012Validator.check_schema(plan_schema())
 
 
 @pytest.fixture(scope="module", params=SERVICES)

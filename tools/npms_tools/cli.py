@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "parked": ("npms_tools.stack.commands:parked", "List, show, replay or drop parked messages"),
     "revision": ("npms_tools.revision:revision", "Begin a service's next migration"),
     "audit": ("npms_tools.audit.cli:audit", "Prove that money and energy were conserved"),
+    "plan": ("npms_tools.plan.cli:app", "Check a plan in a file; simulate one on real use"),
     "bench": ("npms_tools.bench.cli:bench", "Readings a second, beside pgbench and a bare loop"),
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
     "street": ("npms_tools.street.cli:street", "Simulated meters on Modbus/TCP sockets"),

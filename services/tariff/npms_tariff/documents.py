@@ -101,12 +101,20 @@ def _amount(text: str, what: str) -> int:
 Price = Annotated[
     str,
     AfterValidator(_price),
-    Field(description="currency units, at most six decimals", examples=["24.500000"]),
+    Field(
+        description="currency units, at most six decimals",
+        examples=["24.500000"],
+        json_schema_extra={"pattern": r"^[0-9]{1,15}(\.[0-9]{1,6})?$"},
+    ),
 ]
 Units = Annotated[
     str,
     AfterValidator(_units),
-    Field(description="kWh, or m³ of water or gas, at most three decimals", examples=["50"]),
+    Field(
+        description="kWh, or m³ of water or gas, at most three decimals",
+        examples=["50"],
+        json_schema_extra={"pattern": r"^[0-9]{1,15}(\.[0-9]{1,3}0*)?$"},
+    ),
 ]
 
 

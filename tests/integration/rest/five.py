@@ -219,6 +219,11 @@ def bodies() -> dict[str, Any]:
         "add_plan_version": version,
         "replace_plan_draft": version,
         "release_billing_hold": {"note": "Misread on site."},
+        "simulate_plan": {
+            "of": {"plan_code": "household"},
+            "under": {"plan_code": "household", "version": 1},
+        },
+        "quote_units": {"money": MONEY},
         "record_readings": {"readings": [reading]},
         "order_top_up": {"amount": MONEY, "provider": "paysim"},
         "redeem_voucher": {"pin": "1234 5678 9012 3456 78"},

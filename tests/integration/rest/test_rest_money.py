@@ -34,6 +34,8 @@ NO_MONEY = {
     "create_plan": "a second time: 409",
     "add_plan_version": "prices, no money; a draft is numbered",
     "activate_plan_version": "a second time: 409",
+    "simulate_plan": "reads only",
+    "quote_units": "a trial: reads only",
     "record_readings": "counts once by installation and moment",
     "open_ticket": "words",
     "write_ticket_message": "words",

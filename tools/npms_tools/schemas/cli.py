@@ -1,4 +1,4 @@
-"""`npms schemas`: writes golden schemas, AsyncAPI and OpenAPI anew."""
+"""`npms schemas`: writes golden schemas, AsyncAPI, OpenAPI and the plan's JSON Schema anew."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from npms_tariff.plan_schema import plan_schema
 from npms_tools.schemas.asyncapi import asyncapi_document
 from npms_tools.schemas.compatibility import breaking_changes
 from npms_tools.schemas.contracts import CONTRACTS, sample_of, schema_of
@@ -49,7 +50,8 @@ def everything() -> list[tuple[Path, str]]:
     """Every generated file with its text, except the samples, which are written once."""
     golden = [(GOLDEN / f"{name}.json", as_text(schema)) for name, schema in _schemas().items()]
     rest = [(API / f"openapi-{s}.json", as_text(openapi_document(s))) for s in SERVICES]
-    return [*golden, (API / "asyncapi.json", as_text(asyncapi_document())), *rest]
+    plan = (API / "plan.schema.json", as_text(plan_schema()))
+    return [*golden, (API / "asyncapi.json", as_text(asyncapi_document())), *rest, plan]
 
 
 def as_text(document: Any) -> str:

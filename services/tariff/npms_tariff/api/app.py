@@ -10,6 +10,7 @@ from npms_shared.web.parked_api import parked_router
 from npms_tariff.api.exports import exports_router
 from npms_tariff.api.holds import holds_router
 from npms_tariff.api.plan_usage import plan_usage_router
+from npms_tariff.api.plan_schema import plan_schema_router
 from npms_tariff.api.plans import plans_router
 from npms_tariff.api.problems import ERRORS
 from npms_tariff.api.quotes import quotes_router
@@ -30,6 +31,7 @@ def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> Fast
             exports_router(database, clock),
             quotes_router(database, clock),
             simulations_router(database, clock),
+            plan_schema_router(),
             parked_router(database),
         ],
         errors=ERRORS,

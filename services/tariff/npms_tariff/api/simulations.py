@@ -188,8 +188,8 @@ def _schema() -> dict[str, Any]:
             "line": {"enum": ["begin", "account", "left_out", "progress", "total"]},
         },
         "description": "`begin` (accounts, other_accounts), `account` (account_id, energy, "
-        "old_cost, new_cost, difference, charged, exact, components), `left_out` (account_id, code), "
-        "`progress` (done, accounts), `total` (accounts, left_out, and as `account`)",
+        "old_cost, new_cost, difference, charged, exact, components), `left_out` (account_id, "
+        "code), `progress` (done, accounts), `total` (accounts, left_out, and as `account`)",
     }
 
 

@@ -5,12 +5,12 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.messaging import outbox
-from npms_tariff.documents import PlanDocument
-from npms_tariff.domain.checking import check
+from npms_tariff.domain.checking import InvalidPlan
 from npms_tariff.domain.records import PlanVersion
 from npms_tariff.handlers.draft_plan import open_draft
 from npms_tariff.handlers.errors import SamePerson, UnknownPlan
 from npms_tariff.outgoing import plan_version_activated
+from npms_tariff.plan_schema import flaws_of
 from npms_tariff.storage import drafts, plans
 
 
@@ -26,7 +26,9 @@ async def activate_version(
     draft = await open_draft(conn, plan_code, version)
     if draft.created_by == by:
         raise SamePerson(by)
-    check(PlanDocument.model_validate(draft.document).prices())
+    flaws = flaws_of(draft.document)
+    if flaws:
+        raise InvalidPlan(flaws)
     plan = await plans.find_plan(conn, plan_code)
     if plan is None:
         raise UnknownPlan(plan_code)

@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_shared.db.engine import Database
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.calendar import HOUR_S
-from npms_tariff.domain.checking import InvalidPlan, check
+from npms_tariff.domain.checking import InvalidPlan
 from npms_tariff.domain.comparison import AccountCompared, Begun, Compared, Progress, Said, Total
 from npms_tariff.domain.records import Plan
 from npms_tariff.domain.tariff import Tariff
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.compare import Account, Comparer, accounts_of
 from npms_tariff.handlers.show_plans import show_plan, show_version
+from npms_tariff.plan_schema import flaws_of
 from npms_tariff.storage import simulations
 from npms_tariff.storage.simulations import Chosen
 
@@ -132,16 +133,14 @@ def _check_span(span: tuple[datetime, datetime] | None) -> None:
 async def _tariff(conn: AsyncConnection, wanted: Wanted) -> Tariff:
     """As if it had always been in force."""
     if isinstance(wanted.under, PlanDocument):
-        document = wanted.under
+        document = wanted.under.model_dump(by_alias=True)
     else:
         version = await show_version(conn, wanted.under_plan, wanted.under)
-        document = PlanDocument.model_validate(version.document)
-    prices = document.prices()
-    try:
-        check(prices)
-    except InvalidPlan as fault:
-        raise UnderInvalid(fault.flaws) from None
-    return Tariff(UNSAVED, 0, prices)
+        document = version.document
+    flaws = flaws_of(document)
+    if flaws:
+        raise UnderInvalid(flaws)
+    return Tariff(UNSAVED, 0, PlanDocument.model_validate(document).prices())
 
 
 def _chosen(plan: Plan, wanted: Wanted, now: datetime) -> Chosen:
