@@ -114,7 +114,7 @@ test-system: $(STAMP) ## Real processes, killed, frozen and cut off
 ##@ Change
 
 .PHONY: schemas
-schemas: $(STAMP) ## Write golden schemas, AsyncAPI and OpenAPI anew
+schemas: $(STAMP) ## Write golden schemas, AsyncAPI, OpenAPI and the plan schema anew
 	@$(NPMS) schemas
 
 .PHONY: revision

@@ -1,5 +1,6 @@
 """Plans and usage over REST."""
 
+import json
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 from tests.integration.tariff.support import OPENED_AT, example, opened, readings
 
 from npms_tariff.documents import PlanDocument
+from npms_tools.schemas.places import API
 
 NAIROBI = ZoneInfo("Africa/Nairobi")
 
@@ -179,3 +181,11 @@ async def test_parked_readings_are_listed(client, bench):
     assert [item["reason"] for item in listed] == ["unknown_installation", "register_backwards"]
     only = (await client.get("/v1/parked-readings", params={"installation_id": 1})).json()["items"]
     assert [item["register_value"]["value"] for item in only] == ["1.000"]
+
+
+async def test_the_plan_language_is_served_as_it_is_published(client, issuer):
+    answer = await client.get("/v1/plan-schema")
+    assert answer.headers["content-type"] == "application/schema+json"
+    assert answer.json() == json.loads((API / "plan.schema.json").read_text())
+    customer = issuer.headers("customer", customer_id=1)
+    assert (await client.get("/v1/plan-schema", headers=customer)).status_code == 403

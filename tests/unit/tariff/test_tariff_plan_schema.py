@@ -89,7 +89,7 @@ def test_a_file_is_checked_against_form_and_rules_with_every_place(tmp_path):
     files = {
         "rules.json": json.dumps(rules),
         "body.json": json.dumps(body),
-        "version.json": json.dumps({**body, "valid_from": "2026-01-01T00Z", "document": rules}),
+        "version.json": json.dumps({**body, "valid_from": "2026-01-01T00:00Z", "document": rules}),
         "text.json": "{",
     }
     for name, content in files.items():

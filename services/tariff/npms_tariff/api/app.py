@@ -9,8 +9,8 @@ from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router
 from npms_tariff.api.exports import exports_router
 from npms_tariff.api.holds import holds_router
-from npms_tariff.api.plan_usage import plan_usage_router
 from npms_tariff.api.plan_schema import plan_schema_router
+from npms_tariff.api.plan_usage import plan_usage_router
 from npms_tariff.api.plans import plans_router
 from npms_tariff.api.problems import ERRORS
 from npms_tariff.api.quotes import quotes_router
