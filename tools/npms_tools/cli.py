@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "npms_tools.backtest.cli:backtest",
         "Error of the forecast of days left, beside the naive one",
     ),
+    "plan": ("npms_tools.plan.commands:app", "Tariff plans from files of other systems"),
     "sinks": ("npms_tools.sinks.cli:sinks", "A mail server and an SMS operator that keep all"),
     "schemas": ("npms_tools.schemas.cli:schemas", "Write golden schemas, AsyncAPI and OpenAPI"),
 }

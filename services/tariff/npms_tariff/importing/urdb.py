@@ -14,7 +14,8 @@ from npms_tariff.importing.findings import CannotImport, Imported
 READ = frozenset({
     "energyratestructure", "energytoulabels", "energyweekdayschedule", "energyweekendschedule",
     "demandratestructure", "demandweekdayschedule", "demandweekendschedule", "demandwindow",
-    "demandrateunit", "demandrateunits", "demandunits", "flatdemandunits", "flatdemandstructure", "flatdemandmonths", "flatdemandunit",
+    "demandrateunit", "demandrateunits", "demandunits", "flatdemandstructure", "flatdemandmonths",
+    "flatdemandunit", "flatdemandunits",
     "fixedchargefirstmeter", "fixedchargeunits", "fixedmonthlycharge", "mincharge",
     "minchargeunits", "minmonthlycharge",
 })  # fmt: skip
@@ -22,7 +23,9 @@ DESCRIBES = frozenset({
     "label", "utility", "utility_id", "eiaid", "name", "uri", "startdate", "enddate", "sector",
     "country", "description", "source", "sourceparent", "basicinformationcomments",
     "energycomments", "demandcomments", "approved", "is_default", "isdefault", "supersedes",
-    "revisions", "latest_update", "sourcereference", "mindemand", "maxdemand", "supercedes", "servicetype", "voltagecategory", "voltageminimum",
+    "revisions", "latest_update",
+    "sourcereference", "mindemand", "maxdemand", "supercedes", "servicetype",
+    "voltagecategory", "voltageminimum",
     "voltagemaximum", "phasewiring", "peakkwcapacitymin", "peakkwcapacitymax",
     "peakkwcapacityhistory", "peakkwhusagemin", "peakkwhusagemax", "peakkwhusagehistory",
 })  # fmt: skip

@@ -56,11 +56,12 @@ def _months(rate: Mapping[str, Any]) -> list[int]:
 
 
 def _join_equal_months(demands: Demands) -> None:
-    """A month has one of them, so those of one price are one."""
+    """A month has one of them, so those of one price are one; those of no month are none."""
     first: dict[str, int] = {}
     for number, cost in demands.by_month.items():
-        first.setdefault(cost, number)
-    same = {number: first[cost] for number, cost in demands.by_month.items()}
+        if number in demands.months:
+            first.setdefault(cost, number)
+    same = {number: first.get(cost, number) for number, cost in demands.by_month.items()}
     demands.months = [same.get(number, number) for number in demands.months]
     demands.by_month = {number: cost for cost, number in first.items()}
     if len(set(demands.months)) == 1:

@@ -29,7 +29,7 @@ def tariffs_of(rate: Mapping[str, Any], made: Imported) -> Tariffs:
     size = _size(structure, made)
     tariffs = Tariffs()
     for i, tiers in enumerate(structure):
-        kept = tiers if size else tiers[:1]
+        kept = tiers if size else [{**tiers[0], "max": None}]
         tariffs.append(_blocks(kept, f"{STRUCTURE}/{i}", made))
     tariffs.size = size or "fixed"
     _tell_of_sales(structure, made)

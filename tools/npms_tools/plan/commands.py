@@ -1,0 +1,71 @@
+"""`npms plan`: tariff plans from files of other systems."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from npms_tariff.documents import PlanDocument
+from npms_tariff.importing import urdb
+from npms_tariff.importing.findings import CannotImport, Imported
+from npms_tools.stack.errors import StackError
+
+app = typer.Typer(no_args_is_help=True)
+KINDS = {"left_out": "left out", "differs": "differs"}
+
+
+@app.callback()
+def _plan() -> None:
+    """Tariff plans from files of other systems."""
+
+
+@app.command("import-urdb")
+def import_urdb(
+    file: Annotated[Path, typer.Argument(help="JSON of OpenEI's Utility Rate Database")],
+    *,
+    out: Annotated[Path | None, typer.Option(help="where the plan document goes")] = None,
+    label: Annotated[str, typer.Option(help="which rate, where the file has several")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="fail where anything is lost")] = False,
+) -> None:
+    """Make a plan document of a URDB rate; say on stderr what could not be carried over."""
+    made = _converted(_chosen(_read(file), label))
+    for finding in made.findings:
+        typer.echo(f"{KINDS[finding.kind]:>8}  {finding.pointer}: {finding.reason}", err=True)
+    text = json.dumps(made.document, indent=2)
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text + "\n")
+        typer.echo(f"the plan document: {out}", err=True)
+    if strict and made.findings:
+        raise typer.Exit(code=1)
+
+
+def _read(file: Path) -> list[Mapping[str, Any]]:
+    try:
+        return urdb.rates_of(json.loads(file.read_text(), parse_float=Decimal))
+    except (OSError, ValueError) as fault:
+        raise StackError(f"{file} cannot be read as JSON: {fault}") from None
+    except CannotImport as fault:
+        raise StackError(f"{file}: {fault.reason}") from None
+
+
+def _chosen(rates: list[Mapping[str, Any]], label: str) -> Mapping[str, Any]:
+    found = [rate for rate in rates if not label or rate.get("label") == label]
+    if len(found) == 1:
+        return found[0]
+    labels = ", ".join(f"{rate.get('label')} ({rate.get('name')})" for rate in rates)
+    raise StackError(f"choose one of {len(rates)} rates with --label: {labels}")
+
+
+def _converted(rate: Mapping[str, Any]) -> Imported:
+    """The plan, checked as the service would check it."""
+    try:
+        made = urdb.convert(rate)
+    except CannotImport as fault:
+        raise StackError(f"this rate cannot be a plan: {fault}") from None
+    PlanDocument.model_validate(made.document).prices()
+    return made
