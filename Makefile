@@ -70,6 +70,10 @@ audit: $(STAMP) ## Prove on the databases that nothing was lost or doubled
 bench: $(STAMP) ## Measure readings a second, from reading to posted balance
 	@$(NPMS) bench $(ARGS)
 
+.PHONY: bench-rating
+bench-rating: $(STAMP) ## Measure rating alone, beside bare additions and PySAM
+	@$(NPMS) bench-rating $(ARGS)
+
 ##@ Check
 
 .PHONY: check
@@ -110,6 +114,21 @@ test-deploy: $(STAMP) ## Containers and manifests, offline
 	@$(BIN)/pytest tests/deploy -q $(ARGS)
 test-system: $(STAMP) ## Real processes, killed, frozen and cut off
 	@$(BIN)/pytest tests/system -n 0 $(ARGS)
+
+.PHONY: test-deep
+test-deep: $(STAMP) ## Property tests of the rules with 2,000 examples each; half an hour
+	@NPMS_TEST_PROFILE=deep $(BIN)/pytest tests/unit -n 2 -q --timeout=3600 $(ARGS)
+
+PYSAM := .run/pysam
+
+$(PYSAM)/.stamp: tools/pysam/requirements.txt
+	@$(PYTHON) -m venv $(PYSAM)
+	@$(PYSAM)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+.PHONY: test-pysam
+test-pysam: $(STAMP) $(PYSAM)/.stamp ## Bills of a year beside those of NREL's PySAM, in its own environment
+	@NPMS_PYSAM_PYTHON=$(PYSAM)/bin/python $(BIN)/pytest tests/pysam -q $(ARGS)
 
 ##@ Change
 

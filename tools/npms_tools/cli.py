@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("npms_tools.audit.cli:audit", "Prove that money and energy were conserved"),
     "plan": ("npms_tools.plan.cli:app", "Check a plan in a file; simulate one on real use"),
     "bench": ("npms_tools.bench.cli:bench", "Readings a second, beside pgbench and a bare loop"),
+    "bench-rating": ("npms_tools.bench.rating:bench_rating", "Rating alone, beside bare additions"),
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
     "street": ("npms_tools.street.cli:street", "Simulated meters on Modbus/TCP sockets"),
     "token": ("npms_tools.stack.commands:token", "Print a token of the development issuer"),

@@ -1,13 +1,25 @@
 """Plan documents of the whole language, as a person might write them."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
 Document = dict[str, Any]
 
+ZONES = [
+    ZoneInfo(name)
+    for name in ("Africa/Nairobi", "Europe/Berlin", "America/New_York", "Asia/Kathmandu",
+                 "Australia/Lord_Howe", "America/Santiago", "UTC")
+]  # fmt: skip
+STARTS = [
+    int(datetime(*day, tzinfo=UTC).timestamp())
+    for day in ((2026, 1, 30), (2026, 3, 28, 20), (2026, 10, 24, 22), (2026, 11, 1, 3),
+                (2026, 3, 8, 4), (2026, 4, 4, 12), (2026, 9, 5, 20), (2026, 10, 3, 10))
+]  # fmt: skip
+"""Shortly before months end or clocks change somewhere in ZONES."""
 WORKING, WEEKEND = ("mon", "tue", "wed", "thu", "fri"), ("sat", "sun")
 CLASSES = ("", "social", "indigent")
 HOLIDAYS = ("01-31", "03-29", "2026-03-30", "10-25", "2026-11-01", "04-05", "09-06", "12-25")

@@ -9,8 +9,9 @@ The rules it follows:
 
 - energy up to an instant is interpolated between two readings and rounded down;
 - a scope is a local month under a plan version;
-- a cost that a share is taken of is rounded down to a thousandth of a micro-unit,
-  each line once to a micro-unit;
+- what accrues by the days of a month is rounded down to a micro-unit;
+- a share of other costs is taken before these are rounded, and is itself rounded down
+  to a thousandth of a micro-unit; each line is rounded down once to a micro-unit;
 - the minimum is charged only where the scope has ended.
 """
 
@@ -82,14 +83,18 @@ class Scope:
 
     document: Document
     begins: date
+    month: Used
+    """What was used in the month, under earlier versions too."""
     used: Used = field(default_factory=Used)
+    daily: dict[date, Used] = field(default_factory=lambda: defaultdict(Used))
     energy: dict[tuple[str, int], int] = field(default_factory=lambda: defaultdict(int))
     free: int = 0
     days: int = 0
     days_used: int = 0
     ended: bool = False
-    peaks: dict[str, int] = field(default_factory=dict)
-    """By demand component: energy of a window by which the highest rose in this scope."""
+    peaks_w: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    paid_w: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """By demand: the highest average power, and what of it an earlier version has charged."""
 
     @property
     def days_of_month(self) -> int:
@@ -115,8 +120,13 @@ def rate(
     `versions` are (takes over at, document), the first from before the readings on;
     all change on full minutes. `finished`: the last scope has ended too.
     """
-    total: dict[Line, tuple[int, int]] = {}
-    for scope in _scopes(versions, zone, readings, customer_class, finished=finished):
+    pieces = list(_pieces(versions, zone, readings))
+    scopes = _scopes(versions, pieces, customer_class)
+    _measure(scopes, pieces)
+    for scope in list(scopes.values())[: None if finished else -1]:
+        scope.ended = True
+    total: Lines = {}
+    for scope in scopes.values():
         for line, (wh, amount) in _lines(scope, customer_class, connected_w).items():
             before = total.get(line, (0, 0))
             total[line] = (before[0] + wh, before[1] + amount)
@@ -126,70 +136,75 @@ def rate(
 # --- time ---------------------------------------------------------------------------------------
 
 
+class _Times:
+    """What applies at an instant; the bands of a day are looked up once."""
+
+    def __init__(self, versions: list[tuple[int, Document]], zone: ZoneInfo) -> None:
+        self._versions, self._zone = versions, zone
+        self._starts = [at_s for at_s, _ in versions]
+        self._bands: dict[tuple[int, date], list[tuple[int, int, str]]] = {}
+
+    def at(self, at_s: int) -> tuple[int, date, tuple[int, int], str]:
+        """The number of the version, the local day, the window and the period."""
+        local = datetime.fromtimestamp(at_s, self._zone)
+        offset = local.utcoffset()
+        assert offset is not None
+        offset_s = int(offset.total_seconds())
+        version, day = bisect_right(self._starts, at_s) - 1, local.date()
+        key = (version, day)
+        if key not in self._bands:
+            self._bands[key] = bands_of(self._versions[version][1], day)
+        minute = local.hour * 60 + local.minute
+        found = [period for start, end, period in self._bands[key] if start <= minute < end]
+        assert len(found) == 1, f"{len(found)} periods apply at {local}"
+        return version, day, (offset_s, (at_s + offset_s) // 900), found[0]
+
+
 def _pieces(
     versions: list[tuple[int, Document]], zone: ZoneInfo, readings: list[tuple[int, int]]
 ) -> Iterator[Piece]:
-    starts = [at_s for at_s, _ in versions]
+    times = _Times(versions, zone)
     for (from_s, from_wh), (to_s, to_wh) in pairwise(readings):
-        minutes = range(from_s - from_s % MINUTE_S + MINUTE_S, to_s, MINUTE_S)
-        done_wh, told = from_wh, None
-        for at_s, end_s in pairwise([from_s, *minutes, to_s]):
-            now = _circumstances(versions, starts, zone, at_s)
-            if told is not None and now != told:
-                upto_wh = _register(at_s, from_s, from_wh, to_s, to_wh)
-                yield Piece(*told, upto_wh - done_wh)
-                done_wh = upto_wh
-            told = now
-            if end_s == to_s:
-                yield Piece(*now, to_wh - done_wh)
+        done_wh, told = from_wh, times.at(from_s)
+        for at_s in range(from_s - from_s % MINUTE_S + MINUTE_S, to_s, MINUTE_S):
+            now = times.at(at_s)
+            if now != told:
+                gone = Fraction((to_wh - from_wh) * (at_s - from_s), to_s - from_s)
+                yield Piece(*told, from_wh + floor(gone) - done_wh)
+                done_wh, told = from_wh + floor(gone), now
+        yield Piece(*told, to_wh - done_wh)
 
 
-def _register(at_s: int, from_s: int, from_wh: int, to_s: int, to_wh: int) -> int:
-    return from_wh + floor(Fraction((to_wh - from_wh) * (at_s - from_s), to_s - from_s))
-
-
-def _circumstances(
-    versions: list[tuple[int, Document]], starts: list[int], zone: ZoneInfo, at_s: int
-) -> tuple[int, date, tuple[int, int], str]:
-    local = datetime.fromtimestamp(at_s, zone)
-    offset = local.utcoffset()
-    assert offset is not None
-    offset_s = int(offset.total_seconds())
-    version = bisect_right(starts, at_s) - 1
-    period = period_at(versions[version][1], local)
-    return version, local.date(), (offset_s, (at_s + offset_s) // 900), period
-
-
-def period_at(document: Document, local: datetime) -> str:
-    """The price period of a local time."""
+def bands_of(document: Document, day: date) -> list[tuple[int, int, str]]:
+    """(first minute, minute after the last, period) of a local day."""
     schedule = document["energy"].get("schedule", [])
     if not schedule:
-        return str(document["energy"]["periods"][0]["name"])
-    clock = f"{local:%H:%M}"
-    season, weekday = _season(document, local), _weekday(document, local)
-    found = [
-        band["period"]
+        return [(0, 1440, str(document["energy"]["periods"][0]["name"]))]
+    season, weekday = _season(document, day), _weekday(document, day)
+    return [
+        (_minute(band["from"]), _minute(band["to"]), str(band["period"]))
         for band in schedule
-        if weekday in band["weekdays"]
-        and band["from"] <= clock < band["to"]
-        and season in band.get("seasons", [season])
+        if weekday in band["weekdays"] and season in (band.get("seasons") or [season])
     ]
-    assert len(found) == 1, f"{len(found)} periods apply at {local}"
-    return str(found[0])
 
 
-def _weekday(document: Document, local: datetime) -> str:
+def _minute(clock: str) -> int:
+    hours, minutes = clock.split(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _weekday(document: Document, day: date) -> str:
     holidays = document.get("holidays", [])
-    if f"{local:%m-%d}" in holidays or f"{local:%Y-%m-%d}" in holidays:
+    if f"{day:%m-%d}" in holidays or f"{day:%Y-%m-%d}" in holidays:
         return "hol"
-    return DAYS[local.weekday()]
+    return DAYS[day.weekday()]
 
 
-def _season(document: Document, local: datetime) -> str | None:
-    day = f"{local:%m-%d}"
+def _season(document: Document, day: date) -> str | None:
+    at = f"{day:%m-%d}"
     for season in document.get("seasons", []):
         first, last = season["from"], season["to"]
-        within = first <= day <= last if first <= last else day >= first or day <= last
+        within = first <= at <= last if first <= last else at >= first or at <= last
         if within:
             return str(season["name"])
     return None
@@ -199,58 +214,73 @@ def _season(document: Document, local: datetime) -> str | None:
 
 
 def _scopes(
-    versions: list[tuple[int, Document]],
-    zone: ZoneInfo,
-    readings: list[tuple[int, int]],
-    customer_class: str,
-    *,
-    finished: bool,
-) -> list[Scope]:
+    versions: list[tuple[int, Document]], pieces: list[Piece], customer_class: str
+) -> dict[tuple[int, int, int], Scope]:
+    """By year, month and version, in the order of time."""
     scopes: dict[tuple[int, int, int], Scope] = {}
-    months: dict[tuple[int, int], Used] = defaultdict(Used)
-    days: dict[date, Used] = {}
-    pieces = list(_pieces(versions, zone, readings))
+    begun: set[date] = set()
+    settled: set[date] = set()
+    month = Used()
     for piece in pieces:
         key = (piece.day.year, piece.day.month, piece.version)
         if key not in scopes:
-            scopes[key] = Scope(versions[piece.version][1], piece.day)
-        scope, month = scopes[key], months[key[:2]]
-        if piece.day not in days:
-            scope.days += 1
-        day = days.setdefault(piece.day, Used())
-        if piece.wh and not day.total:
-            scope.days_used += 1
-        _use(scope, piece, month=month, day=day, customer_class=customer_class)
-    for key, peaks in _peaks(versions, pieces).items():
-        scopes[key].peaks = peaks
-    in_order = list(scopes.values())
-    for scope in in_order[: None if finished else -1]:
-        scope.ended = True
-    return in_order
+            document = versions[piece.version][1]
+            month = _carried(month, document) if _follows(scopes, key) else Used()
+            scopes[key] = Scope(document, piece.day, month)
+        scope = scopes[key]
+        scope.days += piece.day not in begun
+        begun.add(piece.day)
+        if piece.wh:
+            scope.days_used += piece.day not in settled
+            _use(scope, piece, customer_class)
+        if piece.wh or not _skips(scope.document):
+            settled.add(piece.day)
+    return scopes
 
 
-def _use(scope: Scope, piece: Piece, *, month: Used, day: Used, customer_class: str) -> None:
+def _follows(scopes: dict[tuple[int, int, int], Scope], key: tuple[int, int, int]) -> bool:
+    """Whether the last scope was of the same month."""
+    return bool(scopes) and list(scopes)[-1][:2] == key[:2]
+
+
+def _carried(month: Used, document: Document) -> Used:
+    """The month so far under a new version: what was used in periods that it does not have counts
+    in its first one."""
+    names = [str(period["name"]) for period in document["energy"]["periods"]]
+    made = Used()
+    for period, wh in month.by_period.items():
+        made.add(period if period in names else names[0], wh)
+    return made
+
+
+def _skips(document: Document) -> bool:
+    """Whether the version has charges only for days on which something is used. One without
+    settles a day though nothing is used: a later version does not charge it again."""
+    return any(fixed.get("off_supply") == "skip" for fixed in document.get("fixed", []))
+
+
+def _use(scope: Scope, piece: Piece, customer_class: str) -> None:
     document, period, left = scope.document, piece.period, piece.wh
     while left:
-        block, room = _block(scope, period, month=month, day=day)
-        gift = _free_units(document, customer_class) - month.total
+        block, room = _block(scope, period, piece.day)
+        gift = _free_units(document, customer_class) - scope.month.total
         take = min(n for n in (left, room, gift if gift > 0 else None) if n is not None)
         if gift > 0:
             scope.free += take
         else:
             scope.energy[(period, block)] += take
-        for used in (scope.used, month, day):
+        for used in (scope.used, scope.month, scope.daily[piece.day]):
             used.add(period, take)
         left -= take
 
 
-def _block(scope: Scope, period: str, *, month: Used, day: Used) -> tuple[int, int | None]:
+def _block(scope: Scope, period: str, day: date) -> tuple[int, int | None]:
     """The block, counted from 1, that the next energy falls into, and the room it has."""
-    document = scope.document
+    document, counted = scope.document, scope.month
     if _block_rule(document, "size", "fixed") != "fixed":
         counted = scope.used
-    else:
-        counted = day if _block_rule(document, "reset", "month") == "day" else month
+    elif _block_rule(document, "reset", "month") == "day":
+        counted = scope.daily[day]
     position = counted.position(document, period)
     for i, block in enumerate(_period(document, period)["blocks"]):
         bound = _bound(scope, block.get("upto"))
@@ -290,33 +320,31 @@ def _is_for(rule: Document, customer_class: str) -> bool:
 # --- power --------------------------------------------------------------------------------------
 
 
-def _peaks(
-    versions: list[tuple[int, Document]], pieces: list[Piece]
-) -> dict[tuple[int, int, int], dict[str, int]]:
-    """By scope and demand component: window energy by which the month's highest rose."""
-    windows: dict[tuple[int, int, int], dict[tuple[Any, ...], int]] = defaultdict(
-        lambda: defaultdict(int)
-    )
-    for piece in pieces:
-        scope = (piece.day.year, piece.day.month, piece.version)
-        for demand in _highest(versions[piece.version][1]):
-            if piece.period in demand.get("periods", [piece.period]):
-                quarters = demand.get("window_minutes", 60) // 15
-                offset_s, quarter = piece.window
-                window = (demand["name"], piece.day, offset_s, quarter // quarters)
-                windows[scope][window] += piece.wh
-    paid: dict[tuple[int, int, str], int] = defaultdict(int)
-    rose: dict[tuple[int, int, int], dict[str, int]] = {}
-    for scope in sorted(windows):
-        top: dict[str, int] = defaultdict(int)
-        for window, wh in windows[scope].items():
-            top[window[0]] = max(top[window[0]], wh)
-        rose[scope] = {}
-        for name, wh in top.items():
-            before = paid[(*scope[:2], name)]
-            rose[scope][name] = max(wh - before, 0)
-            paid[(*scope[:2], name)] = max(wh, before)
-    return rose
+def _measure(scopes: dict[tuple[int, int, int], Scope], pieces: list[Piece]) -> None:
+    """Find the highest average power of each demand in each scope, and what of it was paid under
+    the version before in the same month."""
+    for key, scope in scopes.items():
+        windows: dict[tuple[Any, ...], int] = defaultdict(int)
+        for piece in pieces:
+            if (piece.day.year, piece.day.month, piece.version) == key:
+                for demand, window in _windows(scope.document, piece):
+                    windows[(demand, *window)] += piece.wh
+        for (name, minutes, *_), wh in windows.items():
+            scope.peaks_w[name] = max(scope.peaks_w[name], wh * 60 // minutes)
+    for (key, before), (later, scope) in pairwise(scopes.items()):
+        if key[:2] == later[:2]:
+            for demand in _highest(before.document):
+                name = demand["name"]
+                scope.paid_w[name] = max(before.peaks_w[name], before.paid_w[name])
+
+
+def _windows(document: Document, piece: Piece) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The windows that a piece lies in, one for each demand that counts its period."""
+    for demand in _highest(document):
+        if piece.period in (demand.get("periods") or [piece.period]):
+            minutes = demand.get("window_minutes", 60)
+            offset_s, quarter = piece.window
+            yield demand["name"], (minutes, piece.day, offset_s, quarter * 15 // minutes)
 
 
 def _highest(document: Document) -> list[Document]:
@@ -383,8 +411,8 @@ def _levy(bill: _Bill, scope: Scope, levy: Document) -> Fraction:
 
 
 def _lack(bill: _Bill, scope: Scope, minimum: Document) -> Fraction:
-    due = micro(minimum["amount"]) * Fraction(scope.days, scope.days_of_month)
-    return max(_thousandths(due) - bill.base(minimum), Fraction(0))
+    due = floor(micro(minimum["amount"]) * scope.days / scope.days_of_month)
+    return max(due - bill.base(minimum), Fraction(0))
 
 
 def _thousandths(cost: Fraction) -> Fraction:
@@ -395,13 +423,16 @@ def _thousandths(cost: Fraction) -> Fraction:
 
 def _fixed(scope: Scope, fixed: Document) -> Fraction:
     days = scope.days_used if fixed.get("off_supply") == "skip" else scope.days
-    share = days if fixed.get("per", "day") == "day" else Fraction(days, scope.days_of_month)
-    return micro(fixed["amount"]) * share
+    amount = micro(fixed["amount"])
+    if fixed.get("per", "day") == "day":
+        return amount * days
+    return Fraction(floor(amount * days / scope.days_of_month))
 
 
 def _demand(scope: Scope, demand: Document, connected_w: int) -> Fraction:
     price = micro(demand["price"])
     if demand["of"] == "connected":
-        return price * connected_w / 1000 * Fraction(scope.days, scope.days_of_month)
-    hours = Fraction(demand.get("window_minutes", 60), 60)
-    return price * scope.peaks.get(demand["name"], 0) / 1000 / hours
+        month = floor(price * connected_w / 1000)
+        return Fraction(month * scope.days // scope.days_of_month)
+    rose_w = scope.peaks_w[demand["name"]] - scope.paid_w[demand["name"]]
+    return price * max(rose_w, 0) / 1000

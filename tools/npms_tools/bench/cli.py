@@ -1,18 +1,14 @@
 """`npms bench`: readings a second from the gateway's store to the posted balance, durably."""
 
 import asyncio
-import platform
-import time
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import psutil
 import typer
 import uvloop
 from rich.console import Console
 
-from npms_tools.bench import durability, measure, pgbench, report, seeding
+from npms_tools.bench import durability, machine, measure, pgbench, report, seeding
 from npms_tools.bench.ground import Ground
 from npms_tools.bench.probe import Probe
 from npms_tools.stack import packages
@@ -58,7 +54,7 @@ async def _measure(
 ) -> dict[str, Any]:
     admin_url = stack.urls().postgres_admin_url
     results: dict[str, Any] = {
-        "machine": _machine(),
+        "machine": machine.describe(),
         "durability": await durability.check(admin_url),
         "installations": installations,
     }
@@ -137,21 +133,3 @@ def _per_reading(before: dict[str, int], after: dict[str, int], readings: int) -
         **{service: round(v, 1) for service, v in grown.items()},
         "all": round(sum(grown.values()), 1),
     }
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "cpu": _cpu(),
-        "cores": psutil.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9),
-        "python": platform.python_version(),
-        "system": platform.platform(terse=True),
-        "measured_at": datetime.fromtimestamp(time.time()).astimezone().isoformat("T", "seconds"),  # noqa: TID251
-    }
-
-
-def _cpu() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if "model name" in line), "unknown"
-    )
