@@ -100,3 +100,20 @@ def test_both_raters_agree_when_the_last_scope_is_closed(case, zone, customer):
         customer_class=customer_class, connected_w=connected_w, finished=True,
     )  # fmt: skip
     assert rated_lines(calendar, taken, connected_w=connected_w, finished=True) == expected
+
+
+def test_power_that_was_paid_is_not_paid_again_under_windows_of_another_length():
+    """Six kW in a quarter of an hour, then five over an hour: the second are paid already."""
+
+    def plan(window: int) -> Document:
+        demand = {"name": "peak", "price": "12", "of": "highest", "window_minutes": window}
+        return {"energy": {"periods": [{"name": "all", "blocks": [{"price": "0"}]}]},
+                "demand": [demand]}  # fmt: skip
+
+    start = 1_769_731_200
+    versions = [(0, plan(15)), (start + 3600, plan(60))]
+    taken = [(start, 0), (start + 900, 1500), (start + 3600, 1500), (start + 7200, 6500)]
+    calendar = calendar_of(versions, ZoneInfo("UTC"), "")
+    found = rated_lines(calendar, taken, connected_w=0, finished=True)
+    assert found[("demand:peak", "", 0)] == (0, 72_000_000)
+    assert found == slow_rater.rate(versions, ZoneInfo("UTC"), taken, finished=True)

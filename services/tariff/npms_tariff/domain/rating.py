@@ -9,7 +9,7 @@ before; everything else takes `rate_across`, which does the same piece by piece.
 from npms_shared.contracts.tariff import ChargeLine
 from npms_tariff.domain.calendar import Cell
 from npms_tariff.domain.plan import ENERGY, MINIMUM
-from npms_tariff.domain.state import PEAK, WINDOW, Rated, RatingState, days_in
+from npms_tariff.domain.state import PAID_W, PEAK, WINDOW, Rated, RatingState, days_in
 from npms_tariff.domain.tariff import ENERGY_INDEX, UNITS_A_PRICE
 
 TAX = "tax:"
@@ -130,7 +130,9 @@ def succeed(s: RatingState, old: RatingState) -> None:
     s.plan_version_id, s.month, s.days_left = old.plan_version_id, old.month, cell.days_left
     s.slots, s.carried = old.tariff.no_use(), list(old.carried)
     s.demand = [
-        wh for at in range(0, len(old.demand), 3) for wh in (0, 0, max(old.demand[at + 1 : at + 3]))
+        part
+        for item in range(len(old.demand) // 3)
+        for part in (0, 0, max(old.peak_w(item), old.demand[item * 3 + PAID_W]))
     ]
     s.resume(old.tariff)
 

@@ -27,9 +27,9 @@ ClosedScope = tuple[int, int, int, Slots, int, int, list[int], int]
 """(installation, plan version, month, energy by slot, days, days on which something was used,
 measured demand as kept, cost micro)"""
 
-WINDOW, PEAK, PAID_PEAK = range(3)
-"""What is kept of each measured demand, in Wh: used in the running window, the most in one window
-of this scope, and the most in one window of this month that an earlier scope was charged for."""
+WINDOW, PEAK, PAID_W = range(3)
+"""What is kept of each measured demand: Wh used in the running window, the most Wh in one window
+of this scope, and the highest power of this month, in W, that an earlier scope was charged for."""
 
 
 @dataclass(slots=True)
@@ -171,9 +171,8 @@ class RatingState:
         if one.item < 0:
             a_month = self.connected_w * one.demand.price_micro // UNITS_A_PRICE
             return a_month * self.days // days_in(self.month) * UNITS_A_PRICE
-        _, peak_wh, paid_wh = self.demand[one.item * 3 : one.item * 3 + 3]
-        more_w = max(0, peak_wh - paid_wh) * (60 // one.demand.window_minutes)
-        return more_w * one.demand.price_micro
+        paid_w = self.demand[one.item * 3 + PAID_W]
+        return max(0, self.peak_w(one.item) - paid_w) * one.demand.price_micro
 
     def pay(self, index: int, label: str, nano: int, lines: list[ChargeLine]) -> int:
         """Set what a component has cost; what it has grown by becomes a line and is returned."""
@@ -250,8 +249,13 @@ class RatingState:
         charged: dict[str, int] = {}
         if same_month and self.tariff is not None:
             for item, one in enumerate(self.tariff.highest):
-                charged[one.name] = max(self.demand[item * 3 + 1 : item * 3 + 3])
-        return [wh for one in tariff.highest for wh in (0, 0, charged.get(one.name, 0))]
+                charged[one.name] = max(self.peak_w(item), self.demand[item * 3 + PAID_W])
+        return [part for one in tariff.highest for part in (0, 0, charged.get(one.name, 0))]
+
+    def peak_w(self, item: int) -> int:
+        """The highest average power of a measured demand in the scope."""
+        assert self.tariff is not None
+        return self.demand[item * 3 + PEAK] * (60 // self.tariff.window_minutes)
 
     def aim(self, cell: Cell) -> None:
         """Point the cursor at the slot that takes the next unit, with the room it has."""

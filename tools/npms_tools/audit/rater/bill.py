@@ -88,7 +88,8 @@ class Bill:
                 used = self._window_wh[demand.name] = (
                     self._window_wh.get(demand.name, 0) + energy_wh
                 )
-                scope.peaks[demand.name] = max(scope.peaks.get(demand.name, 0), used)
+                power_w = used * 60 // demand.window_minutes
+                scope.peaks[demand.name] = max(scope.peaks.get(demand.name, 0), power_w)
 
     def close(self) -> None:
         """Nothing more will be used: the last scope comes to its minimum."""

@@ -16,9 +16,9 @@ Line = tuple[str, str, int]
 class Scope:
     """Energy in base units by (period, block from 0), block -1 for what was free.
 
-    `carried` is the month's use before it by period, `charged_peaks` the most in a
-    window that was charged before it, by demand. `last_days`: how many days the scope
-    might have when it began. `windows` has what was used in the running window.
+    `carried` is the month's use before it by period. `peaks` is the highest power of each
+    demand in W, `charged_peaks` what was charged of it before. `last_days`: how many
+    days the scope might have when it began.
     """
 
     version: Version
@@ -151,8 +151,8 @@ class Scope:
     def _demand(self, demand: Demand) -> Fraction:
         if not demand.window_minutes:
             return Fraction(floor(Fraction(demand.a_month_micro * self.days, self.days_in_month)))
-        peak_wh = self.peaks.get(demand.name, 0) - self.charged_peaks.get(demand.name, 0)
-        return max(peak_wh, 0) * Fraction(60, demand.window_minutes) * demand.price
+        more_w = self.peaks.get(demand.name, 0) - self.charged_peaks.get(demand.name, 0)
+        return max(more_w, 0) * demand.price
 
     def _share(self, share: Share, exact: Mapping[str, Fraction]) -> Fraction:
         if share.per_unit is not None:
