@@ -13,7 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "parked": ("npms_tools.stack.commands:parked", "List, show, replay or drop parked messages"),
     "revision": ("npms_tools.revision:revision", "Begin a service's next migration"),
     "audit": ("npms_tools.audit.cli:audit", "Prove that money and energy were conserved"),
-    "plan": ("npms_tools.plan.cli:app", "Check a plan in a file; simulate one on real use"),
+    "plan": ("npms_tools.plan.cli:app", "Check, import or simulate a plan in a file"),
     "bench": ("npms_tools.bench.cli:bench", "Readings a second, beside pgbench and a bare loop"),
     "bench-rating": ("npms_tools.bench.rating:bench_rating", "Rating alone, beside bare additions"),
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
@@ -23,7 +23,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "npms_tools.backtest.cli:backtest",
         "Error of the forecast of days left, beside the naive one",
     ),
-    "plan": ("npms_tools.plan.commands:app", "Tariff plans from files of other systems"),
     "sinks": ("npms_tools.sinks.cli:sinks", "A mail server and an SMS operator that keep all"),
     "schemas": ("npms_tools.schemas.cli:schemas", "Write golden schemas, AsyncAPI and OpenAPI"),
 }

@@ -1,4 +1,4 @@
-"""`npms plan check` and `npms plan simulate`."""
+"""`npms plan check`, `npms plan simulate` and `npms plan import-urdb`."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from npms_tools.plan.checking import flaws_of_file
+from npms_tools.plan.importing import import_urdb
 from npms_tools.plan.report import show, watch
 from npms_tools.plan.simulating import Line, simulation
 from npms_tools.stack.errors import StackError
@@ -19,6 +20,7 @@ from npms_tools.stack.ports import LOOPBACK
 TOKEN_FROM = "NPMS_TOKEN"  # noqa: S105 - the name of a variable
 
 app = typer.Typer()
+app.command("import-urdb")(import_urdb)
 
 
 @app.command()

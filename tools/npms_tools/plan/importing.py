@@ -1,4 +1,4 @@
-"""`npms plan`: tariff plans from files of other systems."""
+"""`npms plan import-urdb`: a plan document from a file of the Utility Rate Database."""
 
 import json
 from collections.abc import Mapping
@@ -7,22 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from npms_tariff.documents import PlanDocument
+from npms_tariff.domain.checking import InvalidPlan, check
 from npms_tariff.importing import urdb
 from npms_tariff.importing.findings import CannotImport, Imported
 from npms_tools.stack.errors import StackError
 
-app = typer.Typer(no_args_is_help=True)
 KINDS = {"left_out": "left out", "differs": "differs"}
 
 
-@app.callback()
-def _plan() -> None:
-    """Tariff plans from files of other systems."""
-
-
-@app.command("import-urdb")
 def import_urdb(
     file: Annotated[Path, typer.Argument(help="JSON of OpenEI's Utility Rate Database")],
     *,
@@ -67,5 +62,8 @@ def _converted(rate: Mapping[str, Any]) -> Imported:
         made = urdb.convert(rate)
     except CannotImport as fault:
         raise StackError(f"this rate cannot be a plan: {fault}") from None
-    PlanDocument.model_validate(made.document).prices()
+    try:
+        check(PlanDocument.model_validate(made.document).prices())
+    except (ValidationError, InvalidPlan) as fault:
+        raise StackError(f"this rate makes no valid plan: {fault}") from None
     return made
