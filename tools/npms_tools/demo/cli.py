@@ -10,7 +10,7 @@ from rich.table import Table
 
 from npms_tools.demo.closing import places, prove, show_table
 from npms_tools.demo.scene import Scene
-from npms_tools.demo.story import Story
+from npms_tools.demo.story import STEPS, Story
 from npms_tools.stack.local import Stack
 
 
@@ -29,7 +29,7 @@ def demo(
         show_table(story, console)
         proof = prove(scene, console)
         story.observed.append(("Books audited", proof))
-        console.print(f"[green]✓[/green] [9/9] [bold]Books audited[/bold]: {proof}")
+        console.print(f"[green]✓[/green] [{STEPS}/{STEPS}] [bold]Books audited[/bold]: {proof}")
         _show_steps(story, console, time.monotonic() - began)
         if not once:
             _stay(scene, story, console)

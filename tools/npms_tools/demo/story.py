@@ -10,6 +10,7 @@ from rich.console import Console
 
 from npms_tools.demo import setting
 from npms_tools.demo.clients import Clients, NotObservedError
+from npms_tools.demo.dearer import CREDIT, Dearer
 from npms_tools.demo.payers import Payers
 from npms_tools.demo.scene import Scene
 from npms_tools.demo.street_life import Household, households
@@ -17,6 +18,8 @@ from npms_tools.demo.street_life import Household, households
 HOMES = 24
 HERO_LOAD_W, EVENING_LOAD_W, QUIET_LOAD_W = 3600, 2400, 900
 RECEIPT = "credit_posted"
+STEPS = 10
+"""Those of the story and the audit at its end."""
 
 
 class Story:
@@ -54,16 +57,17 @@ class Story:
             ("Top-ups, supply on", self.top_up),
             ("A debit explained", self.explain_debit),
             ("Low balance warned once", self.warn),
+            ("A dearer block, a dearer hour", lambda: self.dearer.observe()),
             ("Emergency credit", self.borrow),
             ("Exhausted: cut and kept on", self.cut),
             ("Top-up through the waterfall", self.restore),
             ("Refused and ignored", self.refuse),
         )
         for number, (title, step) in enumerate(steps, start=1):
-            with self.console.status(f"[{number}/9] {title} …"):
+            with self.console.status(f"[{number}/{STEPS}] {title} …"):
                 seen = step()
             self.observed.append((title, seen))
-            self.console.print(f"[green]✓[/green] [{number}/9] [bold]{title}[/bold]: {seen}")
+            self.console.print(f"[green]✓[/green] [{number}/{STEPS}] [bold]{title}[/bold]: {seen}")
 
     def open_accounts(self) -> str:
         self.homes = households(self.api.get("street", "/meters"))[:HOMES]
@@ -110,9 +114,11 @@ class Story:
 
     def top_up(self) -> str:
         self._wait_known_to_payments()
+        self.dearer = Dearer(self.api, self.homes)
+        users = {home.serial for home in self.dearer.homes}
         for home in self.homes:
             if home.serial not in {self.hero.serial, self.online_payer.serial, self.friend.serial}:
-                self.payers.pay_by_bank(home, "700.00")
+                self.payers.pay_by_bank(home, CREDIT if home.serial in users else "700.00")
         self.payers.pay_by_bank(self.friend, "60.00")
         value, before = self._voucher_value(), self._last_receipt()
         self.payers.redeem(self.hero, value)
@@ -172,6 +178,7 @@ class Story:
     def explain_debit(self) -> str:
         self._load(self.hero, HERO_LOAD_W)
         self._load(self.friend, EVENING_LOAD_W)
+        self.dearer.begin()
         entry = self.api.wait_for("a debit on the statement", self._newest_debit)
         charge = entry["charge"]
         lines = ", ".join(
