@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.tariff import strategies
 from tests.unit.tariff.selling import INCLINING, NAIROBI, plans
 
 from npms_tariff.domain.calendar import Calendar
 from npms_tariff.domain.comparison import Compared
 from npms_tariff.domain.plan import Band, Block, Demand, Fixed, Minimum, Period, Prices
-from npms_tariff.domain.rating import NoPlanInForce, rate
+from npms_tariff.domain.rating import NoPlanInForce, finish, rate
 from npms_tariff.domain.simulation import (
     Hour,
     Metered,
@@ -97,6 +98,48 @@ def test_under_the_plan_that_was_in_force_it_costs_what_was_charged(data, prices
     assert again.energy_wh == sum(hour[2] for hour in october)
     assert again.amount_micro == sum(hour[3] for hour in october)
     assert sum(again.components.values()) == again.amount_micro
+
+
+def hourly(prices: Prices) -> Prices:
+    """The same plan with its periods and windows moved to full hours."""
+    moved = (
+        replace(band, from_minute=band.from_minute // 60 * 60, to_minute=band.to_minute // 60 * 60)
+        for band in prices.schedule
+    )
+    return replace(
+        prices,
+        schedule=tuple(band for band in moved if band.from_minute < band.to_minute),
+        demand=tuple(replace(one, window_minutes=60) for one in prices.demand),
+    )
+
+
+@given(
+    strategies.prices().map(hourly),
+    strategies.prices().map(hourly),
+    strategies.readings(),
+    st.sampled_from(strategies.ZONES),
+)
+@settings(max_examples=40)
+def test_r3_the_whole_language_over_months_clocks_and_versions_costs_what_was_charged(
+    old, new, readings, zone
+):
+    change_s = local_hour(readings[0][0] + 100_000, zone)
+    calendar = Calendar((Tariff(1, 0, old), Tariff(2, change_s, new)), zone)
+    state, done = rated(calendar, readings)
+    span = span_between(local_hour(readings[0][0], zone), readings[-1][0], zone)
+    again = rate_again([(metered(readings, done, state), calendar)], span)
+    assert is_exact(calendar, span.begins_s, span.to_s)
+    if span.ends_month:
+        finish(state, done)
+    assert again.amount_micro == sum(charge[8] for charge in done.charges)
+    assert again.energy_wh == readings[-1][1] - readings[0][1]
+
+
+def local_hour(at_s: int, zone: ZoneInfo) -> int:
+    """The beginning of the local hour an instant lies in."""
+    cell = Calendar((Tariff(1, 0, FLAT),), zone).cell_at(at_s)
+    assert cell is not None
+    return cell.hour_s
 
 
 @given(st.data(), plans(), plans(), st.integers(2, 5))
