@@ -43,6 +43,8 @@ _OF_ACCOUNTS = (
            WHERE c.age = 1 AND c.after_micro <> CASE c.bucket
                WHEN 'balance' THEN h.balance_micro
                WHEN 'debt' THEN -h.debt_micro
+               WHEN 'grant' THEN (SELECT coalesce(sum(g.remaining_micro), 0)
+                                  FROM granted_credit g WHERE g.account_id = h.account_id)
                ELSE -h.emergency_used_micro END""",
     ),
     (
@@ -51,6 +53,26 @@ _OF_ACCOUNTS = (
         """SELECT account_id, balance_micro, debt_micro, emergency_used_micro FROM held h
            WHERE (balance_micro, debt_micro, emergency_used_micro) <> (0, 0, 0)
              AND NOT EXISTS (SELECT 1 FROM posting p WHERE p.account_id = h.account_id)""",
+    ),
+    (
+        "debt_is_sum_of_debts",
+        "a position's debt is the sum of its debts",
+        """SELECT h.account_id, h.debt_micro, d.remaining FROM held h LEFT JOIN (
+               SELECT account_id, sum(remaining_micro) AS remaining FROM debt
+               GROUP BY account_id) d USING (account_id)
+           WHERE h.debt_micro <> coalesce(d.remaining, 0)""",
+    ),
+    (
+        "timed_are_due",
+        "what time recovers, renews or ends has its account waiting for that time",
+        """SELECT h.account_id, t.next_at, u.decide_at FROM held h JOIN (
+               SELECT account_id, next_at FROM debt WHERE remaining_micro > 0
+               UNION ALL SELECT account_id, renews_at FROM granted_credit WHERE NOT ended
+               UNION ALL SELECT account_id, ends_at FROM granted_credit
+               WHERE NOT ended AND (remaining_micro > 0 OR kind = 'time')) t USING (account_id)
+           LEFT JOIN decision_due u USING (account_id)
+           WHERE NOT h.closed AND t.next_at IS NOT NULL
+             AND (u.decide_at IS NULL OR u.decide_at > t.next_at)""",
     ),
     (
         "postings_have_no_holes",
@@ -73,8 +95,8 @@ _OF_ACCOUNTS = (
         "supply_has_a_reason",
         "a supply is on for a reason that allows it, and for a while only until a known time",
         """SELECT h.account_id, h.supply_on, h.reason FROM held h
-           WHERE h.supply_on <> (h.reason IN ('in_credit', 'emergency_credit', 'protected',
-                                              'friendly_hours', 'holiday', 'kept_on',
+           WHERE h.supply_on <> (h.reason IN ('in_credit', 'granted_credit', 'emergency_credit',
+                                              'protected', 'friendly_hours', 'holiday', 'kept_on',
                                               'load_limited', 'guardrail'))
               OR (h.reason = 'protected' AND NOT h.protected)
               OR (h.reason = 'kept_on' AND h.keep_on_until IS NULL)
@@ -121,8 +143,9 @@ _OF_ACCOUNTS = (
            JOIN credit_policy c ON c.code = a.policy_code
            JOIN credit_policy_version v ON v.code = c.code AND v.version = c.version
            WHERE NOT EXISTS (SELECT 1 FROM decision_due d WHERE d.account_id = h.account_id)
-             AND h.balance_micro < CAST(v.document ->> 'floor_micro' AS bigint)
-                                   + CAST(h.reason = 'in_credit' AS int)
+             AND h.balance_micro < CAST(h.reason = 'in_credit' AS int) + least(
+                     CAST(v.document ->> 'floor_micro' AS bigint),
+                     CAST(v.document -> 'grace' ->> 'floor_micro' AS bigint))
              AND h.reason IN ('in_credit', 'emergency_credit')""",
     ),
 )
@@ -166,6 +189,33 @@ AUDIT = (
                FROM posting GROUP BY account_id) p USING (account_id)
            WHERE (h.balance_micro, -h.debt_micro, -h.emergency_used_micro)
               <> (coalesce(p.balance, 0), coalesce(p.debt, 0), coalesce(p.emergency, 0))""",
+    ),
+    Rule(
+        "debts_are_sums_of_postings",
+        "what is left of each debt is the sum of its postings",
+        """SELECT account_id, debt_no, d.remaining_micro, p.posted FROM debt d FULL JOIN (
+               SELECT account_id, coalesce(item_no, 0) AS debt_no, -sum(amount_micro) AS posted
+               FROM posting WHERE bucket = 'debt' GROUP BY 1, 2) p USING (account_id, debt_no)
+           WHERE coalesce(d.remaining_micro, 0) <> coalesce(p.posted, 0)""",
+    ),
+    Rule(
+        "grants_are_sums_of_postings",
+        "what is left of each granted credit is the sum of its postings",
+        """SELECT account_id, grant_no, g.remaining_micro, p.posted
+           FROM granted_credit g FULL JOIN (
+               SELECT account_id, item_no AS grant_no, sum(amount_micro) AS posted
+               FROM posting WHERE bucket = 'grant' GROUP BY 1, 2) p USING (account_id, grant_no)
+           WHERE coalesce(g.remaining_micro, 0) <> coalesce(p.posted, 0)""",
+    ),
+    Rule(
+        "vend_charges_are_sums_of_postings",
+        "what top-ups paid of monthly charges is what was posted for them",
+        """SELECT account_id, name, v.taken, p.posted FROM (
+               SELECT account_id, name, sum(taken_micro) AS taken FROM vend_charge GROUP BY 1, 2) v
+           FULL JOIN (
+               SELECT account_id, label AS name, -sum(amount_micro) AS posted
+               FROM posting WHERE kind = 'vend_charge' GROUP BY 1, 2) p USING (account_id, name)
+           WHERE coalesce(v.taken, 0) <> coalesce(p.posted, 0)""",
     ),
     Rule(
         "postings_begin_at_one",

@@ -1,5 +1,6 @@
 """From what the rules tell to what the ledger says."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from npms_ledger.domain import events
@@ -7,8 +8,21 @@ from npms_shared.contracts import ledger
 from npms_shared.contracts.ledger import LedgerEvent
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What will clear an account when its hold ends, and by which assumption."""
+
+    amount_micro: int
+    basis: str
+
+
 def credit_event(
-    event: events.CreditEvent, *, account_id: int, currency: str, at: datetime
+    event: events.CreditEvent,
+    *,
+    account_id: int,
+    currency: str,
+    at: datetime,
+    estimate: Estimate | None = None,
 ) -> LedgerEvent:
     """The contract of a decision's event."""
     match event:
@@ -53,11 +67,18 @@ def credit_event(
                 expired_at=at,
             )
         case events.CreditExhausted():
-            return _exhausted(event, account_id=account_id, currency=currency, at=at)
+            return _exhausted(
+                event, account_id=account_id, currency=currency, at=at, estimate=estimate
+            )
 
 
 def _exhausted(
-    event: events.CreditExhausted, *, account_id: int, currency: str, at: datetime
+    event: events.CreditExhausted,
+    *,
+    account_id: int,
+    currency: str,
+    at: datetime,
+    estimate: Estimate | None,
 ) -> ledger.CreditExhausted:
     return ledger.CreditExhausted(
         account_id=account_id,
@@ -68,4 +89,6 @@ def _exhausted(
         keeps_supply_until=event.keeps_supply_until,
         keeps_supply_reason=event.keeps_supply_reason,
         exhausted_at=at,
+        estimated_amount_micro=estimate.amount_micro if estimate else None,
+        estimate_basis=estimate.basis if estimate else None,
     )

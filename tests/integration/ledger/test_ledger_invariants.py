@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 from tests.integration.ledger.house import M
 
+from npms_shared.contracts.tariff import PlanVersionActivated, VendCharge
 from npms_shared.db.engine import Database
 
 FAULTS = [
@@ -26,6 +27,17 @@ FAULTS = [
     ),
 ]
 
+FAULTS_OF_HOLDINGS = [
+    ("UPDATE debt SET remaining_micro = remaining_micro + 1", "debt_is_sum_of_debts"),
+    ("UPDATE debt SET debt_no = 5", "debts_are_sums_of_postings"),
+    (
+        "UPDATE granted_credit SET remaining_micro = remaining_micro + 1",
+        "grants_are_sums_of_postings",
+    ),
+    ("DELETE FROM decision_due", "timed_are_due"),
+    ("UPDATE vend_charge SET taken_micro = taken_micro - 1", "vend_charges_are_sums_of_postings"),
+]
+
 
 @pytest.mark.parametrize(("fault", "rule"), FAULTS, ids=[rule for _, rule in FAULTS])
 async def test_a_planted_fault_is_found(house, fault, rule):
@@ -34,8 +46,37 @@ async def test_a_planted_fault_is_found(house, fault, rule):
     await house.pay(opened["account_id"], 100 * M)
     await house.charge((opened, M), (opened, 2 * M))
     assert await house.broken() == []
+    await _plant(house, fault)
+    assert rule in await house.broken()
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule"), FAULTS_OF_HOLDINGS, ids=[rule for _, rule in FAULTS_OF_HOLDINGS]
+)
+async def test_a_fault_among_debts_grants_and_monthly_charges_is_found(house, fault, rule):
+    charge = VendCharge(name="capacity", amount_micro=2 * M, tax_micro=0)
+    event = PlanVersionActivated(
+        plan_code="household",
+        version=4,
+        plan_version_id=8,
+        currency="KES",
+        valid_from=house.clock.now(),
+        vend_charges=[charge],
+    )
+    await house.hear("ledger.catalogue", event)
+    amount = {"amount": "30", "currency": "KES"}
+    opened = await house.open(debts=[{"label": "arrears", "amount": amount, "reason": "bills"}])
+    grant = {"label": "units", "amount": amount, "monthly": True, "reason": "register"}
+    path = f"/v1/accounts/{opened['account_id']}/credits"
+    assert (await house.post(path, grant, key="k")).status_code == 201
+    await house.pay(opened["account_id"], 100 * M)
+    assert await house.broken() == []
+    await _plant(house, fault)
+    assert rule in await house.broken()
+
+
+async def _plant(house, fault: str) -> None:
     owner = Database(house.made.migration_url)
     async with owner.transaction() as conn:
         await conn.execute(text(fault))
     await owner.close()
-    assert rule in await house.broken()

@@ -76,6 +76,9 @@ TOP_UP = "account_id = 2 AND kind = 'top_up' AND amount_micro = 100000000"
         (TOP_UP, "bucket = 'debt'"),
         (TOP_UP, "seq = seq + 1000"),
         (TOP_UP, "account_id = account_id + 1000"),
+        (TOP_UP, "item_no = coalesce(item_no, 0) + 1"),
+        (TOP_UP, "label = 'accumulated'"),
+        (TOP_UP, "tax_micro = 1"),
     ],
 )
 async def test_o3_a_changed_posting_is_found_and_its_journal_named(house, row, change):
@@ -94,7 +97,8 @@ async def test_o3_every_column_of_a_posting_is_sealed(house):
         "SELECT column_name FROM information_schema.columns WHERE table_name = 'posting'"
     )
     sealed = {*CHARGE_COLUMNS, "journal_id", "bucket", "kind", "lines", "from_at", "to_at"}
-    assert {row.column_name for row in columns} == sealed - {"from_s", "to_s"}
+    of_entries = {"item_no", "label"}
+    assert {row.column_name for row in columns} == sealed - {"from_s", "to_s"} | of_entries
 
 
 async def test_o3_a_deleted_posting_is_found(house):

@@ -215,6 +215,10 @@ def bodies() -> dict[str, Any]:
         "reallocate_payment": {"to_account_id": 2, "reason": "Meant for the house next door."},
         "approve_money_request": {"reason": "Seen on the statement."},
         "reject_money_request": {"reason": "Not on the statement."},
+        "add_debt": {"label": "arrears", "amount": MONEY, "reason": "agreed"},
+        "change_debt": {"label": "arrears", "share_ppm": 100_000, "reason": "hardship"},
+        "grant_credit": {"label": "free units", "amount": MONEY, "reason": "on the register"},
+        "end_grant": {"reason": "granted by mistake"},
         "create_plan": {**PLAN, "plan_code": f"plan-{number}"},
         "add_plan_version": version,
         "replace_plan_draft": version,
@@ -272,7 +276,7 @@ class Operation:
     def path_with(self, **values: Any) -> str:
         """The path filled in; what is not given is of nobody and nothing."""
         nothing = {"account_id": 999_999, "installation_id": 999_999, "version": 1}
-        nothing["billing_hold_id"] = 999_999
+        nothing["billing_hold_id"] = nothing["debt_no"] = nothing["grant_no"] = 999_999
         nowhere = {"plan_code": "nowhere", "code": "nowhere", "provider": "paysim"}
         uuids = dict.fromkeys(
             (

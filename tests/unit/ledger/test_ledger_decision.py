@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.ledger.strategies import NOON, UTC_ZONE, decided_positions
+from tests.unit.ledger.strategies import DAY, NOON, UTC_ZONE, decided_positions
 
 from npms_ledger.domain.decision import Decision, Reason, decide
 from npms_ledger.domain.emergency import accept
@@ -49,7 +49,7 @@ def spend(
 def pay(
     position: Position, amount: int, *, policy: CreditPolicy = POLICY, now: datetime = NOON
 ) -> Decision:
-    posted = top_up(position, policy=policy, amount_micro=amount)
+    posted = top_up(position, policy=policy, amount_micro=amount, day=DAY)
     return judge(posted.position, policy=policy, now=now)
 
 

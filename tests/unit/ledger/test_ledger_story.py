@@ -6,21 +6,30 @@ from datetime import timedelta
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.unit.ledger.strategies import NOON, UTC_ZONE, acceptable, policies
+from tests.unit.ledger.strategies import (
+    NOON,
+    UTC_ZONE,
+    acceptable,
+    grant_terms,
+    openings,
+    policies,
+    spent,
+)
 
+from npms_ledger.domain.debt import total_micro
 from npms_ledger.domain.decision import Decision, decide
 from npms_ledger.domain.emergency import accept
 from npms_ledger.domain.events import CreditEvent
+from npms_ledger.domain.grants import carry, give
 from npms_ledger.domain.position import (
     Bucket,
     CutHold,
     EmergencyState,
     Position,
     Posted,
-    charge,
-    open_with_debt,
+    PostingKind,
 )
-from npms_ledger.domain.waterfall import has_credit, reverse, top_up
+from npms_ledger.domain.waterfall import amount_to_clear, has_credit, reverse, top_up
 
 amounts = st.integers(1, 900)
 
@@ -28,39 +37,51 @@ amounts = st.integers(1, 900)
 class Story(RuleBasedStateMachine):
     """`position` is decided after every charge, `lazy` only when the wake level or time asks."""
 
-    @initialize(
-        policy=policies(),
-        debt_micro=st.integers(0, 2_000),
-        protected=st.booleans(),
-        can_limit=st.booleans(),
-    )
-    def open(self, policy, debt_micro, protected, can_limit):
+    @initialize(policy=policies(), opened=openings())
+    def open(self, policy, opened):
         self.policy, self.now = policy, NOON
-        self.sums = dict.fromkeys(Bucket, 0)
-        self.expected_net = -debt_micro
+        self.sums = {bucket: opened.value_of(bucket) for bucket in Bucket}
+        self.expected_net = opened.net_micro
+        self.granted = 0
         self.told: list[CreditEvent] = []
         self.lazily_told: list[CreditEvent] = []
-        posted = open_with_debt(Position(protected=protected, can_limit=can_limit), debt_micro)
-        self._add(posted)
-        self.lazy = posted.position
-        self._decide(posted.position)
+        self.lazy = opened
+        self._decide(opened)
         self._decide_lazily()
 
     @rule(amount_micro=amounts)
     def use(self, amount_micro):
-        posted = charge(self.position, amount_micro)
+        posted = spent(self.position, self.policy, amount_micro)
         self._add(posted)
         self.expected_net -= amount_micro
         self._decide(posted.position)
-        self.lazy = charge(self.lazy, amount_micro).position
+        self.lazy = spent(self.lazy, self.policy, amount_micro).position
         if self.lazy.balance_micro <= self.wake_micro:
             self._decide_lazily()
 
     @rule(amount_micro=amounts)
     def pay(self, amount_micro):
-        posted = top_up(self.position, policy=self.policy, amount_micro=amount_micro)
+        day = self.now.date()
+        posted = top_up(self.position, policy=self.policy, amount_micro=amount_micro, day=day)
         self._add(posted)
-        self.expected_net += amount_micro
+        self.expected_net += amount_micro + posted.of_kind(PostingKind.VEND_CHARGE)
+        self._both(posted)
+
+    @precondition(lambda self: self.granted < 3)
+    @rule(terms=grant_terms(), hours=st.integers(1, 900))
+    def grant(self, terms, hours):
+        self.granted += 1
+        ends_at = self.now + timedelta(hours=hours)
+        posted = give(
+            self.position,
+            terms,
+            number=self.granted,
+            ends_at=ends_at,
+            now=self.now,
+            zone=UTC_ZONE,
+        )
+        self._add(posted)
+        self.expected_net += terms.amount_micro
         self._both(posted)
 
     @rule(amount_micro=amounts)
@@ -79,7 +100,7 @@ class Story(RuleBasedStateMachine):
             self._decide(accepted)
             self._decide_lazily()
 
-    @rule(hours=st.integers(1, 30))
+    @rule(hours=st.integers(1, 30) | st.integers(31, 1000))
     def wait(self, hours):
         self.now += timedelta(hours=hours)
         self._decide(self.position)
@@ -128,8 +149,11 @@ class Story(RuleBasedStateMachine):
 
     def _decide(self, position: Position) -> None:
         decision = self._judge(position)
-        assert sum(entry.amount_micro for entry in decision.entries) == 0
-        self._add(Posted(decision.position, decision.entries))
+        posted = Posted(decision.position, decision.entries)
+        ours = posted.of_kind(PostingKind.GRANTED) + posted.of_kind(PostingKind.GRANT_EXPIRED)
+        assert sum(entry.amount_micro for entry in decision.entries) == ours
+        self.expected_net += ours
+        self._add(posted)
         self.position = decision.position
         self.told += decision.events
 
@@ -147,14 +171,16 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def nothing_owed_is_negative(self):
-        assert self.position.debt_micro >= 0
+        assert self.position.debt_micro == total_micro(self.position.debts)
+        assert all(debt.remaining_micro >= 0 for debt in self.position.debts)
+        assert all(grant.remaining_micro >= 0 for grant in self.position.grants)
         assert self.position.emergency_used_micro >= 0
         terms = self.policy.emergency
         assert self.position.emergency_used_micro <= (terms.limit_micro if terms else 0)
 
     @invariant()
     def below_the_floor_nothing_is_left_to_draw(self):
-        if self.position.balance_micro < self.policy.floor_micro:
+        if self.position.balance_micro < self.policy.floor_micro and not carry(self.position):
             assert not has_credit(self.position, self.policy)
         if self.position.emergency_used_micro:
             assert self.position.balance_micro <= self.policy.floor_micro
@@ -180,6 +206,20 @@ class Story(RuleBasedStateMachine):
         for until in (position.keep_on_until, position.protected_until):
             assert until is None or until > self.now
         assert position.cut_hold is not CutHold.APPROVED
+
+    @invariant()
+    def amount_to_clear_brings_supply_back_and_one_micro_less_does_not(self):
+        amount_micro = amount_to_clear(self.position, self.policy, self.now.date())
+        assert (amount_micro == 0) == has_credit(self.position, self.policy)
+        if amount_micro:
+            assert has_credit(self._after(amount_micro), self.policy)
+        if amount_micro > 1:
+            assert not has_credit(self._after(amount_micro - 1), self.policy)
+
+    def _after(self, amount_micro: int) -> Position:
+        day = self.now.date()
+        posted = top_up(self.position, policy=self.policy, amount_micro=amount_micro, day=day)
+        return self._judge(posted.position).position
 
     @invariant()
     def skipping_decisions_above_the_wake_level_misses_nothing(self):

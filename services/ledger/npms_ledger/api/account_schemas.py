@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 from sqlalchemy import Row
 
+from npms_ledger.api.debt_schemas import DebtRequest
 from npms_ledger.api.policy_schemas import PolicyDocument
 from npms_ledger.domain.position import Position
 from npms_ledger.handlers.look import AccountDetail, AccountView
@@ -80,7 +81,13 @@ class OpenAccountRequest(Schema):
     credit_policy: Line | PolicyDocument = Field(
         description="a policy's code, or a policy of the account's own", examples=["standard"]
     )
-    opening_debt: Money | None = None
+    opening_debt: Money | None = Field(
+        default=None, description="owed from before, recovered by the policy's share"
+    )
+    opening_credit: Money | None = Field(default=None, description="paid before, and not yet used")
+    debts: list[DebtRequest] = Field(
+        default=[], max_length=20, description="debts with terms of their own"
+    )
     protected: bool = Field(default=False, description="never cut")
     customer_class: str = Field(
         default="",
@@ -99,18 +106,17 @@ class OpenAccountRequest(Schema):
             )
         if self.opening_register.wh < 0:
             raise CodedError("negative_register", "a register is not negative")
-        debt = self.opening_debt
-        if debt is not None and debt.micro < 0:
-            raise CodedError("negative_debt", "a debt is not negative")
-        if debt is not None and debt.currency != self.currency:
-            raise CodedError("currency_mismatch", "opening_debt is in another currency")
+        _check_opening(self.opening_debt, self.currency, "debt")
+        _check_opening(self.opening_credit, self.currency, "credit")
+        if any(debt.amount.currency != self.currency for debt in self.debts):
+            raise CodedError("currency_mismatch", "one of debts is in another currency")
         policy = self.credit_policy
         if isinstance(policy, PolicyDocument) and policy.currency != self.currency:
             raise CodedError("currency_mismatch", "credit_policy is in another currency")
         return self
 
     def to_command(self) -> OpenAccount:
-        """Raises PolicyError."""
+        """Raises PolicyError, TermsError."""
         policy, point = self.credit_policy, self.usage_point
         return OpenAccount(
             customer=self._customer(),
@@ -125,6 +131,8 @@ class OpenAccountRequest(Schema):
             plan_code=self.plan_code,
             policy=policy if isinstance(policy, str) else policy.to_policy(),
             opening_debt_micro=self.opening_debt.micro if self.opening_debt else 0,
+            opening_credit_micro=self.opening_credit.micro if self.opening_credit else 0,
+            debts=tuple(debt.to_new() for debt in self.debts),
             protected=self.protected,
             customer_class=self.customer_class,
         )
@@ -135,6 +143,13 @@ class OpenAccountRequest(Schema):
             return self.customer_id
         contacts = tuple(Contact(**contact.model_dump()) for contact in self.customer.contacts)
         return NewCustomer(self.customer.name, self.customer.language, contacts)
+
+
+def _check_opening(money: Money | None, currency: str, what: str) -> None:
+    if money is not None and money.micro < 0:
+        raise CodedError(f"negative_{what}", f"opening_{what} is not negative")
+    if money is not None and money.currency != currency:
+        raise CodedError("currency_mismatch", f"opening_{what} is in another currency")
 
 
 class OpenedResponse(BaseModel):
@@ -183,7 +198,8 @@ class AccountResponse(BaseModel):
     opened_at: datetime
     closed_at: datetime | None
     balance: Money
-    debt: Money
+    debt: Money = Field(description="all debts together")
+    granted: Money = Field(description="what is left of all granted credits")
     emergency_credit: EmergencyResponse
     amount_to_clear: Money = Field(description="the smallest top-up that restores supply")
     supply_desired: Literal["on", "off"]
@@ -293,6 +309,7 @@ def account_fields(view: AccountView) -> dict[str, Any]:
         "closed_at": facts.closed_at,
         "balance": Money.of(position.balance_micro, currency),
         "debt": Money.of(position.debt_micro, currency),
+        "granted": Money.of(position.grant_micro, currency),
         "emergency_credit": _emergency(view),
         "amount_to_clear": Money.of(view.amount_to_clear_micro, currency),
         "supply_desired": "on" if position.supply_on else "off",

@@ -39,8 +39,8 @@ Looker = Annotated[Principal, Depends(require("customer", "operator", "admin", "
 def accounts_router(database: Database, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/accounts", tags=["accounts"])
     _add_opening(router, database, clock)
-    _add_looking(router, database)
-    _add_statement(router, database)
+    _add_looking(router, database, clock)
+    _add_statement(router, database, clock)
     _add_changes(router, database, clock)
     _add_closing(router, database, clock)
     return router
@@ -81,7 +81,7 @@ def _add_opening(router: APIRouter, database: Database, clock: Clock) -> None:
             )
 
 
-def _add_looking(router: APIRouter, database: Database) -> None:
+def _add_looking(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.get("", operation_id="list_accounts", responses=problem_responses())
     async def list_(
         caller: Looker, cursor: Cursor = None, limit: Limit = 50, customer_id: FilterId = None
@@ -90,7 +90,9 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         wanted = customer_id if caller.is_staff() else _own(caller)
         after = number_in(cursor) or 0
         async with database.connect() as conn:
-            found = await look.list_accounts(conn, after=after, limit=limit + 1, customer_id=wanted)
+            found = await look.list_accounts(
+                conn, after=after, limit=limit + 1, customer_id=wanted, now=clock.now()
+            )
         page, following = cut(found, limit, lambda view: view.facts.account_id)
         return Page(items=[to_api_account(view) for view in page], next_cursor=following)
 
@@ -99,18 +101,18 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         """Balance, debt, emergency credit, supply, and what clears it."""
         async with database.connect() as conn:
             await may_see(conn, caller, account_id)
-            return to_api_detail(await look.show_account(conn, account_id))
+            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
 
     @router.get("/{account_id}/supply", operation_id="get_supply", responses=problem_responses(404))
     async def supply(caller: Looker, account_id: PathId) -> list[SupplyResponse]:
         """What each supply should be, and what its relay was seen to be."""
         async with database.connect() as conn:
             await may_see(conn, caller, account_id)
-            rows, keep_on = await look.show_supply(conn, account_id)
+            rows, keep_on = await look.show_supply(conn, account_id, clock.now())
         return [to_api_supply(row, keep_on) for row in rows]
 
 
-def _add_statement(router: APIRouter, database: Database) -> None:
+def _add_statement(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.get(
         "/{account_id}/statement", operation_id="get_statement", responses=problem_responses(404)
     )
@@ -121,7 +123,7 @@ def _add_statement(router: APIRouter, database: Database) -> None:
         before = number_in(cursor) or look.NEWEST
         async with database.connect() as conn:
             await may_see(conn, caller, account_id)
-            detail = await look.show_account(conn, account_id)
+            detail = await look.show_account(conn, account_id, clock.now())
             rows = await look.show_statement(conn, account_id, before=before, limit=limit)
         items = [to_api_entry(row, detail.view.account.currency) for row in rows]
         more = bool(items) and items[-1].seq > 1
@@ -152,7 +154,7 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
                     now=now,
                     after=after,
                 )
-            return to_api_detail(await look.show_account(conn, account_id))
+            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
 
     @router.post(
         "/{account_id}/protection",
@@ -178,7 +180,7 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
             await trail.note(
                 conn, actor(caller), "protection_set", subject=subject, now=now, after=after
             )
-            return to_api_detail(await look.show_account(conn, account_id))
+            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
 
 
 def _add_closing(router: APIRouter, database: Database, clock: Clock) -> None:
@@ -194,7 +196,7 @@ def _add_closing(router: APIRouter, database: Database, clock: Clock) -> None:
             await trail.note(
                 conn, actor(caller), "account_closed", subject=subject, now=now, after=after
             )
-            return to_api_detail(await look.show_account(conn, account_id))
+            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
 
 
 async def may_see(conn: AsyncConnection, caller: Principal, account_id: int) -> None:

@@ -9,6 +9,8 @@ from npms_ledger.api.attention import (
     review_tasks_router,
 )
 from npms_ledger.api.audit_trail import audit_trail_router
+from npms_ledger.api.credits import credits_router
+from npms_ledger.api.debts import debts_router
 from npms_ledger.api.money_requests import money_requests_router
 from npms_ledger.api.moving import moving_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
@@ -45,6 +47,8 @@ def build_app(
             money_requests_router(database, clock, limits),
             moving_router(database, clock),
             audit_trail_router(database),
+            debts_router(database, clock),
+            credits_router(database, clock),
             policies_router(database, clock),
             parked_charges_router(database),
             parked_router(database),

@@ -162,7 +162,7 @@ def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
         async with database.connect() as conn:
             tasks = await reviews.list_tasks(conn, after=id_in(cursor), limit=limit + 1, done=done)
         page, following = cut(tasks, limit, lambda task: task[0].review_task_id)
-        return Page(items=[to_api_task(*task) for task in page], next_cursor=following)
+        return Page(items=[to_api_task(*task, clock.now()) for task in page], next_cursor=following)
 
     @router.post(
         "/{review_task_id}/done",
@@ -186,7 +186,7 @@ def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
                 now=now,
                 reason=request.note,
             )
-        return to_api_task(*task)
+        return to_api_task(*task, clock.now())
 
     return router
 

@@ -78,7 +78,7 @@ def _add_move_out(router: APIRouter, database: Database, clock: Clock) -> None:
                 by=actor(caller),
                 now=clock.now(),
             )
-            return to_api_detail(await look.show_account(conn, account_id))
+            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
 
 
 def _add_refunds(router: APIRouter, database: Database, clock: Clock) -> None:

@@ -1,12 +1,22 @@
 """A credit policy on REST: amounts are decimal texts in the policy's one currency."""
 
 from datetime import date, datetime, time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
+from npms_ledger.api.debt_schemas import AmountPerPeriod
 from npms_ledger.domain.friendly import FriendlyHours, KindTimes
-from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, LoadLimit, Threshold
+from npms_ledger.domain.periods import PerPeriod
+from npms_ledger.domain.policy import (
+    CreditPolicy,
+    EmergencyTerms,
+    Grace,
+    LoadLimit,
+    Step,
+    Threshold,
+    VendLimits,
+)
 from npms_ledger.handlers.policies import WrittenPolicy
 from npms_shared.money import format_amount, parse_amount
 from npms_shared.web.schemas import Amount, CodedError, Currency, Schema
@@ -51,6 +61,25 @@ class Limit(Schema):
     for_minutes: int = Field(gt=0, le=100_000, examples=[120])
 
 
+class GraceSchema(Schema):
+    """Another, lower floor after the opening: time to get used to prepayment."""
+
+    days: int = Field(ge=1, le=3650, examples=[30])
+    floor: Amount = Field(examples=["-300.00"])
+
+
+class VendSchema(Schema):
+    """Which top-ups are accepted, and up to which balance; null: any."""
+
+    minimum: Amount | None = Field(default=None, examples=["5.00"])
+    maximum: Amount | None = Field(default=None, examples=["50000.00"])
+    maximum_balance: Amount | None = Field(default=None, examples=["100000.00"])
+
+
+StepName = Literal["vend_charges", "payment_debt", "accumulated", "emergency_credit", "balance"]
+STEPS: tuple[StepName, ...] = get_args(StepName)
+
+
 class PolicyDocument(Schema):
     """How far an account may go, who is warned when, when nobody is cut."""
 
@@ -69,6 +98,17 @@ class PolicyDocument(Schema):
     load_limit: Limit | None = Field(
         default=None, description="limit before the cut, where the meter can"
     )
+    waterfall: list[StepName] = Field(
+        default=list(STEPS),
+        description="where a top-up goes, each step once, balance last; accumulated is what the "
+        "balance lacks to the floor",
+        examples=[list(STEPS)],
+    )
+    debt_cap: AmountPerPeriod | None = Field(
+        default=None, description="what top-ups recover at most, of all debts together"
+    )
+    grace: GraceSchema | None = Field(default=None)
+    vend: VendSchema = Field(default=VendSchema())
 
     def to_policy(self) -> CreditPolicy:
         """Raises PolicyError."""
@@ -83,6 +123,10 @@ class PolicyDocument(Schema):
             ),
             remind_minutes=self.remind_minutes,
             load_limit=LoadLimit(**self.load_limit.model_dump()) if self.load_limit else None,
+            waterfall=tuple(Step(step) for step in self.waterfall),
+            debt_cap=self.debt_cap.to_per_period() if self.debt_cap else None,
+            grace=_grace(self.grace),
+            vend=_vend(self.vend),
         )
 
 
@@ -111,6 +155,15 @@ def _terms(emergency: Emergency | None) -> EmergencyTerms | None:
     )
 
 
+def _grace(grace: GraceSchema | None) -> Grace | None:
+    return None if grace is None else Grace(grace.days, parse_amount(grace.floor))
+
+
+def _vend(vend: VendSchema) -> VendLimits:
+    amounts = (vend.minimum, vend.maximum, vend.maximum_balance)
+    return VendLimits(*(None if text is None else parse_amount(text) for text in amounts))
+
+
 def _hours(friendly: Friendly) -> FriendlyHours:
     weekdays = frozenset(DAYS.index(day) for day in friendly.days)
     return FriendlyHours(weekdays, friendly.start, friendly.end)
@@ -135,6 +188,33 @@ def to_api_policy(written: WrittenPolicy) -> PolicyResponse:
         holidays=sorted(policy.kind_times.holidays),
         remind_minutes=policy.remind_minutes,
         load_limit=_to_api_limit(policy.load_limit),
+        waterfall=[step.value for step in policy.waterfall],
+        debt_cap=_to_api_cap(policy.debt_cap),
+        grace=_to_api_grace(policy.grace),
+        vend=_to_api_vend(policy.vend),
+    )
+
+
+def _to_api_cap(cap: PerPeriod | None) -> AmountPerPeriod | None:
+    if cap is None:
+        return None
+    return AmountPerPeriod(amount=format_amount(cap.amount_micro), period=cap.period.value)
+
+
+def _to_api_grace(grace: Grace | None) -> GraceSchema | None:
+    if grace is None:
+        return None
+    return GraceSchema(days=grace.days, floor=format_amount(grace.floor_micro))
+
+
+def _to_api_vend(limits: VendLimits) -> VendSchema:
+    def text(amount_micro: int | None) -> str | None:
+        return None if amount_micro is None else format_amount(amount_micro)
+
+    return VendSchema(
+        minimum=text(limits.minimum_micro),
+        maximum=text(limits.maximum_micro),
+        maximum_balance=text(limits.maximum_balance_micro),
     )
 
 

@@ -1,11 +1,19 @@
 """Which problem each refusal is on REST."""
 
-from npms_ledger.domain.errors import EmergencyNotOffered, EmergencyTooSmall, PolicyError
+from npms_ledger.domain.errors import (
+    EmergencyNotOffered,
+    EmergencyTooSmall,
+    PolicyError,
+    TermsError,
+)
 from npms_ledger.handlers.errors import (
     AccountIsClosed,
     AccountUnknown,
     CurrencyMismatch,
     CustomerUnknown,
+    DebtUnknown,
+    EndsTooEarly,
+    GrantUnknown,
     MassCutDecided,
     MassCutUnknown,
     MeterTaken,
@@ -79,6 +87,11 @@ _NOT_REFUNDABLE = {
     "nothing_to_refund": "Nothing remains once debt and emergency credit are settled.",
 }
 
+
+def _terms(fault: TermsError) -> Problem:
+    return _unprocessable(f"terms_{fault.code}", f"/{fault.field}", fault)
+
+
 ERRORS: ErrorMap = {
     InstallationUnknown: lambda _fault: not_found("installation"),
     InstallationIsClosed: lambda fault: Problem(409, "installation_closed", str(fault)),
@@ -105,6 +118,10 @@ ERRORS: ErrorMap = {
     CustomerUnknown: lambda fault: _unprocessable("unknown_customer", "/customer_id", fault),
     CurrencyMismatch: _mismatch,
     PolicyError: _policy,
+    TermsError: _terms,
+    DebtUnknown: lambda fault: Problem(404, "debt_unknown", str(fault)),
+    GrantUnknown: lambda fault: Problem(404, "grant_unknown", str(fault)),
+    EndsTooEarly: lambda fault: _unprocessable("ends_too_early", "/ends_at", fault),
     MeterTaken: lambda fault: Problem(409, fault.code, str(fault)),
     AccountIsClosed: lambda fault: Problem(409, "account_closed", str(fault)),
     EmergencyNotOffered: lambda fault: Problem(409, "emergency_not_offered", str(fault)),

@@ -70,6 +70,13 @@ class StatementEntry(BaseModel):
     charge: ChargeResponse | None
     payment: PaymentResponse | None
     adjustment: AdjustmentResponse | None = None
+    item: int | None = Field(
+        default=None, description="number of the debt or granted credit that it touches"
+    )
+    label: str | None = Field(
+        default=None, description="that one's name, or of a charge that a top-up pays"
+    )
+    tax: Money | None = Field(default=None, description="contained in a charge a top-up pays")
 
 
 def to_api_entry(row: Row[Any], currency: str) -> StatementEntry:
@@ -83,6 +90,9 @@ def to_api_entry(row: Row[Any], currency: str) -> StatementEntry:
         charge=_charge(row, currency) if row.kind == "charge" else None,
         payment=_payment(row),
         adjustment=_adjustment(row, currency) if row.adjustment_id is not None else None,
+        item=row.item_no,
+        label=row.label,
+        tax=Money.of(row.tax_micro, currency) if row.kind == "vend_charge" else None,
     )
 
 

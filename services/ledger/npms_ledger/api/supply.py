@@ -19,7 +19,7 @@ def supply_router(database: Database, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/accounts", tags=["supply"])
     _add_keep_on(router, database, clock)
     _add_keep_on_list(router, database)
-    _add_decisions(router, database)
+    _add_decisions(router, database, clock)
     return router
 
 
@@ -52,7 +52,7 @@ def _add_keep_on(router: APIRouter, database: Database, clock: Clock) -> None:
                 reason=request.reason,
                 after={"until": request.until.isoformat()},
             )
-            return to_api_detail(await look.show_account(conn, account_id))
+            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
 
     @router.delete(
         "/{account_id}/keep-on",
@@ -65,7 +65,7 @@ def _add_keep_on(router: APIRouter, database: Database, clock: Clock) -> None:
             now, subject = clock.now(), trail.of_account(account_id)
             await keep_on.let_go(conn, account_id, now=now, by=caller.subject)
             await trail.note(conn, actor(caller), "keep_on_ended", subject=subject, now=now)
-            return to_api_detail(await look.show_account(conn, account_id))
+            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
 
 
 def _add_keep_on_list(router: APIRouter, database: Database) -> None:
@@ -86,7 +86,7 @@ def _add_keep_on_list(router: APIRouter, database: Database) -> None:
         return Page(items=items, next_cursor=following)
 
 
-def _add_decisions(router: APIRouter, database: Database) -> None:
+def _add_decisions(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.get(
         "/{account_id}/supply/decisions",
         operation_id="list_supply_decisions",
@@ -99,7 +99,7 @@ def _add_decisions(router: APIRouter, database: Database) -> None:
         before = number_in(cursor) or look.NEWEST
         async with database.connect() as conn:
             await may_see(conn, caller, account_id)
-            detail = await look.show_account(conn, account_id)
+            detail = await look.show_account(conn, account_id, clock.now())
             rows = await look.show_decisions(conn, account_id, before=before, limit=limit + 1)
         page, following = cut(rows, limit, lambda row: row.decision_id)
         currency = detail.view.account.currency

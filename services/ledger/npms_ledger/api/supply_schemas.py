@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
 from npms_ledger.domain.account import Account
-from npms_ledger.domain.waterfall import amount_to_clear
 from npms_shared.web.schemas import Line, Money, Schema
 
 
@@ -172,7 +171,7 @@ def to_api_held(row: Row[Any]) -> HeldCutResponse:
     )
 
 
-def to_api_task(row: Row[Any], account: Account) -> ReviewTaskResponse:
+def to_api_task(row: Row[Any], account: Account, now: datetime) -> ReviewTaskResponse:
     position, currency = account.position, account.currency
     return ReviewTaskResponse(
         review_task_id=row.review_task_id,
@@ -180,7 +179,7 @@ def to_api_task(row: Row[Any], account: Account) -> ReviewTaskResponse:
         what=row.what,
         since=row.since,
         owed_then=Money.of(row.amount_to_clear_micro, currency),
-        owed_now=Money.of(amount_to_clear(position, account.policy), currency),
+        owed_now=Money.of(account.amount_to_clear(now), currency),
         balance_now=Money.of(position.balance_micro, currency),
         protected_until=position.protected_until,
         done_at=row.done_at,

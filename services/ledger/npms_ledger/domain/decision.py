@@ -1,6 +1,7 @@
 """What a position means now: supply on or off, why, whom to tell what, and when to look again.
 
-A decision is a pure function of position, policy, zone and time. It says two things about the
+A decision is a pure function of position, policy, zone and time. It begins with what time brought
+(debts recovered by time, grants that ended or were renewed), then says two things about the
 future, so that nobody decides in vain: while a charge leaves the balance above `wake_micro`,
 nothing can change; and time alone changes nothing before `decide_at`. A hold (friendly hours, a
 holiday) keeps a supply that is on; it never switches one on. A person's word (keep-on) and
@@ -9,11 +10,12 @@ credit and holds are over, and cut when the limit's time is over too.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from npms_ledger.domain import emergency, warnings
+from npms_ledger.domain import emergency, grants, warnings
+from npms_ledger.domain.due import catch_up, next_due
 from npms_ledger.domain.events import (
     CreditEvent,
     CreditExhausted,
@@ -21,7 +23,8 @@ from npms_ledger.domain.events import (
     ProtectionExpired,
     ThresholdCrossed,
 )
-from npms_ledger.domain.policy import CreditPolicy, Threshold
+from npms_ledger.domain.periods import local_day
+from npms_ledger.domain.policy import CreditPolicy, Threshold, in_force
 from npms_ledger.domain.position import (
     UNREACHABLE_MICRO,
     CutHold,
@@ -42,6 +45,7 @@ class Reason(StrEnum):
     """Why a supply should be as it should."""
 
     IN_CREDIT = "in_credit"
+    GRANTED_CREDIT = "granted_credit"
     EMERGENCY_CREDIT = "emergency_credit"
     PROTECTED = "protected"
     FRIENDLY_HOURS = "friendly_hours"
@@ -56,7 +60,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The decided position; `entries` are the loan's postings, if it lent.
+    """The decided position; `entries` are the postings of what time brought, and of the loan.
 
     `decide_at` is when time alone next matters, None when it never does.
     """
@@ -88,28 +92,39 @@ def decide(position: Position, *, policy: CreditPolicy, zone: ZoneInfo, now: dat
     """Judge a position at `now` (aware); deciding again at once changes and tells nothing."""
     if position.closed:
         return _closed(position)
-    risen, restored = _restore(_lapse(position, now), policy)
+    policy, changes_at = in_force(policy, opened_at=position.opened_at, now=now)
+    came = catch_up(position, policy=policy, zone=zone, now=now)
+    risen, restored = _restore(_lapse(came.position, now), policy)
     warned, threshold = _warn(risen, policy)
     offered, offers = emergency.offer(warned, policy)
     lent = emergency.lend(offered, policy)
     supply = _supply(lent.position, policy=policy, zone=zone, now=now)
-    told, exhausted = _tell_exhausted(lent.position, policy=policy, supply=supply, now=now)
+    day = local_day(now, zone)
+    told, exhausted = _tell_exhausted(lent.position, policy=policy, supply=supply, now=now, day=day)
     after = _supplied(replace(lent.position, told=told), supply)
-    expired = _tell_expired(position, after=after, policy=policy)
-    low = _low_balance(after, policy=policy, threshold=threshold)
+    expired = _tell_expired(position, after=after, policy=policy, day=day)
+    low = _low_balance(after, policy=policy, threshold=threshold, day=day)
+    looks = (_next_look(after, supply=supply, policy=policy), next_due(after), changes_at)
     return Decision(
         position=after,
         reason=supply.reason,
         events=(*restored, *low, *offers, *expired, *exhausted),
-        entries=lent.entries,
+        entries=(*came.entries, *lent.entries),
         wake_micro=wake_level(after, policy),
-        decide_at=_next_look(after, policy=policy, supply=supply),
+        decide_at=min((at for at in looks if at is not None), default=None),
     )
 
 
 def wake_level(position: Position, policy: CreditPolicy) -> int:
-    """The balance at or below which a decided position must be decided again."""
+    """The balance at or below which a decided position must be decided again.
+
+    With a grant that the next charge may draw on, that is every balance.
+    """
     if position.closed or not has_credit(position, policy):
+        return -UNREACHABLE_MICRO
+    if grants.to_draw(position):
+        return UNREACHABLE_MICRO
+    if position.balance_micro <= policy.floor_micro and grants.carried_by_time(position):
         return -UNREACHABLE_MICRO
     levels = [policy.floor_micro]
     if (armed := warnings.armed_level(position, policy)) is not None:
@@ -161,14 +176,18 @@ def _supplied(position: Position, supply: _Supply) -> Position:
 
 
 def _restore(position: Position, policy: CreditPolicy) -> tuple[Position, tuple[CreditEvent, ...]]:
-    """What a balance above the floor brings back: a new descent with its warnings, a new loan."""
-    if position.balance_micro <= policy.floor_micro:
+    """What a balance above the floor brings back: a new descent with its warnings, a new loan.
+
+    Granted credit brings back what ran out, and is itself something that can run out.
+    """
+    above = position.balance_micro > policy.floor_micro
+    if not above and not grants.carry(position):
         return position, ()
     ran_out = position.told is not Told.NOTHING
     afresh = ran_out or not position.was_in_credit
     arm = warnings.armed_afresh if afresh else warnings.rearmed
     risen = replace(
-        emergency.enable_again(position, policy),
+        emergency.enable_again(position, policy) if above else position,
         warned_micro=arm(position, policy),
         was_in_credit=True,
         told=Told.NOTHING,
@@ -184,18 +203,21 @@ def _warn(position: Position, policy: CreditPolicy) -> tuple[Position, Threshold
 
 
 def _low_balance(
-    position: Position, *, policy: CreditPolicy, threshold: Threshold | None
+    position: Position, *, policy: CreditPolicy, threshold: Threshold | None, day: date
 ) -> tuple[CreditEvent, ...]:
     """A warning, unless it comes too late: who has run out is told that instead."""
     if threshold is None or not has_credit(position, policy):
         return ()
-    amount = smallest_top_up(position, policy=policy, balance_micro=threshold.rearm_micro)
+    goal_micro = threshold.rearm_micro
+    amount = smallest_top_up(position, policy=policy, balance_micro=goal_micro, day=day)
     return (ThresholdCrossed(threshold.at_micro, position.balance_micro, amount),)
 
 
 def _supply(position: Position, *, policy: CreditPolicy, zone: ZoneInfo, now: datetime) -> _Supply:
     if position.balance_micro > policy.floor_micro:
         return _Supply(on=True, reason=Reason.IN_CREDIT)
+    if grants.carry(position):
+        return _Supply(on=True, reason=Reason.GRANTED_CREDIT)
     if drawable_micro(position, policy) > 0:
         return _Supply(on=True, reason=Reason.EMERGENCY_CREDIT)
     if position.keep_on_until is not None:
@@ -253,15 +275,15 @@ def _limited(limit_w: int | None, until: datetime) -> _Supply:
 
 
 def _tell_expired(
-    before: Position, *, after: Position, policy: CreditPolicy
+    before: Position, *, after: Position, policy: CreditPolicy, day: date
 ) -> tuple[CreditEvent, ...]:
     if not before.protected or after.protected:
         return ()
-    return (ProtectionExpired(after.balance_micro, amount_to_clear(after, policy)),)
+    return (ProtectionExpired(after.balance_micro, amount_to_clear(after, policy, day)),)
 
 
 def _tell_exhausted(
-    position: Position, *, policy: CreditPolicy, supply: _Supply, now: datetime
+    position: Position, *, policy: CreditPolicy, supply: _Supply, now: datetime, day: date
 ) -> tuple[Told, tuple[CreditEvent, ...]]:
     """Told on running out, once more shortly before a hold ends, and at the cut that follows.
 
@@ -279,7 +301,7 @@ def _tell_exhausted(
     event = CreditExhausted(
         balance_micro=position.balance_micro,
         emergency_used_micro=position.emergency_used_micro,
-        amount_to_clear_micro=amount_to_clear(position, policy),
+        amount_to_clear_micro=amount_to_clear(position, policy, day),
         keeps_supply_until=supply.until,
         keeps_supply_reason=supply.reason.value if supply.on else None,
     )

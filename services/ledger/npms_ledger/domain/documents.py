@@ -1,10 +1,24 @@
-"""A credit policy as a JSON document, amounts in integer micro-units."""
+"""A credit policy as a JSON document, amounts in integer micro-units.
 
+A part that a stored document does not have yet means what it meant before there was such a part.
+"""
+
+from dataclasses import asdict
 from datetime import date, time
 from typing import Any
 
 from npms_ledger.domain.friendly import FriendlyHours, KindTimes
-from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms, LoadLimit, Threshold
+from npms_ledger.domain.periods import Period, PerPeriod
+from npms_ledger.domain.policy import (
+    WATERFALL,
+    CreditPolicy,
+    EmergencyTerms,
+    Grace,
+    LoadLimit,
+    Step,
+    Threshold,
+    VendLimits,
+)
 
 
 def to_document(policy: CreditPolicy) -> dict[str, Any]:
@@ -32,6 +46,10 @@ def to_document(policy: CreditPolicy) -> dict[str, Any]:
         ],
         "holidays": sorted(day.isoformat() for day in policy.kind_times.holidays),
         "remind_minutes": policy.remind_minutes,
+        "waterfall": list(policy.waterfall),
+        "debt_cap": None if policy.debt_cap is None else asdict(policy.debt_cap),
+        "grace": None if policy.grace is None else asdict(policy.grace),
+        "vend": asdict(policy.vend),
     }
     if (limit := policy.load_limit) is not None:
         document["load_limit"] = {"power_w": limit.power_w, "for_minutes": limit.for_minutes}
@@ -40,7 +58,7 @@ def to_document(policy: CreditPolicy) -> dict[str, Any]:
 
 def from_document(document: dict[str, Any]) -> CreditPolicy:
     """Raises PolicyError where the parts contradict each other."""
-    terms = document["emergency"]
+    terms, grace = document["emergency"], document.get("grace")
     limit = document.get("load_limit")
     return CreditPolicy(
         floor_micro=document["floor_micro"],
@@ -53,7 +71,18 @@ def from_document(document: dict[str, Any]) -> CreditPolicy:
         ),
         remind_minutes=document["remind_minutes"],
         load_limit=None if limit is None else LoadLimit(**limit),
+        waterfall=tuple(Step(step) for step in document.get("waterfall", WATERFALL)),
+        debt_cap=per_period(document.get("debt_cap")),
+        grace=None if grace is None else Grace(**grace),
+        vend=VendLimits(**document.get("vend", {})),
     )
+
+
+def per_period(document: dict[str, Any] | None) -> PerPeriod | None:
+    """An amount a period, as `{"amount_micro": …, "period": …}`."""
+    if document is None:
+        return None
+    return PerPeriod(document["amount_micro"], Period(document["period"]))
 
 
 def _hours(document: dict[str, Any]) -> FriendlyHours:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from npms_ledger.domain import grants
 from npms_ledger.domain.errors import EmergencyNotOffered, EmergencyTooSmall
 from npms_ledger.domain.events import CreditEvent, EmergencyAccepted, EmergencyOffered
 from npms_ledger.domain.policy import CreditPolicy
@@ -51,6 +52,7 @@ def offer(position: Position, policy: CreditPolicy) -> tuple[Position, tuple[Cre
         or not position.was_in_credit
         or position.emergency is not EmergencyState.ENABLED
         or position.balance_micro > terms.offer_at_micro
+        or grants.carry(position)
     ):
         return position, ()
     if terms.needs_acceptance:
@@ -61,8 +63,12 @@ def offer(position: Position, policy: CreditPolicy) -> tuple[Position, tuple[Cre
 
 
 def lend(position: Position, policy: CreditPolicy) -> Posted:
-    """Lend what the balance lacks to the floor, as far as the loan goes."""
+    """Lend what the balance lacks to the floor, as far as the loan goes; nothing while a time
+    credit keeps supply on.
+    """
     lacking = max(0, policy.floor_micro - position.balance_micro)
+    if grants.carried_by_time(position):
+        lacking = 0
     lent = min(lacking, drawable_micro(position, policy))
     posted = post(
         position, PostingKind.EMERGENCY_LENT, {Bucket.EMERGENCY: -lent, Bucket.BALANCE: lent}

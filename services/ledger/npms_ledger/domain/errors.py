@@ -13,6 +13,14 @@ class PolicyError(LedgerError):
         self.code, self.field = code, field
 
 
+class TermsError(LedgerError):
+    """Terms of a debt or a grant that contradict each other; `field` says where."""
+
+    def __init__(self, code: str, field: str) -> None:
+        super().__init__(f"{field}: {code}")
+        self.code, self.field = code, field
+
+
 class EmergencyNotOffered(LedgerError):
     """Emergency credit can be accepted only while it is offered."""
 

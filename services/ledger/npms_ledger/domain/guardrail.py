@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from npms_ledger.domain.policy import PPM
+from npms_ledger.domain.debt import PPM
 
 ALL = None
 """The group of all accounts; every other group is a policy's code."""

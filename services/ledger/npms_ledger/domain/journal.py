@@ -16,6 +16,7 @@ class SystemAccount(StrEnum):
     MONEY_FIXES = "money_fixes"
     REFUNDS_PAYABLE = "refunds_payable"
     REFUNDS_PAID = "refunds_paid"
+    GRANTS = "grants"
 
 
 def clearing(source: str) -> str:

@@ -1,12 +1,31 @@
 """Credit policy as data: how far an account may go, who is warned when, when nobody is cut."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import pairwise
 
+from npms_ledger.domain.debt import PPM
 from npms_ledger.domain.errors import PolicyError
 from npms_ledger.domain.friendly import KindTimes
+from npms_ledger.domain.periods import PerPeriod
 
-PPM = 1_000_000
+
+class Step(StrEnum):
+    """Where a top-up goes, in an order that the policy chooses.
+
+    `accumulated` raises the balance to the floor: it pays for what was used below it, in a hold
+    or before a cut came through. What all steps leave goes to the balance.
+    """
+
+    VEND_CHARGES = "vend_charges"
+    PAYMENT_DEBT = "payment_debt"
+    ACCUMULATED = "accumulated"
+    EMERGENCY_CREDIT = "emergency_credit"
+    BALANCE = "balance"
+
+
+WATERFALL = tuple(Step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +58,28 @@ class LoadLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Grace:
+    """For `days` after the opening the floor is `floor_micro`: time to get used to prepayment."""
+
+    days: int
+    floor_micro: int
+
+
+@dataclass(frozen=True, slots=True)
+class VendLimits:
+    """Which top-ups are accepted, and up to which balance; None: any."""
+
+    minimum_micro: int | None = None
+    maximum_micro: int | None = None
+    maximum_balance_micro: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CreditPolicy:
     """Credit lasts while the balance is above `floor_micro`; `thresholds` descend.
 
-    `debt_share_ppm` of each top-up, in millionths, goes to debt. In a hold of `kind_times` a
+    `debt_share_ppm` of what a top-up has left, in millionths, goes to debts without a share of
+    their own, and to all debts together no more than `debt_cap`. In a hold of `kind_times` a
     reminder is told `remind_minutes` before its end. With `load_limit` a supply whose meter can is
     limited before it is cut.
 
@@ -56,6 +93,10 @@ class CreditPolicy:
     kind_times: KindTimes = field(default_factory=KindTimes)
     remind_minutes: int = 60
     load_limit: LoadLimit | None = None
+    waterfall: tuple[Step, ...] = WATERFALL
+    debt_cap: PerPeriod | None = None
+    grace: Grace | None = None
+    vend: VendLimits = VendLimits()
 
     def __post_init__(self) -> None:
         if not 0 <= self.debt_share_ppm <= PPM:
@@ -67,6 +108,42 @@ class CreditPolicy:
         _check_thresholds(self.thresholds, self.floor_micro)
         if self.emergency is not None:
             _check_emergency(self.emergency, self.floor_micro)
+        _check_waterfall(self.waterfall)
+        if self.debt_cap is not None and self.debt_cap.amount_micro <= 0:
+            raise PolicyError("not_positive", "debt_cap.amount")
+        if self.grace is not None:
+            _check_grace(self.grace, self.floor_micro)
+        _check_vend(self.vend)
+
+
+def in_force(
+    policy: CreditPolicy, *, opened_at: datetime | None, now: datetime
+) -> tuple[CreditPolicy, datetime | None]:
+    """The policy as it is at `now` for an account, and when it becomes another; None: never."""
+    if policy.grace is None or opened_at is None:
+        return policy, None
+    ends_at = opened_at + timedelta(days=policy.grace.days)
+    if now >= ends_at:
+        return policy, None
+    return replace(policy, floor_micro=policy.grace.floor_micro, grace=None), ends_at
+
+
+def refusal(
+    policy: CreditPolicy, *, amount_micro: int, balance_micro: int, to_balance_micro: int
+) -> str | None:
+    """Why a top-up is refused, if it is: below_minimum, above_maximum, balance_too_high.
+
+    `to_balance_micro` is what of the amount would reach the balance.
+    """
+    limits = policy.vend
+    if limits.minimum_micro is not None and amount_micro < limits.minimum_micro:
+        return "below_minimum"
+    if limits.maximum_micro is not None and amount_micro > limits.maximum_micro:
+        return "above_maximum"
+    highest = limits.maximum_balance_micro
+    if highest is not None and balance_micro + to_balance_micro > highest:
+        return "balance_too_high"
+    return None
 
 
 def _check_load_limit(limit: LoadLimit) -> None:
@@ -94,3 +171,30 @@ def _check_emergency(terms: EmergencyTerms, floor_micro: int) -> None:
         raise PolicyError("below_floor", "emergency.offer_at")
     if terms.reoffer_above_micro < terms.offer_at_micro:
         raise PolicyError("below_offer", "emergency.reoffer_above")
+
+
+def _check_waterfall(steps: tuple[Step, ...]) -> None:
+    if sorted(steps) != sorted(Step):
+        raise PolicyError("not_each_step_once", "waterfall")
+    if steps[-1] is not Step.BALANCE:
+        raise PolicyError("balance_not_last", "waterfall")
+
+
+def _check_grace(grace: Grace, floor_micro: int) -> None:
+    if grace.days <= 0:
+        raise PolicyError("not_positive", "grace.days")
+    if grace.floor_micro >= floor_micro:
+        raise PolicyError("not_below_floor", "grace.floor")
+
+
+def _check_vend(limits: VendLimits) -> None:
+    low, high = limits.minimum_micro, limits.maximum_micro
+    if low is not None and low <= 0:
+        raise PolicyError("not_positive", "vend.minimum")
+    if high is not None and high <= 0:
+        raise PolicyError("not_positive", "vend.maximum")
+    if low is not None and high is not None and high < low:
+        raise PolicyError("below_minimum", "vend.maximum")
+    balance = limits.maximum_balance_micro
+    if balance is not None and balance <= 0:
+        raise PolicyError("not_positive", "vend.maximum_balance")

@@ -8,7 +8,7 @@ being sha256 of this text, in UTF-8, its parts on lines of their own:
 - `charges`, then the postings of kind `charge` in the order of (account_id, seq), as columns: each
   of CHARGE_COLUMNS as `{1, 2, 3}`, amounts as charged, times in epoch seconds; then their lines;
 - `entries`, then `account_id seq bucket kind amount_micro after_micro` of every other posting, in
-  the same order.
+  the same order, and of these `item_no tax_micro label` where it has them.
 
 So it can be made anew from the stored rows. A chain begins with sha256 of its name.
 """
@@ -38,6 +38,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+Entry = tuple[int, int, str, str, int, int, int | None, str, int]
+"""(account_id, seq, bucket, kind, amount_micro, after_micro, item_no, label, tax_micro)"""
+
+
 def account_chain(account_id: int) -> str:
     """The chain of what is posted to one account outside of the charges' batches."""
     return f"accounts.{account_id % CHAINS_OF_ACCOUNTS}"
@@ -57,13 +61,20 @@ def head_text(journal_id: UUID, kind: str, *, posted_at: datetime, payment_id: U
     return f"npms seal 1\n{journal_id}\n{kind}\n{at}\n{payment_id or '-'}"
 
 
+def entry_text(entry: Entry) -> str:
+    """A posting's line in the form."""
+    *numbers, item, label, tax_micro = entry
+    about = [] if item is None else [item]
+    return " ".join(map(str, [*numbers, *about, *filter(None, (tax_micro, label))]))
+
+
 def digest(
     head: str,
     *,
     system: Iterable[tuple[str, str, int]],
     charges: Mapping[str, str],
     lines: Sequence[str],
-    entries: Iterable[tuple[int, int, str, str, int, int]],
+    entries: Iterable[Entry],
 ) -> bytes:
     """32 bytes. `charges` are the texts of CHARGE_COLUMNS, none when no charge was posted."""
     parts = [head, "system"]
@@ -73,8 +84,5 @@ def digest(
         parts += [charges[name] for name in CHARGE_COLUMNS]
         parts += lines
     parts.append("entries")
-    parts += [
-        f"{account_id} {seq} {bucket} {kind} {amount} {after}"
-        for account_id, seq, bucket, kind, amount, after in sorted(entries)
-    ]
+    parts += [entry_text(entry) for entry in sorted(entries, key=lambda entry: entry[:2])]
     return sha256("\n".join(parts).encode()).digest()

@@ -1,8 +1,9 @@
 """Accounts taken in hand under their locks, and put back with all that follows from a change."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -15,18 +16,24 @@ from npms_ledger import outgoing
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.decision import Reason
 from npms_ledger.domain.documents import from_document
+from npms_ledger.domain.events import CreditEvent, CreditExhausted
+from npms_ledger.domain.forecast import Use, clears_at
 from npms_ledger.domain.journal import balanced
 from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import CutHold, EmergencyState, Position, Told
 from npms_ledger.domain.seal import account_chain
-from npms_ledger.handlers import journals
+from npms_ledger.handlers import holdings, journals
 from npms_ledger.handlers.causes import SCHEDULER, Cause, cause_of
 from npms_ledger.handlers.errors import AccountUnknown
 from npms_ledger.handlers.guardrail import hold_mass_cuts, leave_lists
 from npms_ledger.handlers.journals import Journal
 from npms_ledger.handlers.supply_changes import change_supplies
-from npms_ledger.storage import positions, postings
+from npms_ledger.storage import positions, postings, usage
 from npms_shared.messaging import outbox
+
+RECENT_USE = timedelta(days=7)
+RECENT_POSTINGS = 2000
+"""Use is estimated from charges as old as that, among as many postings."""
 
 
 @lru_cache(maxsize=4096)
@@ -56,6 +63,7 @@ async def take_locked(conn: AsyncConnection, account_ids: Collection[int]) -> di
 
 
 def _account(row: Row[Any]) -> Account:
+    zone = ZoneInfo(row.time_zone)
     position = Position(
         balance_micro=row.balance_micro,
         debt_micro=row.debt_micro,
@@ -74,11 +82,17 @@ def _account(row: Row[Any]) -> Account:
         can_limit=row.can_limit,
         cut_hold=CutHold(row.cut_hold),
         cut_held_until=row.cut_held_until,
+        debts=holdings.debts_of(row.debts),
+        recovered_micro=row.recovered_micro,
+        recovered_since=row.recovered_since,
+        grants=holdings.grants_of(row.grants),
+        vend=holdings.vend_of(row.vend_plans, row.vend_begun, zone),
+        opened_at=row.opened_at,
     )
     return Account(
         account_id=row.account_id,
         currency=row.currency,
-        zone=ZoneInfo(row.time_zone),
+        zone=zone,
         policy=read_policy(row.policy),
         position=position,
         seq=row.seq,
@@ -107,6 +121,7 @@ async def put_back(
     """
     await hold_mass_cuts(conn, accounts, now)
     journal.entries = entry_rows(accounts)
+    journal.system = [*journal.system, *_system_rows(accounts)]
     journal_id = journal.journal_id if journal.must_be_written() else None
     if journal_id is not None:
         await journals.write(conn, journal)
@@ -114,6 +129,7 @@ async def put_back(
         return
     await leave_lists(conn, accounts, now)
     await positions.update(conn, columns_of(accounts))
+    await holdings.save(conn, accounts, now)
     await positions.schedule(conn, {account.account_id: account.decide_at for account in accounts})
     await change_supplies(conn, accounts, now=now, cause=cause, journal_id=journal_id)
     await tell(conn, accounts, now)
@@ -146,12 +162,17 @@ def journal_of(
     counterparts: dict[str, int] | None = None,
     payment_id: UUID | None = None,
 ) -> Journal:
-    """The journal of what was done to accounts of one currency, with the system's side.
+    """The journal of what was done to accounts of one currency, with the system's side: the
+    counterparts given here, and those that the accounts' own rules gave.
 
     Raises UnbalancedJournal.
     """
     entries = [entry for account in accounts for _, entry in account.written]
-    system = balanced(accounts[0].currency, entries, counterparts or {})
+    sums = Counter(counterparts)
+    for account in accounts:
+        sums.update(account.counterparts)
+        account.counterparts = {}
+    system = balanced(accounts[0].currency, entries, sums)
     return Journal(
         kind=kind,
         posted_at=now,
@@ -162,9 +183,27 @@ def journal_of(
     )
 
 
+def _system_rows(accounts: Sequence[Account]) -> list[postings.SystemRow]:
+    """The system's side of what the accounts' rules posted, if no journal of theirs has it yet.
+
+    Raises UnbalancedJournal.
+    """
+    sums: dict[tuple[str, str], int] = {}
+    for account in accounts:
+        if account.counterparts:
+            entries = [entry for _, entry in account.written]
+            for one in balanced(account.currency, entries, account.counterparts):
+                key = one.ledger_account, one.currency
+                sums[key] = sums.get(key, 0) + one.amount_micro
+    return [(name, currency, amount) for (name, currency), amount in sums.items() if amount]
+
+
 def entry_rows(accounts: Sequence[Account]) -> list[postings.EntryRow]:
     return [
-        (account.account_id, seq, entry.bucket, entry.kind, entry.amount_micro, entry.after_micro)
+        (
+            *(account.account_id, seq, entry.bucket, entry.kind, entry.amount_micro),
+            *(entry.after_micro, entry.item, entry.label, entry.tax_micro),
+        )
         for account in accounts
         for seq, entry in account.written
     ]
@@ -185,7 +224,11 @@ async def tell(conn: AsyncConnection, accounts: Sequence[Account], now: datetime
     said = [
         (
             outgoing.credit_event(
-                event, account_id=account.account_id, currency=account.currency, at=now
+                event,
+                account_id=account.account_id,
+                currency=account.currency,
+                at=now,
+                estimate=await _estimate(conn, account, event, now),
             ),
             str(account.account_id),
         )
@@ -193,3 +236,26 @@ async def tell(conn: AsyncConnection, accounts: Sequence[Account], now: datetime
         for event in account.events
     ]
     await outbox.publish_all(conn, said)
+
+
+async def _estimate(
+    conn: AsyncConnection, account: Account, event: CreditEvent, now: datetime
+) -> outgoing.Estimate | None:
+    """What will clear an account when its hold ends, if enough is known of its use."""
+    if not isinstance(event, CreditExhausted) or event.keeps_supply_until is None:
+        return None
+    used = Use(
+        *await usage.recent(conn, account.account_id, since=now - RECENT_USE, limit=RECENT_POSTINGS)
+    )
+    basis = used.basis()
+    if basis is None:
+        return None
+    amount_micro = clears_at(
+        account.position,
+        policy=account.policy,
+        zone=account.zone,
+        now=now,
+        until=event.keeps_supply_until,
+        use=used,
+    )
+    return outgoing.Estimate(amount_micro, basis)

@@ -1,10 +1,16 @@
-"""Decisions that time alone asks for: a friendly night that ends, a policy that changed."""
+"""Decisions that time alone asks for: a friendly night that ends, a debt recovered by the week,
+a grant that expires, a policy that changed.
+"""
 
 import asyncio
+from datetime import datetime
+from itertools import groupby
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger import metrics
+from npms_ledger.domain.account import Account
+from npms_ledger.domain.position import PostingKind
 from npms_ledger.domain.seal import DECISIONS_CHAIN
 from npms_ledger.handlers import books
 from npms_ledger.handlers.journals import Journal
@@ -13,6 +19,7 @@ from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.loops import Loop, wait_or_stop
 
+LOAN = "emergency_credit"
 BATCH = 200
 PAUSE_S = 0.4
 
@@ -26,10 +33,25 @@ async def decide_due(conn: AsyncConnection, clock: Clock, limit: int = BATCH) ->
     accounts = list((await books.take_locked(conn, account_ids)).values())
     for account in accounts:
         account.judge(now)
-    journal = Journal(kind="emergency_credit", posted_at=now, chain=DECISIONS_CHAIN)
-    await books.put_back(conn, accounts, journal=journal, now=now)
+    for kind, group in groupby(sorted(accounts, key=_journal_kind), key=_journal_kind):
+        await _put_back(conn, list(group), kind=kind, now=now)
     metrics.DECISIONS_DUE.inc(len(accounts))
     return len(accounts)
+
+
+async def _put_back(
+    conn: AsyncConnection, accounts: list[Account], *, kind: str, now: datetime
+) -> None:
+    journal = Journal(kind=kind, posted_at=now, chain=DECISIONS_CHAIN)
+    await books.put_back(conn, accounts, journal=journal, now=now)
+
+
+def _journal_kind(account: Account) -> str:
+    """What a decision's postings are called after: the first thing that time brought."""
+    kinds = {entry.kind for _, entry in account.written}
+    if PostingKind.DEBT_CHARGE in kinds:
+        return "debt_charge"
+    return "grant" if kinds & {PostingKind.GRANTED, PostingKind.GRANT_EXPIRED} else LOAN
 
 
 def decision_loop(database: Database, clock: Clock) -> Loop:

@@ -98,3 +98,26 @@ class NeedsAnotherPerson(LedgerError):
 
     def __init__(self, by: str) -> None:
         super().__init__(f"{by} wrote the policy that causes these cuts: ask somebody else")
+
+
+class DebtUnknown(LedgerError):
+    """The account has no such debt, or has paid it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"no open debt {number}")
+        self.number = number
+
+
+class GrantUnknown(LedgerError):
+    """The account has no such grant, or it has ended."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"no granted credit {number} that has not ended")
+        self.number = number
+
+
+class EndsTooEarly(LedgerError):
+    """A credit that would have ended before it is granted."""
+
+    def __init__(self) -> None:
+        super().__init__("the end must lie in the future")

@@ -11,7 +11,6 @@ from npms_ledger import metrics
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.guardrail import ALL, Guardrail, cuts_by_group
 from npms_ledger.domain.position import CutHold
-from npms_ledger.domain.waterfall import amount_to_clear
 from npms_ledger.storage import decisions, held_cuts
 from npms_shared.contracts.ledger import MassCutHeld
 from npms_shared.ids import new_id
@@ -91,7 +90,7 @@ async def _hold(
     mass_cut_id, opened = await held_cuts.open_or_join(
         conn, new_id(), policy_code=group, ground=ground, now=now
     )
-    rows = [_row(account, mass_cut_id) for account in caught]
+    rows = [_row(account, mass_cut_id, now) for account in caught]
     for account in caught:
         account.hold_cut(now)
     await held_cuts.hold(conn, rows, now)
@@ -107,13 +106,13 @@ async def _hold(
         await outbox.publish(conn, event, subject=str(mass_cut_id))
 
 
-def _row(account: Account, mass_cut_id: UUID) -> dict[str, object]:
+def _row(account: Account, mass_cut_id: UUID, now: datetime) -> dict[str, object]:
     return {
         "mass_cut_id": mass_cut_id,
         "account_id": account.account_id,
         "policy_code": account.policy_code,
         "policy_version": account.policy_version,
         "balance_micro": account.position.balance_micro,
-        "floor_micro": account.policy.floor_micro,
-        "amount_to_clear_micro": amount_to_clear(account.position, account.policy),
+        "floor_micro": account.policy_at(now).floor_micro,
+        "amount_to_clear_micro": account.amount_to_clear(now),
     }

@@ -35,6 +35,7 @@ async def note_plan_version(conn: AsyncConnection, event: PlanVersionActivated) 
         version=event.version,
         currency=event.currency,
         valid_from=event.valid_from,
+        vend_charges=[charge.model_dump() for charge in event.vend_charges],
     )
 
 

@@ -11,11 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
-from npms_ledger.domain.journal import SystemAccount
 from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import Position
-from npms_ledger.handlers import books, journals
+from npms_ledger.handlers import books, holdings, journals
 from npms_ledger.handlers.causes import Cause
+from npms_ledger.handlers.debts import NewDebt, add_debt
 from npms_ledger.handlers.errors import (
     CurrencyMismatch,
     CustomerUnknown,
@@ -62,6 +62,8 @@ class OpenAccount:
     plan_code: str
     policy: str | CreditPolicy
     opening_debt_micro: int = 0
+    opening_credit_micro: int = 0
+    debts: tuple[NewDebt, ...] = ()
     protected: bool = False
     customer_class: str = ""
     usage_point_id: int | None = None
@@ -105,7 +107,7 @@ async def open_account(
     await _check_catalogue(conn, command)
     ids = await _insert_account(conn, command, now=now, by=by)
     await _insert_installation(conn, ids, command, now)
-    account = await _open_position(conn, ids, command, now)
+    account = await _open_position(conn, ids, command, now=now, by=by)
     await supplies.insert(
         conn,
         ids.installation_id,
@@ -245,9 +247,9 @@ def meter_taken(meter: MeterConnection, *, serial: str) -> MeterTaken:
 
 
 async def _open_position(
-    conn: AsyncConnection, ids: _Ids, command: OpenAccount, now: datetime
+    conn: AsyncConnection, ids: _Ids, command: OpenAccount, *, now: datetime, by: str
 ) -> Account:
-    """Debt first, so that the first decision sees it."""
+    """Debts and credit first, so that the first decision sees them."""
     written = await read_policy(conn, ids.policy_code)
     account = Account(
         account_id=ids.account_id,
@@ -256,17 +258,19 @@ async def _open_position(
         policy=written.policy,
         policy_code=written.code,
         policy_version=written.version,
-        position=Position(protected=command.protected),
+        position=Position(protected=command.protected, opened_at=now),
     )
-    counterparts = {}
-    if command.opening_debt_micro:
-        account.open_with_debt(command.opening_debt_micro)
-        counterparts[SystemAccount.OPENING_DEBT.value] = command.opening_debt_micro
+    account.open_with(
+        debt_micro=command.opening_debt_micro, credit_micro=command.opening_credit_micro
+    )
+    for number, debt in enumerate(command.debts, start=1):
+        await add_debt(conn, account, debt, number=number, now=now, by=by)
     account.judge(now)
     await positions.insert(conn, books.columns_of([account]))
     if account.written:
-        journal = books.journal_of([account], kind="opening", now=now, counterparts=counterparts)
+        journal = books.journal_of([account], kind="opening", now=now)
         await journals.write(conn, journal)
+    await holdings.save(conn, [account], now)
     await positions.schedule(conn, {account.account_id: account.decide_at})
     return account
 

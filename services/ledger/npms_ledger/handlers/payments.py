@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.journal import clearing
-from npms_ledger.domain.position import Bucket, Posted
+from npms_ledger.domain.position import Bucket, Posted, PostingKind
+from npms_ledger.domain.waterfall import ACCUMULATED
 from npms_ledger.handlers import books
 from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.errors import AccountUnknown
@@ -126,6 +127,7 @@ async def _say_credited(
     posted: Posted,
     now: datetime,
 ) -> None:
+    to_charges_micro = -posted.of_kind(PostingKind.VEND_CHARGE)
     credited = CreditPosted(
         account_id=account.account_id,
         payment_id=event.payment_id,
@@ -134,10 +136,12 @@ async def _say_credited(
         amount_micro=event.amount_micro,
         to_debt_micro=posted.parts(Bucket.DEBT),
         to_emergency_micro=posted.parts(Bucket.EMERGENCY),
-        to_balance_micro=posted.parts(Bucket.BALANCE),
+        to_balance_micro=posted.parts(Bucket.BALANCE) + to_charges_micro,
         balance_micro=account.position.balance_micro,
         debt_micro=account.position.debt_micro,
         emergency_used_micro=account.position.emergency_used_micro,
         posted_at=now,
+        to_charges_micro=to_charges_micro,
+        to_accumulated_micro=posted.labelled(Bucket.BALANCE, ACCUMULATED),
     )
     await outbox.publish(conn, credited, subject=str(account.account_id))

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.decision import Reason
-from npms_ledger.domain.waterfall import amount_to_clear
 from npms_ledger.handlers.causes import Cause
 from npms_ledger.storage import decisions, reconnections, review_tasks, supplies
 from npms_shared.contracts.ledger import SupplyDesired
@@ -73,7 +72,7 @@ async def record(
     if changes:
         rows = [
             {
-                **_decided(account),
+                **_decided(account, now),
                 "installation_id": changed.installation_id,
                 "revision": changed.revision,
                 "decided_at": now,
@@ -87,8 +86,8 @@ async def record(
         await decisions.insert(conn, rows)
 
 
-def _decided(account: Account) -> dict[str, Any]:
-    position, policy = account.position, account.policy
+def _decided(account: Account, now: datetime) -> dict[str, Any]:
+    position, policy = account.position, account.policy_at(now)
     ended = account.reason_was if account.reason_was in HOLDS else None
     return {
         "account_id": account.account_id,
@@ -103,7 +102,7 @@ def _decided(account: Account) -> dict[str, Any]:
         "debt_micro": position.debt_micro,
         "emergency_used_micro": position.emergency_used_micro,
         "emergency": position.emergency.value,
-        "amount_to_clear_micro": amount_to_clear(position, policy),
+        "amount_to_clear_micro": account.amount_to_clear(now),
         "mass_cut_id": account.mass_cut_id if account.is_cut else None,
     }
 
@@ -118,7 +117,7 @@ async def ask_for_reviews(
             "account_id": account.account_id,
             "what": CUT_PROTECTED,
             "balance_micro": account.position.balance_micro,
-            "amount_to_clear_micro": amount_to_clear(account.position, account.policy),
+            "amount_to_clear_micro": account.amount_to_clear(now),
         }
         for account in accounts
         if account.reason is Reason.PROTECTED and account.reason_was is not Reason.PROTECTED

@@ -66,4 +66,5 @@ def money_of(account: Account) -> Facts:
         "balance_micro": position.balance_micro,
         "debt_micro": position.debt_micro,
         "emergency_used_micro": position.emergency_used_micro,
+        "granted_micro": position.grant_micro,
     }

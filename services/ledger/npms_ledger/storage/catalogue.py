@@ -1,14 +1,18 @@
 """Plans and device profiles that other services have told of."""
 
+import json
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _PLAN = text(
     """
-    INSERT INTO known_plan_version (plan_version_id, plan_code, version, currency, valid_from)
-    VALUES (:plan_version_id, :plan_code, :version, :currency, :valid_from)
+    INSERT INTO known_plan_version (plan_version_id, plan_code, version, currency, valid_from,
+                                    vend_charges)
+    VALUES (:plan_version_id, :plan_code, :version, :currency, :valid_from,
+            CAST(:vend_charges AS jsonb))
     ON CONFLICT (plan_version_id) DO NOTHING
     """
 )
@@ -31,7 +35,9 @@ async def add_plan_version(
     version: int,
     currency: str,
     valid_from: datetime,
+    vend_charges: list[dict[str, Any]],
 ) -> None:
+    """Vend charges: name, amount_micro, tax_micro."""
     await conn.execute(
         _PLAN,
         {
@@ -40,6 +46,7 @@ async def add_plan_version(
             "version": version,
             "currency": currency,
             "valid_from": valid_from,
+            "vend_charges": json.dumps(vend_charges),
         },
     )
 

@@ -23,12 +23,24 @@ _LOCK = text(
 )
 _LOAD = text(
     """
-    SELECT p.*, a.currency, a.time_zone, CAST(v.document AS text) AS policy,
+    SELECT p.*, a.currency, a.time_zone, a.opened_at, CAST(v.document AS text) AS policy,
            v.code AS policy_code, v.version AS policy_version,
            coalesce(m.state, 'none') AS cut_hold, m.held_until AS cut_held_until, m.mass_cut_id,
            v.document ->> 'load_limit' IS NOT NULL AND coalesce((
                SELECT bool_and(k.can_limit) FROM installation i JOIN known_profile k USING (profile)
-               WHERE i.account_id = p.account_id AND i.closed_at IS NULL), false) AS can_limit
+               WHERE i.account_id = p.account_id AND i.closed_at IS NULL), false) AS can_limit,
+           (SELECT jsonb_agg(d) FROM debt d
+            WHERE d.account_id = p.account_id AND d.remaining_micro > 0) AS debts,
+           (SELECT jsonb_agg(g) FROM granted_credit g
+            WHERE g.account_id = p.account_id AND NOT g.ended) AS grants,
+           (SELECT jsonb_agg(jsonb_build_array(k.plan_code, k.valid_from, k.vend_charges))
+            FROM installation i JOIN known_plan_version k USING (plan_code)
+            WHERE i.account_id = p.account_id AND i.closed_at IS NULL) AS vend_plans,
+           (SELECT jsonb_agg(e) FROM vend_charge e
+            WHERE e.account_id = p.account_id
+              AND (e.taken_micro < e.amount_micro
+                   OR e.month = (SELECT max(n.month) FROM vend_charge n
+                                 WHERE n.account_id = p.account_id))) AS vend_begun
     FROM position p JOIN account a USING (account_id)
     JOIN credit_policy c ON c.code = a.policy_code
     JOIN credit_policy_version v ON v.code = c.code AND v.version = c.version
@@ -64,6 +76,8 @@ COLUMNS = {
     "keep_on_until": "timestamptz",
     "limit_w": "bigint",
     "limit_until": "timestamptz",
+    "recovered_micro": "bigint",
+    "recovered_since": "date",
 }
 _ARRAYS = ", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in COLUMNS.items())
 _NAMES = ", ".join(COLUMNS)
@@ -136,7 +150,9 @@ async def lock(conn: AsyncConnection, account_ids: Collection[int]) -> None:
 
 
 async def load(conn: AsyncConnection, account_ids: Collection[int]) -> Sequence[Row[Any]]:
-    """Everything of locked positions, with currency, time zone, policy and held cut."""
+    """Everything of locked positions, with currency, time zone, policy and held cut, open debts,
+    grants that have not ended, and what the first top-up of a month pays.
+    """
     return (await conn.execute(_LOAD, {"account_ids": list(account_ids)})).all()
 
 

@@ -39,18 +39,21 @@ _CHARGES = text(
 )
 _ENTRIES = text(
     """
-    INSERT INTO posting (account_id, seq, journal_id, bucket, kind, amount_micro, after_micro)
-    SELECT e.account_id, e.seq, :journal_id, e.bucket, e.kind, e.amount_micro, e.after_micro
+    INSERT INTO posting (account_id, seq, journal_id, bucket, kind, amount_micro, after_micro,
+                         item_no, label, tax_micro)
+    SELECT e.account_id, e.seq, :journal_id, e.bucket, e.kind, e.amount_micro, e.after_micro,
+           e.item_no, nullif(e.label, ''), nullif(e.tax_micro, 0)
     FROM unnest(
         CAST(:account_ids AS bigint[]), CAST(:seqs AS bigint[]), CAST(:buckets AS bucket[]),
         CAST(:kinds AS posting_kind[]), CAST(:amounts_micro AS bigint[]),
-        CAST(:afters_micro AS bigint[])
-    ) AS e (account_id, seq, bucket, kind, amount_micro, after_micro)
+        CAST(:afters_micro AS bigint[]), CAST(:items AS int[]), CAST(:labels AS text[]),
+        CAST(:taxes_micro AS bigint[])
+    ) AS e (account_id, seq, bucket, kind, amount_micro, after_micro, item_no, label, tax_micro)
     """
 )
 
-EntryRow = tuple[int, int, str, str, int, int]
-"""(account_id, seq, bucket, kind, amount_micro, after_micro)"""
+EntryRow = tuple[int, int, str, str, int, int, int | None, str, int]
+"""(account_id, seq, bucket, kind, amount_micro, after_micro, item_no, label, tax_micro)"""
 SystemRow = tuple[str, str, int]
 """(ledger_account, currency, amount_micro)"""
 
@@ -108,7 +111,9 @@ async def insert_entries(conn: AsyncConnection, journal_id: UUID, rows: Sequence
     """Every other posting to customers' buckets."""
     if not rows:
         return
-    account_ids, seqs, buckets, kinds, amounts, afters = map(list, zip(*rows, strict=True))
+    account_ids, seqs, buckets, kinds, amounts, afters, items, labels, taxes = map(
+        list, zip(*rows, strict=True)
+    )
     await conn.execute(
         _ENTRIES,
         {
@@ -119,5 +124,8 @@ async def insert_entries(conn: AsyncConnection, journal_id: UUID, rows: Sequence
             "kinds": kinds,
             "amounts_micro": amounts,
             "afters_micro": afters,
+            "items": items,
+            "labels": labels,
+            "taxes_micro": taxes,
         },
     )

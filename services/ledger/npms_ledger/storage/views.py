@@ -7,7 +7,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _ACCOUNTS = """
-    SELECT a.account_id, a.customer_id, a.policy_code, a.customer_class, a.time_zone,
+    SELECT a.account_id, a.customer_id, a.policy_code, a.customer_class, a.currency, a.time_zone,
            a.opened_at, a.closed_at,
            c.name AS customer_name, c.language, c.contacts
     FROM account a JOIN customer c USING (customer_id)

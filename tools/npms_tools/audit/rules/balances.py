@@ -19,22 +19,30 @@ _BROKEN = """
                coalesce(sum(amount_micro) FILTER (WHERE bucket = 'debt'), 0) AS debt_micro,
                coalesce(sum(amount_micro) FILTER (WHERE bucket = 'emergency'), 0)
                    AS emergency_micro,
+               coalesce(sum(amount_micro) FILTER (WHERE bucket = 'grant'), 0) AS grant_micro,
                min(seq) FILTER (WHERE gap_micro <> 0) AS gap_seq
         FROM chained GROUP BY account_id
+    ), granted AS (
+        SELECT account_id, sum(remaining_micro) AS grant_micro
+        FROM granted_credit GROUP BY account_id
     ), compared AS (
         SELECT coalesce(p.account_id, s.account_id) AS account_id,
                p.account_id IS NOT NULL AS has_position, p.seq, p.balance_micro,
                -p.debt_micro AS debt_micro, -p.emergency_used_micro AS emergency_micro,
+               coalesce(g.grant_micro, 0) AS grant_micro,
                coalesce(s.postings, 0) AS postings, coalesce(s.first_seq, 1) AS first_seq,
                coalesce(s.last_seq, 0) AS last_seq, s.gap_seq,
                coalesce(s.balance_micro, 0) AS balance_sum, coalesce(s.debt_micro, 0) AS debt_sum,
-               coalesce(s.emergency_micro, 0) AS emergency_sum
+               coalesce(s.emergency_micro, 0) AS emergency_sum,
+               coalesce(s.grant_micro, 0) AS grant_sum
         FROM position p FULL JOIN summed s ON s.account_id = p.account_id
+        LEFT JOIN granted g ON g.account_id = p.account_id
     )
     SELECT * FROM compared
     WHERE NOT has_position OR gap_seq IS NOT NULL
        OR (seq, seq, 1) <> (last_seq, postings, first_seq)
-       OR (balance_micro, debt_micro, emergency_micro) <> (balance_sum, debt_sum, emergency_sum)
+       OR (balance_micro, debt_micro, emergency_micro, grant_micro)
+          <> (balance_sum, debt_sum, emergency_sum, grant_sum)
     ORDER BY account_id
 """
 
@@ -55,7 +63,7 @@ def _explain(result: Result, row: Row) -> None:
     if not row["has_position"]:
         result.broken(subject, f"{row['postings']} postings and no position")
         return
-    for bucket in ("balance", "debt", "emergency"):
+    for bucket in ("balance", "debt", "emergency", "grant"):
         result.expect(
             subject,
             f"{bucket} in micro-units",

@@ -26,7 +26,7 @@ _POSTINGS = """
            amount_micro, after_micro, installation_id, from_register_wh, to_register_wh,
            CAST(extract(epoch FROM from_at) AS bigint) AS from_s,
            CAST(extract(epoch FROM to_at) AS bigint) AS to_s,
-           energy_wh, plan_version_id, tax_micro, lines
+           energy_wh, plan_version_id, tax_micro, lines, item_no, label
     FROM posting ORDER BY journal_id, account_id, seq
 """
 _SEALS = "SELECT chain, seq, journal_id, digest, prev_hash, hash FROM seal ORDER BY chain, seq"
@@ -161,4 +161,5 @@ def _columns(charges: list[Row]) -> list[str]:
 
 def _entry(row: Row) -> str:
     names = ("account_id", "seq", "bucket", "kind", "amount_micro", "after_micro")
-    return " ".join(str(row[name]) for name in names)
+    about = [row[name] for name in ("item_no", "tax_micro", "label") if row[name] is not None]
+    return " ".join(map(str, [*(row[name] for name in names), *about]))

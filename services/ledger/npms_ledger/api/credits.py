@@ -1,0 +1,126 @@
+"""Credits of an account: every one with its state; granted, and ended before their time."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.callers import actor
+from npms_ledger.api.credit_schemas import (
+    CreditResponse,
+    EndGrantRequest,
+    GrantRequest,
+    to_api_credits,
+)
+from npms_ledger.handlers import grants, look, trail
+from npms_ledger.handlers.errors import CurrencyMismatch
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import PathId
+
+GrantNo = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
+
+
+def credits_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/accounts/{account_id}/credits", tags=["credits"])
+    _add_listing(router, database, clock)
+    _add_granting(router, database, clock)
+    _add_ending(router, database, clock)
+    return router
+
+
+def _add_listing(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.get("", operation_id="list_credits", responses=problem_responses(404))
+    async def list_(
+        caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[CreditResponse]:
+        """In the order of their use: balance, emergency credit and every grant there ever was."""
+        begins = number_in(cursor) or 0
+        async with database.connect() as conn:
+            await may_see(conn, caller, account_id)
+            shown = to_api_credits(await grants.show_credits(conn, account_id, clock.now()))
+        numbered = list(enumerate(shown, start=1))[begins : begins + limit + 1]
+        page, following = cut(numbered, limit, lambda one: one[0])
+        return Page(items=[credit for _, credit in page], next_cursor=following)
+
+
+def _add_granting(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "",
+        operation_id="grant_credit",
+        status_code=201,
+        response_model=CreditResponse,
+        responses=problem_responses(400, 404, 409),
+    )
+    async def grant(
+        caller: Operator, key: IdempotencyKey, account_id: PathId, request: GrantRequest
+    ) -> JSONResponse:
+        """Grant a credit beside the balance."""
+
+        async def act() -> tuple[int, dict[str, Any]]:
+            currency = await look.currency_of(conn, account_id)
+            if request.amount is not None and request.amount.currency != currency:
+                raise CurrencyMismatch("grant", request.amount.currency, currency)
+            number = await grants.grant_credit(
+                conn, account_id, request.to_new(), now=clock.now(), by=caller.subject
+            )
+            shown = (await _shown(conn, account_id, number, clock)).model_dump(mode="json")
+            await trail.note(
+                conn,
+                actor(caller),
+                "credit_granted",
+                subject=trail.of_account(account_id),
+                now=clock.now(),
+                reason=request.reason,
+                after=shown,
+            )
+            return 201, shown
+
+        async with database.transaction() as conn:
+            return await run_once(
+                conn,
+                key=key,
+                caller=caller,
+                request_fingerprint=fingerprint(f"/accounts/{account_id}/credits", request),
+                action=act,
+            )
+
+
+def _add_ending(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post("/{grant_no}/end", operation_id="end_grant", responses=problem_responses(404, 409))
+    async def end(
+        caller: Operator, account_id: PathId, grant_no: GrantNo, request: EndGrantRequest
+    ) -> CreditResponse:
+        """Let what is left of a grant expire now."""
+        async with database.transaction() as conn:
+            await grants.end_grant(
+                conn,
+                account_id,
+                grant_no,
+                now=clock.now(),
+                by=caller.subject,
+                why=request.reason,
+            )
+            await trail.note(
+                conn,
+                actor(caller),
+                "grant_ended",
+                subject=trail.of_account(account_id),
+                now=clock.now(),
+                reason=request.reason,
+                after={"number": grant_no},
+            )
+            return await _shown(conn, account_id, grant_no, clock)
+
+
+async def _shown(
+    conn: AsyncConnection, account_id: int, number: int, clock: Clock
+) -> CreditResponse:
+    shown = to_api_credits(await grants.show_credits(conn, account_id, clock.now()))
+    return next(credit for credit in shown if credit.number == number)

@@ -1,0 +1,134 @@
+"""Debts of an account: listed, taken over, their terms changed."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.callers import actor
+from npms_ledger.api.debt_schemas import (
+    ChangeDebtRequest,
+    DebtRequest,
+    DebtResponse,
+    to_api_debt,
+)
+from npms_ledger.handlers import debts, look, trail
+from npms_ledger.handlers.errors import CurrencyMismatch, DebtUnknown
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import PathId
+
+DebtNo = Annotated[int, Path(ge=0, le=2**31 - 1, examples=[1])]
+
+
+def debts_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/accounts/{account_id}/debts", tags=["debts"])
+    _add_listing(router, database)
+    _add_taking_over(router, database, clock)
+    _add_changing(router, database, clock)
+    return router
+
+
+def _add_listing(router: APIRouter, database: Database) -> None:
+    @router.get("", operation_id="list_debts", responses=problem_responses(404))
+    async def list_(
+        caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[DebtResponse]:
+        """By number, recovered ones too."""
+        after = number_in(cursor)
+        async with database.connect() as conn:
+            await may_see(conn, caller, account_id)
+            currency = await look.currency_of(conn, account_id)
+            rows = await debts.list_debts(
+                conn, account_id, after=-1 if after is None else after, limit=limit + 1
+            )
+        page, following = cut(rows, limit, lambda row: row.debt_no)
+        return Page(items=[to_api_debt(row, currency) for row in page], next_cursor=following)
+
+
+def _add_taking_over(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "",
+        operation_id="add_debt",
+        status_code=201,
+        response_model=DebtResponse,
+        responses=problem_responses(400, 404, 409),
+    )
+    async def add(
+        caller: Operator, key: IdempotencyKey, account_id: PathId, request: DebtRequest
+    ) -> JSONResponse:
+        """Take over a debt; the account owes it from now on."""
+
+        async def act() -> tuple[int, dict[str, Any]]:
+            currency = await look.currency_of(conn, account_id)
+            if request.amount.currency != currency:
+                raise CurrencyMismatch("debt", request.amount.currency, currency)
+            number = await debts.take_over_debt(
+                conn, account_id, request.to_new(), now=clock.now(), by=caller.subject
+            )
+            shown = (await _shown(conn, account_id, number)).model_dump(mode="json")
+            await trail.note(
+                conn,
+                actor(caller),
+                "debt_added",
+                subject=trail.of_account(account_id),
+                now=clock.now(),
+                reason=request.reason,
+                after=shown,
+            )
+            return 201, shown
+
+        async with database.transaction() as conn:
+            return await run_once(
+                conn,
+                key=key,
+                caller=caller,
+                request_fingerprint=fingerprint(f"/accounts/{account_id}/debts", request),
+                action=act,
+            )
+
+
+def _add_changing(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.put("/{debt_no}", operation_id="change_debt", responses=problem_responses(404, 409))
+    async def change(
+        caller: Operator, account_id: PathId, debt_no: DebtNo, request: ChangeDebtRequest
+    ) -> DebtResponse:
+        """Recover an open debt by other terms."""
+        async with database.transaction() as conn:
+            before = await _shown(conn, account_id, debt_no)
+            await debts.change_debt(
+                conn,
+                account_id,
+                debt_no,
+                terms=request.to_terms(),
+                now=clock.now(),
+                by=caller.subject,
+                why=request.reason,
+            )
+            after = await _shown(conn, account_id, debt_no)
+            await trail.note(
+                conn,
+                actor(caller),
+                "debt_changed",
+                subject=trail.of_account(account_id),
+                now=clock.now(),
+                reason=request.reason,
+                before=before.model_dump(mode="json"),
+                after=after.model_dump(mode="json"),
+            )
+            return after
+
+
+async def _shown(conn: AsyncConnection, account_id: int, number: int) -> DebtResponse:
+    """Raises AccountUnknown, DebtUnknown."""
+    currency = await look.currency_of(conn, account_id)
+    rows = await debts.list_debts(conn, account_id, after=number - 1, limit=1)
+    if not rows or rows[0].debt_no != number:
+        raise DebtUnknown(number)
+    return to_api_debt(rows[0], currency)
