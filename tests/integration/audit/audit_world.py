@@ -41,8 +41,10 @@ from npms_shared.messaging.topology import CONTRACT_OF
 from npms_tariff.consumers import subscriptions as tariff_hears
 from npms_tariff.documents import PlanDocument
 from npms_tariff.handlers.activate_plan import activate_version
+from npms_tariff.handlers.charge_silence import SilenceCharger
 from npms_tariff.handlers.draft_plan import Draft, add_draft, create_plan
 from npms_tariff.storage.plans import Plan
+from npms_tariff.storage.states import StaleState
 
 PARTITIONS = 16
 OPENED_AT = datetime(2026, 3, 31, 9, 0, tzinfo=UTC)
@@ -161,11 +163,22 @@ class World:
             for one in subscriptions:
                 if not _wants(one, type(event)):
                     continue
-                async with self.databases[service].database.transaction() as conn:
-                    if isinstance(one, PartitionSubscription):
-                        await one.handle(conn, [(int(routing_key), [Received(meta, event)])])
-                    else:
+                if isinstance(one, PartitionSubscription):
+                    portion = int(routing_key), [Received(meta, event)]
+                    await self._take(service, one, portion)
+                else:
+                    async with self.databases[service].database.transaction() as conn:
                         await one.handle(conn, event, meta)
+
+    async def _take(self, service: str, one: PartitionSubscription, portion: Any) -> None:
+        """As the frame does: what was remembered is forgotten where it proves stale."""
+        try:
+            async with self.databases[service].database.transaction() as conn:
+                await one.handle(conn, [portion])
+        except StaleState:
+            one.forget(portion[0])
+            async with self.databases[service].database.transaction() as conn:
+                await one.handle(conn, [portion])
 
     async def plan(self) -> None:
         """A plan whose second version takes over two days after the opening."""
@@ -260,6 +273,15 @@ class World:
         meta = Meta(new_id(), again.event_type(), "", self.clock.now())
         await self._hear(again, meta, str(partition_of(account_id, PARTITIONS)))
 
+    async def be_silent(self, days: int) -> None:
+        """No meter answers for so long; every whole day of it is estimated."""
+        self.clock.advance(timedelta(days=days))
+        charger, last = SilenceCharger(self.clock, after_h=24), 0
+        while last is not None:
+            async with self.databases["tariff"].database.transaction() as conn:
+                last = await charger.charge_batch(conn, last)
+        await self.settle()
+
     async def close(self, account_id: int) -> None:
         self.clock.advance(timedelta(minutes=50))
         async with self.databases["ledger"].database.transaction() as conn:
@@ -289,7 +311,7 @@ async def fill(world: World) -> None:
     """A small consistent history: three days across a month's end, of three customers.
 
     1 pays by voucher, 2 by bank with a debt and emergency credit, 3 has a payment reversed,
-    4 moves out.
+    4 moves out. Twice no meter is heard of for some days; after the second time none is yet.
     """
     await world.announce_profiles()
     await world.plan()
@@ -307,9 +329,12 @@ async def fill(world: World) -> None:
     await world.pay_online_and_reverse(accounts[2], amount_micro=40_000_000)
     for used_wh in (0, 700, 1500, 40, 2600, 900, 900, 3100):
         await world.read(timedelta(hours=9, minutes=11), used_wh)
+    await world.be_silent(3)
+    await world.read(timedelta(hours=5), 4000)
     await world.pay(str(accounts[1]), "statement-3", amount_micro=30_000_000)
     await world.tell_again(accounts[0])
     await world.close(accounts[3])
+    await world.be_silent(2)
     await world.switch()
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from npms_tools.audit.rules import (
+    adjustments,
     balances,
     charges,
     journals,
@@ -83,6 +84,8 @@ FAULTS = (
         """
         UPDATE posting p SET seq = p.seq + 1 FROM position o
         WHERE o.account_id = 1 AND (p.account_id, p.seq) = (o.account_id, o.seq);
+        UPDATE adjustment d SET seq = d.seq + 1 FROM position o
+        WHERE o.account_id = 1 AND (d.account_id, d.seq) = (o.account_id, o.seq);
         UPDATE position SET seq = seq + 1 WHERE account_id = 1
         """,
         unseals=True,
@@ -294,5 +297,37 @@ FAULTS = (
         "ledger",
         "chain",
         "DELETE FROM seal USING seal_head h WHERE (seal.chain, seal.seq) = (h.chain, h.seq)",
+    ),
+    Fault(
+        "an estimate that was settled by a part only",
+        adjustments.RULE,
+        "tariff",
+        "adjustment",
+        """
+        UPDATE provisional SET amount_micro = amount_micro + 1 WHERE settlement_id IS NOT NULL
+          AND adjustment_id = (SELECT min(adjustment_id::text)::uuid FROM provisional
+                               WHERE settlement_id IS NOT NULL)
+        """,
+    ),
+    Fault(
+        "an adjustment that the ledger never posted",
+        adjustments.RULE,
+        "tariff",
+        "adjustment",
+        """
+        INSERT INTO provisional (installation_id, day_s, end_s, adjustment_id, plan_version_id,
+                                 energy_wh, amount_micro, lines, charged_at)
+        VALUES (1, 1, 2, gen_random_uuid(), 1, 5, 5, '[]', now())
+        """,
+    ),
+    Fault(
+        "an adjustment whose lines say something else",
+        adjustments.RULE,
+        "ledger",
+        "adjustment",
+        """
+        UPDATE adjustment SET lines = '[["energy","peak",1,5,1]]'
+        WHERE adjustment_id = (SELECT min(adjustment_id::text)::uuid FROM adjustment)
+        """,
     ),
 )

@@ -1,6 +1,7 @@
 """One rule a file, each a function from snapshots to a result."""
 
 from npms_tools.audit.proof import Check
+from npms_tools.audit.rules.adjustments import check_adjustments
 from npms_tools.audit.rules.balances import check_balances
 from npms_tools.audit.rules.charges import check_charges
 from npms_tools.audit.rules.journals import check_journals
@@ -17,6 +18,7 @@ CHECKS: tuple[Check, ...] = (
     check_balances,
     check_registers,
     check_charges,
+    check_adjustments,
     check_readings,
     check_payments,
     check_money_in,

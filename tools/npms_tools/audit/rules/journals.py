@@ -31,9 +31,14 @@ _SYSTEM = """
     GROUP BY currency, ledger_account
 """
 _CHARGED = """
-    SELECT a.currency, sum(-p.amount_micro - p.tax_micro) AS energy_revenue,
-           sum(p.tax_micro) AS tax_payable
-    FROM posting p JOIN account a USING (account_id) WHERE p.kind = 'charge'
+    WITH charged AS (
+        SELECT account_id, -amount_micro AS amount_micro, tax_micro
+        FROM posting WHERE kind = 'charge'
+        UNION ALL SELECT account_id, amount_micro, tax_micro FROM adjustment
+    )
+    SELECT a.currency, sum(c.amount_micro - c.tax_micro) AS energy_revenue,
+           sum(c.tax_micro) AS tax_payable
+    FROM charged c JOIN account a USING (account_id)
     GROUP BY a.currency ORDER BY a.currency
 """
 
