@@ -38,6 +38,7 @@ WRONG_ANYWHERE = (
 )
 WRONG_HERE = (
     ("tariff", "FUTURE_TOLERANCE_S", "-1"),
+    ("tariff", "HOURS_KEPT_MONTHS", "1"),
     ("meter-gateway", "FUTURE_TOLERANCE_S", "-1"),
     ("meter-gateway", "POLL", "perhaps"),
     ("meter-gateway", "POLL_INTERVAL_S", "0"),

@@ -34,15 +34,52 @@ RULES = (
     ),
     _of_sample(
         "hours_add_up",
-        "the energy and cost of all hours are what was rated and charged",
+        "of the last 60 days kept by hour, the hours of the whole days are what the days hold",
+        """
+        SELECT s.installation_id, days.begin_s, hours.wh, hours.micro, days.wh, days.micro
+        FROM s CROSS JOIN usage_kept k CROSS JOIN LATERAL (
+            SELECT min(d.day_s) AS begin_s, sum(d.wh) AS wh, sum(d.micro) AS micro
+            FROM (
+                SELECT day_s, energy_wh AS wh, amount_micro AS micro FROM usage_day u
+                WHERE u.installation_id = s.installation_id
+                UNION ALL SELECT s.day_s, s.day_wh, s.day_micro
+            ) AS d WHERE d.day_s >= greatest(k.hours_from_s, s.day_s - 60 * 86400)
+        ) AS days CROSS JOIN LATERAL (
+            SELECT coalesce(sum(u.energy_wh), 0) AS wh, coalesce(sum(u.amount_micro), 0) AS micro
+            FROM usage_hour u
+            WHERE u.installation_id = s.installation_id AND u.hour_s >= days.begin_s
+        ) AS hours
+        WHERE (hours.wh, hours.micro) <> (days.wh, days.micro) LIMIT 20
+        """,
+    ),
+    _of_sample(
+        "days_add_up",
+        "the energy and cost of all days are those of the months, the running one included",
+        """
+        SELECT s.installation_id, days.wh, days.micro, months.wh, months.micro
+        FROM s CROSS JOIN LATERAL (
+            SELECT coalesce(sum(u.energy_wh), 0) AS wh, coalesce(sum(u.amount_micro), 0) AS micro
+            FROM usage_day u WHERE u.installation_id = s.installation_id
+        ) AS days CROSS JOIN LATERAL (
+            SELECT coalesce(sum(u.energy_wh), 0) + s.month_wh AS wh,
+                   coalesce(sum(u.amount_micro), 0) + s.month_micro AS micro
+            FROM usage_month u WHERE u.installation_id = s.installation_id
+        ) AS months
+        WHERE (days.wh, days.micro) <> (months.wh, months.micro) LIMIT 20
+        """,
+    ),
+    _of_sample(
+        "months_add_up",
+        "the energy and cost of all months and of what is open are what was rated and charged",
         """
         SELECT s.installation_id, s.rated_wh, s.charged_micro
-        FROM s LEFT JOIN LATERAL (
-            SELECT coalesce(sum(u.energy_wh), 0) AS wh, coalesce(sum(u.amount_micro), 0) AS micro
-            FROM usage_hour u WHERE u.installation_id = s.installation_id
-        ) AS hours ON true
-        WHERE (hours.wh + s.hour_wh, hours.micro + s.hour_micro) <> (s.rated_wh, s.charged_micro)
-        LIMIT 20
+        FROM s CROSS JOIN LATERAL (
+            SELECT coalesce(sum(u.energy_wh), 0) + s.month_wh + s.day_wh + s.hour_wh AS wh,
+                   coalesce(sum(u.amount_micro), 0) + s.month_micro + s.day_micro + s.hour_micro
+                       AS micro
+            FROM usage_month u WHERE u.installation_id = s.installation_id
+        ) AS months
+        WHERE (months.wh, months.micro) <> (s.rated_wh, s.charged_micro) LIMIT 20
         """,
     ),
     _of_sample(

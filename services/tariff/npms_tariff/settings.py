@@ -17,3 +17,9 @@ class TariffSettings(ServiceSettings):
         ge=0,
         description="hours without a reading after which days are charged by estimate; 0 never",
     )
+    hours_kept_months: int = Field(
+        default=25,
+        ge=2,
+        le=600,
+        description="whole months for which usage by hour is kept; days and months are for ever",
+    )

@@ -128,6 +128,26 @@ FAULTS = (
         "UPDATE rating_state SET hour_wh = hour_wh + 1 WHERE installation_id = 3",
     ),
     Fault(
+        "an hour that no day holds",
+        registers.RULE,
+        "tariff",
+        "installation 3",
+        """
+        UPDATE usage_hour SET energy_wh = energy_wh + 1 WHERE installation_id = 3
+        AND hour_s = (SELECT max(hour_s) FROM usage_hour WHERE installation_id = 3)
+        """,
+    ),
+    Fault(
+        "a day that no month holds",
+        registers.RULE,
+        "tariff",
+        "installation 1",
+        """
+        UPDATE usage_day SET amount_micro = amount_micro + 1 WHERE installation_id = 1
+        AND day_s = (SELECT min(day_s) FROM usage_day WHERE installation_id = 1)
+        """,
+    ),
+    Fault(
         "an installation that tariff never heard of",
         registers.RULE,
         "meter-gateway",

@@ -113,6 +113,22 @@ async def test_a_lost_reading_breaks_what_it_must_and_parking_explains_it(filled
     assert found[readings.RULE].notes == ["readings parked by tariff: 1 late, 1 no_plan"]
 
 
+HOURS_DROPPED = """
+SELECT FROM usage_hour WHERE hour_s < extract(epoch FROM DATE '2026-04-01');
+SELECT usage_hour_drop('2026-04-01');
+SELECT FROM usage_kept WHERE hours_from_s = extract(epoch FROM DATE '2026-04-01');
+SELECT FROM usage_hour WHERE hour_s >= (SELECT hours_from_s FROM usage_kept)
+"""
+
+
+async def test_days_stand_for_hours_that_were_dropped(filled: Databases):
+    found = await audit(filled, {"tariff": HOURS_DROPPED})
+    assert not broken(found), found[registers.RULE].findings
+    spoil = "UPDATE usage_day SET energy_wh = energy_wh + 1 WHERE installation_id = 2"
+    found = await audit(filled, {"tariff": f"{HOURS_DROPPED.strip()};\n{spoil}"})
+    assert broken(found) == {registers.RULE}
+
+
 LATE = "UPDATE plan_version SET activated_at = valid_from + interval '9 hours' WHERE version = 2"
 
 

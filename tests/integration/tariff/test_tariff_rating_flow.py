@@ -293,7 +293,10 @@ async def test_planted_faults_break_the_rules(bench):
     await bench.read(readings((1, 60, 2000), (1, 90, 1)))
     async with bench.database.transaction() as conn:
         await conn.execute(
-            text("UPDATE rating_state SET rated_wh = rated_wh + 1, readings_parked = 0")
+            text(
+                "UPDATE rating_state SET rated_wh = rated_wh + 1, readings_parked = 0, "
+                "day_wh = day_wh + 1, month_wh = month_wh - 1"
+            )
         )
     broken = await invariants.check(bench.database, RULES)
     assert {violation.rule.name for violation in broken} == {rule.name for rule in RULES}

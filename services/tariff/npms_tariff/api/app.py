@@ -9,6 +9,7 @@ from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router
 from npms_tariff.api.exports import exports_router
 from npms_tariff.api.holds import holds_router
+from npms_tariff.api.insights import insights_router
 from npms_tariff.api.plan_schema import plan_schema_router
 from npms_tariff.api.plan_usage import plan_usage_router
 from npms_tariff.api.plans import plans_router
@@ -32,6 +33,7 @@ def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> Fast
             quotes_router(database, clock),
             simulations_router(database, clock),
             plan_schema_router(),
+            insights_router(database, clock),
             parked_router(database),
         ],
         errors=ERRORS,

@@ -52,12 +52,12 @@ class PlanDraft:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What was used of a commodity in hours that begin in one hour, day or month.
+    """What was used of a commodity in an hour, local day or local month.
 
-    `begins_s` is the first of those hours; where the last is `open`, more may come.
+    `at` is its first second, or the month as yyyymm; where it is `open` more may come.
     """
 
-    begins_s: int
+    at: int
     commodity: str
     currency: str
     energy_wh: int

@@ -55,13 +55,14 @@ class UsageReport:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A range that may be shown: hours that begin in [from_s, to_s) of somebody's account."""
+    """A range of somebody's account that may be shown: what begins in [begins, ends), which are
+    seconds, or by month yyyymm."""
 
     account_id: int
     zone: ZoneInfo
     resolution: Resolution
-    from_s: int
-    to_s: int
+    begins: int
+    ends: int
 
 
 async def ask(
@@ -80,21 +81,27 @@ async def ask(
     if end - begin > longest[resolution]:
         days = longest[resolution].days
         raise RangeRefused("range_too_long", f"by {resolution} at most {days} days")
+    zone = await zone_of(conn, account_id, principal)
+    begins, ends = (_counted(int(at.timestamp()), resolution, zone) for at in span)
+    return Asked(account_id, zone, resolution, begins, ends)
+
+
+async def zone_of(conn: AsyncConnection, account_id: int, principal: Principal) -> ZoneInfo:
+    """Where an account's days are counted. Raises UnknownAccount where it is not to be seen."""
     holder = await installations.find_holder(conn, account_id)
     if holder is None or not principal.may_see(holder.customer_id):
         raise UnknownAccount
-    from_s, to_s = int(begin.timestamp()), int(end.timestamp())
-    return Asked(account_id, ZoneInfo(holder.time_zone), resolution, from_s, to_s)
+    return ZoneInfo(holder.time_zone)
 
 
 async def report_usage(conn: AsyncConnection, asked: Asked) -> UsageReport:
-    """All of it, with the open hour."""
+    """All of it, with what is open."""
     used = await usage.read_usage(
         conn,
         asked.account_id,
         resolution=asked.resolution,
-        from_s=asked.from_s,
-        to_s=asked.to_s,
+        begins=asked.begins,
+        ends=asked.ends,
     )
     items = [_item(one, asked.resolution, asked.zone) for one in used]
     return UsageReport(asked.account_id, asked.zone.key, asked.resolution, items)
@@ -106,15 +113,15 @@ async def stream_items(conn: AsyncConnection, asked: Asked) -> AsyncIterator[Usa
         conn,
         asked.account_id,
         resolution=asked.resolution,
-        from_s=asked.from_s,
-        to_s=asked.to_s,
+        begins=asked.begins,
+        ends=asked.ends,
     )
     async for one in used:
         yield _item(one, asked.resolution, asked.zone)
 
 
 def _item(one: Usage, resolution: Resolution, zone: ZoneInfo) -> UsageItem:
-    begins_s, ends_s = _bounds(one.begins_s, resolution, zone)
+    begins_s, ends_s = _bounds(one.at, resolution, zone)
     return UsageItem(
         begins=datetime.fromtimestamp(begins_s, UTC).astimezone(zone),
         ends=datetime.fromtimestamp(ends_s, UTC).astimezone(zone),
@@ -126,16 +133,22 @@ def _item(one: Usage, resolution: Resolution, zone: ZoneInfo) -> UsageItem:
     )
 
 
-def _bounds(at_s: int, resolution: Resolution, zone: ZoneInfo) -> tuple[int, int]:
-    """The hour, local day or local month an instant lies in."""
+def _bounds(at: int, resolution: Resolution, zone: ZoneInfo) -> tuple[int, int]:
+    """The first second of an hour, day or month, and of what follows it."""
     if resolution == "hour":
-        return at_s, at_s + HOUR_S
-    first, following = _days(local_day(at_s, zone), resolution)
+        return at, at + HOUR_S
+    if resolution == "day":
+        return at, day_start_s(local_day(at, zone) + timedelta(days=1), zone)
+    first = date(at // 100, at % 100, 1)
+    following = (first + timedelta(days=31)).replace(day=1)
     return day_start_s(first, zone), day_start_s(following, zone)
 
 
-def _days(day: date, resolution: Resolution) -> tuple[date, date]:
-    if resolution == "day":
-        return day, day + timedelta(days=1)
-    first = day.replace(day=1)
-    return first, (first + timedelta(days=31)).replace(day=1)
+def _counted(at_s: int, resolution: Resolution, zone: ZoneInfo) -> int:
+    """By month, the first month that begins at or after an instant; else the instant."""
+    if resolution != "month":
+        return at_s
+    first = local_day(at_s, zone).replace(day=1)
+    if day_start_s(first, zone) < at_s:
+        first = (first + timedelta(days=31)).replace(day=1)
+    return first.year * 100 + first.month

@@ -35,6 +35,8 @@ async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime
     touched = [state for work in works.values() for state in work.touched.values()]
     rated = [one for work in works.values() for one in work.rated.values()]
     hours = [hour for one in rated for hour in one.hours]
+    days = [day for one in rated for day in one.days]
+    months = [month for one in rated for month in one.months]
     scopes = [scope for one in rated for scope in one.scopes]
     parked = [reading for work in works.values() for reading in work.parked]
     fallen = [fall for work in works.values() for fall in work.fallen]
@@ -43,6 +45,10 @@ async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime
     if hours:
         await usage.add_hours(conn, hours)
         await _add_plan_usage(conn, works)
+    if days:
+        await usage.add_days(conn, days)
+    if months:
+        await usage.add_months(conn, months)
     if scopes:
         await states.add_scopes(conn, scopes)
     await outbox.publish_batches(conn, list(_batches(works)))

@@ -30,17 +30,45 @@ _CHAINS = """
     FROM installation i FULL JOIN summed s ON s.installation_id = i.installation_id ORDER BY 1
 """
 _RATED = """
-    WITH hours AS (
-        SELECT installation_id, sum(energy_wh) AS energy_wh, sum(amount_micro) AS amount_micro
-        FROM usage_hour GROUP BY installation_id
+    WITH open AS (
+        SELECT s.*, k.hours_from_s FROM rating_state s CROSS JOIN usage_kept k
+    ), days AS (
+        SELECT d.installation_id, sum(d.wh) FILTER (WHERE d.over) AS wh,
+               sum(d.micro) FILTER (WHERE d.over) AS micro,
+               min(d.day_s) FILTER (WHERE d.kept) AS from_s,
+               sum(d.wh) FILTER (WHERE d.kept) AS kept_wh,
+               sum(d.micro) FILTER (WHERE d.kept) AS kept_micro
+        FROM (
+            SELECT u.installation_id, u.day_s, u.energy_wh AS wh, u.amount_micro AS micro,
+                   true AS over, u.day_s >= o.hours_from_s AS kept
+            FROM usage_day u JOIN open o USING (installation_id)
+            UNION ALL
+            SELECT installation_id, day_s, day_wh, day_micro, false, day_s >= hours_from_s
+            FROM open
+        ) AS d GROUP BY d.installation_id
+    ), hours AS (
+        SELECT u.installation_id, sum(u.energy_wh) AS wh, sum(u.amount_micro) AS micro
+        FROM usage_hour u JOIN days d USING (installation_id)
+        WHERE u.hour_s >= d.from_s GROUP BY u.installation_id
+    ), months AS (
+        SELECT installation_id, sum(energy_wh) AS wh, sum(amount_micro) AS micro
+        FROM usage_month GROUP BY installation_id
     )
     SELECT s.installation_id, i.opening_register_wh, s.register_wh, s.read_at_s, s.rated_wh,
-           CAST(floor(extract(epoch FROM i.closed_at)) AS bigint) AS closed_s,
-           s.charged_micro, s.hour_wh + coalesce(h.energy_wh, 0) AS used_wh,
-           s.hour_micro + coalesce(h.amount_micro, 0) AS used_micro
+           CAST(floor(extract(epoch FROM i.closed_at)) AS bigint) AS closed_s, s.charged_micro,
+           s.hour_wh + s.day_wh + s.month_wh + coalesce(m.wh, 0) AS used_wh,
+           s.hour_micro + s.day_micro + s.month_micro + coalesce(m.micro, 0) AS used_micro,
+           s.month_wh + coalesce(m.wh, 0) AS months_wh,
+           s.month_micro + coalesce(m.micro, 0) AS months_micro,
+           coalesce(d.wh, 0) AS days_wh, coalesce(d.micro, 0) AS days_micro,
+           coalesce(d.kept_wh, 0) AS kept_wh, coalesce(d.kept_micro, 0) AS kept_micro,
+           coalesce(h.wh, 0) AS hours_wh, coalesce(h.micro, 0) AS hours_micro
     FROM rating_state s JOIN installation i USING (installation_id)
-    LEFT JOIN hours h USING (installation_id) ORDER BY s.installation_id
+    LEFT JOIN days d USING (installation_id) LEFT JOIN hours h USING (installation_id)
+    LEFT JOIN months m USING (installation_id) ORDER BY s.installation_id
 """
+"""Hours that were dropped are held by their days: hours are compared from the first day on that
+is kept whole."""
 _READ = """
     SELECT i.installation_id, i.opening_register_wh, r.register_wh,
            CAST(extract(epoch FROM r.taken_at) AS bigint) AS read_at_s
@@ -118,13 +146,18 @@ def _check_chain(result: Result, subject: str, charged: Row) -> None:
 
 
 def _check_rated(result: Result, subject: str, *, charged: Row, rated: Row) -> None:
-    """Tariff's state against its own usage by hour and against what the ledger posted."""
+    """Tariff's state against its own usage, rolled up, and against what the ledger posted."""
     moved_wh = rated["register_wh"] - rated["opening_register_wh"]
     result.expect(subject, "rated Wh", found=rated["rated_wh"], expected=moved_wh)
-    result.expect(subject, "Wh by hour", found=rated["used_wh"], expected=rated["rated_wh"])
-    result.expect(
-        subject, "micro by hour", found=rated["used_micro"], expected=rated["charged_micro"]
-    )
+    for what, found, expected in (
+        ("Wh by month", "used_wh", "rated_wh"),
+        ("micro by month", "used_micro", "charged_micro"),
+        ("Wh by day", "days_wh", "months_wh"),
+        ("micro by day", "days_micro", "months_micro"),
+        ("Wh by hour", "hours_wh", "kept_wh"),
+        ("micro by hour", "hours_micro", "kept_micro"),
+    ):
+        result.expect(subject, what, found=rated[found], expected=rated[expected])
     for what, key in (
         ("last charged Wh", "register_wh"),
         ("charged micro", "charged_micro"),
