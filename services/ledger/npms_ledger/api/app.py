@@ -16,6 +16,7 @@ from npms_ledger.api.moving import moving_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
 from npms_ledger.api.problems import ERRORS
 from npms_ledger.api.supply import supply_router
+from npms_ledger.api.why import why_router
 from npms_ledger.domain.guardrail import Guardrail
 from npms_ledger.domain.moves import FixLimits
 from npms_shared.auth.tokens import TokenVerifier
@@ -41,6 +42,7 @@ def build_app(
         routers=[
             accounts_router(database, clock),
             supply_router(database, clock),
+            why_router(database),
             mass_cuts_router(database, clock, guardrail),
             review_tasks_router(database, clock),
             reconnections_router(database, clock, reconnect_limit_s),

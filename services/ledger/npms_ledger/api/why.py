@@ -1,0 +1,108 @@
+"""Why: a charge, a balance, a cut, a top-up, each explained by what was posted and decided."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.why_schemas import (
+    BalanceWhy,
+    PostingWhy,
+    SupplyWhy,
+    TopUpWhy,
+    to_api_balance,
+    to_api_posting,
+    to_api_supply_why,
+    to_api_top_up,
+)
+from npms_ledger.handlers import explain
+from npms_ledger.handlers.errors import AccountUnknown
+from npms_ledger.handlers.money_errors import PaymentUnknown
+from npms_shared.db.engine import Database
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import Instant, PathId
+
+From = Annotated[
+    Instant | None,
+    Query(
+        alias="from",
+        description="with an offset; posted at or after it; without: since the opening",
+        examples=["2026-11-01T00:00:00+03:00"],
+    ),
+]
+To = Annotated[
+    Instant | None,
+    Query(
+        alias="to",
+        description="with an offset; posted before it; without: until now",
+        examples=["2026-12-01T00:00:00+03:00"],
+    ),
+]
+
+
+def why_router(database: Database) -> APIRouter:
+    router = APIRouter(tags=["why"])
+    _add_posting(router, database)
+    _add_balance(router, database)
+    _add_supply(router, database)
+    _add_top_up(router, database)
+    return router
+
+
+def _add_posting(router: APIRouter, database: Database) -> None:
+    @router.get(
+        "/accounts/{account_id}/postings/{seq}/why",
+        operation_id="explain_posting",
+        responses=problem_responses(404),
+    )
+    async def posting(caller: Looker, account_id: PathId, seq: PathId) -> PostingWhy:
+        """Readings, plan version, each line as a difference of cumulative costs, tax, rounding."""
+        async with database.connect() as conn:
+            await may_see(conn, caller, account_id)
+            return to_api_posting(await explain.explain_posting(conn, account_id, seq))
+
+
+def _add_balance(router: APIRouter, database: Database) -> None:
+    @router.get(
+        "/accounts/{account_id}/why",
+        operation_id="explain_balance",
+        responses=problem_responses(404),
+    )
+    async def balance(
+        caller: Looker, account_id: PathId, begin: From = None, end: To = None
+    ) -> BalanceWhy:
+        """Where the money went: bucket by bucket, opening + entries by kind = closing."""
+        async with database.connect() as conn:
+            await may_see(conn, caller, account_id)
+            return to_api_balance(await explain.explain_balance(conn, account_id, begin, end))
+
+
+def _add_supply(router: APIRouter, database: Database) -> None:
+    @router.get(
+        "/accounts/{account_id}/supply/why",
+        operation_id="explain_supply",
+        responses=problem_responses(404),
+    )
+    async def supply(caller: Looker, account_id: PathId) -> SupplyWhy:
+        """Why supply was cut: policy, balance, floor, hold, who decided, what had avoided it."""
+        async with database.connect() as conn:
+            await may_see(conn, caller, account_id)
+            return to_api_supply_why(await explain.explain_supply(conn, account_id))
+
+
+def _add_top_up(router: APIRouter, database: Database) -> None:
+    @router.get(
+        "/payments/{payment_id}/why",
+        operation_id="explain_top_up",
+        responses=problem_responses(404),
+    )
+    async def top_up(caller: Looker, payment_id: UUID) -> TopUpWhy:
+        """Where a payment went: to charges, debts, emergency credit, balance; before and after."""
+        async with database.connect() as conn:
+            account_id = await explain.account_of_payment(conn, payment_id)
+            try:
+                await may_see(conn, caller, account_id)
+            except AccountUnknown:
+                raise PaymentUnknown(payment_id) from None
+            return to_api_top_up(await explain.explain_top_up(conn, payment_id))
