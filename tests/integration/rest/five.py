@@ -276,6 +276,7 @@ class Operation:
     def path_with(self, **values: Any) -> str:
         """The path filled in; what is not given is of nobody and nothing."""
         nothing = {"account_id": 999_999, "installation_id": 999_999, "version": 1}
+        nothing["seq"] = 1
         nothing["billing_hold_id"] = nothing["debt_no"] = nothing["grant_no"] = 999_999
         nowhere = {"plan_code": "nowhere", "code": "nowhere", "provider": "paysim"}
         uuids = dict.fromkeys(

@@ -6,7 +6,8 @@ from tests.integration.rest.five import SERVICES, Five, Operation, bodies, opera
 STAFF_ONLY = {"protect_account", "close_account", "fix_money", "swap_meter", "move_out",
               "request_refund"}  # fmt: skip
 """Closed to customers whatever the account: 403, also for their own."""
-SHOWN = {"get_account", "get_supply", "get_statement", "get_usage", "list_payments",
+SHOWN = {"get_account", "get_supply", "get_statement", "explain_posting",
+         "explain_balance", "explain_supply", "get_usage", "list_payments",
          "get_contacts", "list_deliveries"}  # fmt: skip
 DAY = {"from": "2026-11-02T00:00:00Z", "to": "2026-11-03T00:00:00Z"}
 NOBODYS = 999_999

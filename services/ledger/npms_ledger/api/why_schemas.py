@@ -229,7 +229,7 @@ def to_api_posting(story: PostingStory) -> PostingWhy:
         charge=_charge(story) if row.kind == "charge" else None,
         adjustment=entry.adjustment,
         payment=entry.payment,
-        label=row._mapping.get("label"),
+        label=row.label,
         see=None if row.payment_id is None else f"/v1/payments/{row.payment_id}/why",
     )
 

@@ -57,7 +57,6 @@ _WHAT = {
     Bucket.EMERGENCY.value: "emergency_credit",
     Bucket.BALANCE.value: "balance",
 }
-VEND_CHARGE = "vend_charge"
 
 
 def parts_of(postings: Iterable[Paid]) -> list[Part]:
@@ -70,8 +69,8 @@ def parts_of(postings: Iterable[Paid]) -> list[Part]:
         if paid.kind == PostingKind.TOP_UP:
             what = paid.label if paid.bucket == Bucket.BALANCE and paid.label else ""
             parts.append(_part(paid, what or _WHAT.get(paid.bucket, paid.bucket)))
-        elif paid.kind == VEND_CHARGE:
-            parts[-1] = _part(paid, VEND_CHARGE, sign=-1)
+        elif paid.kind == PostingKind.VEND_CHARGE:
+            parts[-1] = _part(paid, paid.kind, sign=-1)
     return parts
 
 

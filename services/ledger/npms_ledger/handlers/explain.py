@@ -282,7 +282,7 @@ def _paid(row: Row[Any]) -> Paid:
         kind=row.kind,
         amount_micro=row.amount_micro,
         after_micro=row.after_micro,
-        item=row._mapping.get("item_no"),
-        label=row._mapping.get("label") or "",
+        item=row.item_no,
+        label=row.label or "",
         tax_micro=row.tax_micro or 0,
     )
