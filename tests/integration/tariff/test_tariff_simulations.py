@@ -168,6 +168,7 @@ async def test_a_simulation_of_nothing_is_refused(client, body, status, code):
     [
         ("2026-11-02T00:00:00Z", "2026-11-02T00:00:00Z", "empty_range"),
         ("2026-11-02T00:00:00Z", "2027-11-04T00:00:00Z", "range_too_long"),
+        ("2026-11-02T00:00:00Z", "2027-01-01T01:00:00Z", "in_future"),
         ("2026-11-02T00:30:00Z", "2026-11-03T00:00:00Z", "not_a_full_hour"),
         ("2026-11-02T00:00:00Z", None, "invalid_request"),
     ],

@@ -65,7 +65,7 @@ class Simulator:
 
         Raises SimulationRefused, UnknownPlan, UnderInvalid.
         """
-        _check_span(wanted.span)
+        _check_span(wanted.span, now)
         async with self._database.connect() as conn:
             plan = await show_plan(conn, wanted.under_plan)
             tariff = await _tariff(conn, wanted)
@@ -118,7 +118,7 @@ class Simulation:
         return accounts_of(found, hours)
 
 
-def _check_span(span: tuple[datetime, datetime] | None) -> None:
+def _check_span(span: tuple[datetime, datetime] | None, now: datetime) -> None:
     if span is None:
         return
     begin, end = span
@@ -126,6 +126,8 @@ def _check_span(span: tuple[datetime, datetime] | None) -> None:
         raise SimulationRefused("empty_range", "`to` must be after `from`")
     if end - begin > LONGEST:
         raise SimulationRefused("range_too_long", f"at most {LONGEST.days} days")
+    if end > now:
+        raise SimulationRefused("in_future", "only what was used already is simulated")
     if any(at.minute or at.second or at.microsecond for at in span):
         raise SimulationRefused("not_a_full_hour", "`from` and `to` are full local hours")
 
