@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from tests.integration.tariff.support import OPENED_AT, example, opened, put_in_force, readings
 
 pytestmark = pytest.mark.usefixtures("plans")
@@ -141,6 +142,16 @@ async def test_what_cannot_be_rated_or_compared_is_left_out_and_said(client, ben
     await put_in_force(client, second, water)
     begun, total = await simulate(client, of=FLAT, under={"plan_code": "water", "version": 1})
     assert (begun["accounts"], begun["other_accounts"], total["accounts"]) == (0, 2, 0)
+
+
+@pytest.mark.usefixtures("used", "draft")
+async def test_of_hours_that_are_no_longer_kept_nothing_is_made_up(client, bench):
+    async with bench.database.connect() as conn:
+        await conn.execute(text("SELECT usage_hour_drop('2026-12-01')"))
+        await conn.commit()
+    _, *left_out, _, total = await simulate(client, of=FLAT, under=DRAFT)
+    assert [line["code"] for line in left_out] == ["hours_dropped"] * 2
+    assert (total["accounts"], total["left_out"]) == (0, 2)
 
 
 @pytest.mark.usefixtures("used")

@@ -137,7 +137,7 @@ class AccountLine(ComparedOut):
 class LeftOutLine(BaseModel):
     line: Literal["left_out"] = "left_out"
     account_id: int
-    code: Literal["no_plan", "not_open"]
+    code: Literal["no_plan", "not_open", "hours_dropped"]
 
 
 class ProgressLine(BaseModel):

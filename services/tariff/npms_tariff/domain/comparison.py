@@ -59,10 +59,14 @@ class AccountCompared:
 
 @dataclass(frozen=True, slots=True)
 class AccountLeftOut:
-    """It cannot be rated; `code` says why."""
+    """It cannot be rated; `code` says why.
+
+    No version was in force when its rating begins; it was not open in the span; hours
+    from the beginning of the span's month on are no longer kept.
+    """
 
     account_id: int
-    code: Literal["no_plan", "not_open"]
+    code: Literal["no_plan", "not_open", "hours_dropped"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,10 +52,12 @@ class Comparer:
         span: tuple[datetime, datetime] | None,
         *,
         now_s: int,
+        kept_from_s: int,
     ) -> None:
-        """`span` None is the last month that has ended in an account's zone."""
+        """`span` None is the last month that has ended in an account's zone; hours of before
+        `kept_from_s` are no longer on record."""
         self._catalogue, self._tariff, self._now_s = catalogue, tariff, now_s
-        self._bounds = span
+        self._bounds, self._kept_from_s = span, kept_from_s
         self._spans: dict[str, Span] = {}
         self._calendars: dict[tuple[str, str], Calendar] = {}
 
@@ -64,6 +66,8 @@ class Comparer:
         mine = [one for one in account.installations if _was_open(one, span)]
         if not any(one.closed_s is None or one.closed_s > span.from_s for one in mine):
             return AccountLeftOut(account.account_id, "not_open")
+        if any(max(span.begins_s, one.opened_s) < self._kept_from_s for one in mine):
+            return AccountLeftOut(account.account_id, "hours_dropped")
         meters = [_metered(one, account.hours.get(one.installation_id, []), span) for one in mine]
         try:
             old = rate_again(zip(meters, map(self._old, mine), strict=True), span)

@@ -70,7 +70,14 @@ class Simulator:
             plan = await show_plan(conn, wanted.under_plan)
             tariff = await _tariff(conn, wanted)
             await self._catalogue.refresh(conn)
-        comparer = Comparer(self._catalogue, tariff, wanted.span, now_s=int(now.timestamp()))
+            kept_from_s = await simulations.hours_kept_from_s(conn)
+        comparer = Comparer(
+            self._catalogue,
+            tariff,
+            wanted.span,
+            now_s=int(now.timestamp()),
+            kept_from_s=kept_from_s,
+        )
         return Simulation(self._database, _chosen(plan, wanted, now), comparer)
 
 

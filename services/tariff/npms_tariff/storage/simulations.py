@@ -82,6 +82,14 @@ _HOURS = text(
 )
 
 
+async def hours_kept_from_s(conn: AsyncConnection) -> int:
+    """Hours that begin before were dropped."""
+    kept_from_s: int = (
+        await conn.execute(text("SELECT hours_from_s FROM usage_kept"))
+    ).scalar_one()
+    return kept_from_s
+
+
 async def count_accounts(conn: AsyncConnection, chosen: Chosen) -> tuple[int, int]:
     """(accounts to be rated again, accounts of another commodity or currency)"""
     found = await conn.execute(_COUNT, _values(chosen))
