@@ -1,149 +1,173 @@
-"""Random plan documents of the whole language, all of them valid, as JSON would have them."""
+"""Plan documents of the whole language, as a person might write them."""
 
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
 
-WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-NAMES = ("off", "shoulder", "peak")
-CLASSES = ("", "social")
+Document = dict[str, Any]
 
-amounts = st.integers(0, 90_000_000).map(lambda micro: f"{micro // 10**6}.{micro % 10**6:06d}")
-quantities = st.integers(1, 4000).map(lambda wh: f"{wh // 1000}.{wh % 1000:03d}")
-classes = st.sampled_from([[], ["social"], ["other"]])
+WORKING, WEEKEND = ("mon", "tue", "wed", "thu", "fri"), ("sat", "sun")
+CLASSES = ("", "social", "indigent")
+HOLIDAYS = ("01-31", "03-29", "2026-03-30", "10-25", "2026-11-01", "04-05", "09-06", "12-25")
+"""Some of them are near the starts of the readings, at ends of months and where clocks change."""
+_LEAP_YEAR = date(2028, 1, 1)
+
+prices = st.integers(0, 90_000_000).map(lambda micro: f"{micro // 10**6}.{micro % 10**6:06d}")
+amounts = st.sampled_from(["0", "5", "120.000001", "0.333333", "31.07"])
+shares = st.sampled_from([0, 1, 50_000, 160_000]) | st.integers(0, 400_000)
+classes = st.sampled_from([{}, {"classes": ["social"]}, {"classes": ["social", "indigent"]}])
 
 
 @st.composite
-def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """Up to three periods with own blocks, two seasons, holidays, and every kind of component."""
-    names = NAMES[: draw(st.integers(1, 3))]
-    made: dict[str, Any] = {"energy": draw(_energy(names))}
+def documents(draw: st.DrawFn) -> Document:
+    """Any valid plan: every part may be there or not."""
+    seasons = draw(season_lists())
+    holidays = draw(st.lists(st.sampled_from(HOLIDAYS), max_size=3, unique=True))
+    names = ("off", "shoulder", "peak")[: draw(st.integers(1, 3))]
+    energy: Document = {"periods": [draw(periods(name)) for name in names]}
     if len(names) > 1:
-        made |= draw(_calendar())
-        made["energy"]["schedule"] = draw(_schedule(names, made))
+        energy["schedule"] = draw(schedules(names, [s["name"] for s in seasons], holidays))
+    rule = draw(block_rules())
+    document: Document = {"energy": {**energy, **({"blocks": rule} if rule else {})}}
+    if seasons:
+        document["seasons"] = seasons
+    if holidays and len(names) > 1:
+        document["holidays"] = holidays
     if draw(st.booleans()):
-        made["free_units"] = {"units": draw(quantities), "classes": draw(classes)}
-    known = ["energy"]
-    made["fixed"] = draw(st.lists(_fixed(), max_size=2, unique_by=lambda one: one["name"]))
-    made["demand"] = draw(_demands(names))
-    known += [one["name"] for one in (*made["fixed"], *made["demand"])]
-    for kind, component in (("levies", _levy), ("discounts", _discount)):
-        made[kind] = []
-        for i in range(draw(st.integers(0, 2))):
-            made[kind].append(draw(component(f"{kind}{i}", known)))
-            known.append(f"{kind}{i}")
-    if draw(st.booleans()):
-        made["minimum"] = {"amount": draw(amounts), "on": draw(_on(known))}
-        known.append("minimum")
-    made["taxes"] = []
-    for i in range(draw(st.integers(0, 2))):
-        share = draw(st.integers(0, 300_000))
-        made["taxes"].append({"name": f"tax{i}", "rate_ppm": share, "on": draw(_on(known))})
-        known.append(f"tax{i}")
-    return made
-
-
-def _on(known: list[str]) -> st.SearchStrategy[list[str]]:
-    return st.lists(st.sampled_from(list(known)), min_size=1, max_size=3, unique=True)
+        units = draw(st.sampled_from(["0.001", "0.5", "3"]))
+        document["free_units"] = {"units": units, **draw(classes)}
+    return draw(_with_components(document, names))
 
 
 @st.composite
-def _energy(draw: st.DrawFn, names: tuple[str, ...]) -> dict[str, Any]:
-    reset = draw(st.sampled_from(["month", "month", "day"]))
-    sizes = ["fixed", "prorated", "per_day"] if reset == "month" else ["fixed"]
-    rule = {
-        "count": draw(st.sampled_from(["all", "period"])),
-        "reset": reset,
-        "size": draw(st.sampled_from(sizes)),
-    }
-    return {
-        "periods": [{"name": name, "blocks": draw(_blocks())} for name in names],
-        "blocks": rule,
-    }
+def season_lists(draw: st.DrawFn) -> list[Document]:
+    """None, or two or three that cover the year, one of them over new year."""
+    cuts = sorted(draw(st.sets(st.integers(0, 365), max_size=3)))
+    if len(cuts) < 2:
+        return []
+    days = [_LEAP_YEAR + timedelta(days=cut) for cut in cuts]
+    return [
+        {
+            "name": f"season{i}",
+            "from": f"{first:%m-%d}",
+            "to": f"{following - timedelta(days=1):%m-%d}",
+        }
+        for i, (first, following) in enumerate(pairwise([*days, days[0].replace(year=2032)]))
+    ]
 
 
 @st.composite
-def _blocks(draw: st.DrawFn) -> list[dict[str, str]]:
+def periods(draw: st.DrawFn, name: str) -> Document:
     bounds = sorted(draw(st.sets(st.integers(1, 4000), max_size=2)))
-    closed = [{"upto": f"{wh // 1000}.{wh % 1000:03d}", "price": draw(amounts)} for wh in bounds]
-    return [*closed, {"price": draw(amounts)}]
+    blocks = [{"upto": f"{wh / 1000:.3f}", "price": draw(prices)} for wh in bounds]
+    return {"name": name, "blocks": [*blocks, {"price": draw(prices)}]}
 
 
 @st.composite
-def _calendar(draw: st.DrawFn) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    if draw(st.booleans()):
-        made["seasons"] = [
-            {"name": "dry", "from": "10-25", "to": "03-28"},
-            {"name": "wet", "from": "03-29", "to": "10-24"},
-        ]
-    if draw(st.booleans()):
-        made["holidays"] = draw(
-            st.lists(st.sampled_from(["2026-03-29", "10-25", "11-01", "03-08"]), min_size=1)
-        )
-    return made
-
-
-@st.composite
-def _schedule(
-    draw: st.DrawFn, names: tuple[str, ...], calendar: dict[str, Any]
-) -> list[dict[str, Any]]:
-    days = [*WEEK, "hol"] if "holidays" in calendar else WEEK
-    split = draw(st.integers(1, len(days)))
+def schedules(
+    draw: st.DrawFn, names: tuple[str, ...], seasons: list[str], holidays: list[str]
+) -> list[Document]:
+    groups = [[name] for name in seasons] or [[]]
+    if len(groups) > 2 and draw(st.booleans()):
+        groups = [seasons[:2], seasons[2:]]
+    days = draw(st.sampled_from([[WORKING, WEEKEND], [(*WORKING, *WEEKEND)]]))
+    days = [*days, ("hol",)] if holidays else days
     bands = []
-    for season in calendar.get("seasons", [None]):
-        for some in (days[:split], days[split:]):
-            cuts = sorted(draw(st.sets(st.integers(1, 1439), min_size=1, max_size=3)))
-            for start, end in pairwise([0, *cuts, 1440]):
-                band = {
-                    "period": draw(st.sampled_from(names)),
-                    "weekdays": some,
-                    "from": _clock(start),
-                    "to": _clock(end),
-                }
-                if some:
-                    bands.append(band | ({"seasons": [season["name"]]} if season else {}))
+    for group in groups:
+        for weekdays in days:
+            cuts = sorted(draw(st.sets(st.integers(1, 1439), max_size=3)))
+            bands += [
+                {"period": draw(st.sampled_from(names)), "weekdays": list(weekdays),
+                 "from": clock(start), "to": clock(end), **({"seasons": group} if group else {})}
+                for start, end in pairwise([0, *cuts, 1440])
+            ]  # fmt: skip
     return bands
 
 
-def _clock(minute: int) -> str:
+def clock(minute: int) -> str:
     return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
 @st.composite
-def _fixed(draw: st.DrawFn) -> dict[str, Any]:
-    return {
-        "name": draw(st.sampled_from(["standing", "service", "rent"])),
-        "amount": draw(amounts),
-        "per": draw(st.sampled_from(["day", "month"])),
-        "off_supply": draw(st.sampled_from(["accrue", "accrue", "skip"])),
-    }
+def block_rules(draw: st.DrawFn) -> Document:
+    rule = {"count": draw(st.sampled_from(["all", "period"]))}
+    kind = draw(st.sampled_from(["", "month", "day", "prorated", "per_day"]))
+    if kind in {"month", "day"}:
+        rule |= {"reset": kind, "size": "fixed"}
+    elif kind:
+        rule |= {"size": kind}
+    return rule
 
 
 @st.composite
-def _demands(draw: st.DrawFn, names: tuple[str, ...]) -> list[dict[str, Any]]:
-    window = draw(st.sampled_from([15, 30, 60]))
-    made: list[dict[str, Any]] = []
+def _with_components(draw: st.DrawFn, document: Document, names: tuple[str, ...]) -> Document:
+    fixed = draw(st.lists(fixed_charges(), max_size=3, unique_by=lambda one: one["name"]))
+    demand = draw(demands(names))
+    vended = [one["name"] for one in fixed if one.get("collect")]
+    known = ["energy", *(one["name"] for one in (*fixed, *demand) if one["name"] not in vended)]
+    for part, component in (("levies", levies_on), ("discounts", discounts_on)):
+        document[part] = []
+        for i in range(draw(st.integers(0, 2))):
+            document[part].append(draw(component(f"{part}{i}", known)))
+            known.append(f"{part}{i}")
     if draw(st.booleans()):
-        made.append({"name": "connected", "price": draw(amounts), "of": "connected"})
-    for name in draw(st.sampled_from([[], [], ["highest"], ["highest", "at_peak"]])):
-        periods = draw(st.lists(st.sampled_from(names), max_size=2, unique=True))
-        made.append(
-            {"name": name, "price": draw(amounts), "of": "highest", "window_minutes": window,
-             "periods": periods}
-        )  # fmt: skip
+        amount = draw(st.sampled_from(["1", "50.000001", "3000"]))
+        document["minimum"] = {"amount": amount, "on": draw(bases(known))}
+        known.append("minimum")
+    document |= {"fixed": fixed, "demand": demand, "taxes": []}
+    for i in range(draw(st.integers(0, 2))):
+        document["taxes"].append(draw(shares_of(f"tax{i}", [*known, *vended])))
+        known.append(f"tax{i}")
+    return {part: rules for part, rules in document.items() if rules != []}
+
+
+@st.composite
+def fixed_charges(draw: st.DrawFn) -> Document:
+    kind = draw(st.sampled_from(["day", "month", "used_day", "used_month", "vend"]))
+    per = "month" if kind in {"month", "used_month", "vend"} else "day"
+    made: Document = {"name": f"by_{kind}", "amount": draw(amounts), "per": per}
+    if kind == "vend":
+        made["collect"] = "first_vend"
+    elif kind.startswith("used"):
+        made["off_supply"] = "skip"
     return made
 
 
 @st.composite
-def _levy(draw: st.DrawFn, name: str, known: list[str]) -> dict[str, Any]:
-    if draw(st.booleans()):
-        return {"name": name, "per_unit": draw(amounts)}
-    return {"name": name, "rate_ppm": draw(st.integers(0, 400_000)), "on": draw(_on(known))}
+def demands(draw: st.DrawFn, names: tuple[str, ...]) -> list[Document]:
+    window = draw(st.sampled_from([15, 30, 60]))
+    made = []
+    for i in range(draw(st.integers(0, 2))):
+        price = draw(prices)
+        if draw(st.booleans()):
+            made.append({"name": f"connected{i}", "price": price, "of": "connected"})
+            continue
+        named = draw(st.lists(st.sampled_from(names), max_size=2, unique=True))
+        only = {"periods": named} if named else {}
+        highest = {"of": "highest", "window_minutes": window}
+        made.append({"name": f"highest{i}", "price": price, **highest, **only})
+    return made
+
+
+def bases(known: list[str]) -> st.SearchStrategy[list[str]]:
+    """Components that are computed before."""
+    return st.lists(st.sampled_from(list(known)), min_size=1, max_size=3, unique=True)
 
 
 @st.composite
-def _discount(draw: st.DrawFn, name: str, known: list[str]) -> dict[str, Any]:
-    share = draw(st.integers(0, 500_000))
-    return {"name": name, "rate_ppm": share, "on": draw(_on(known)), "classes": draw(classes)}
+def shares_of(draw: st.DrawFn, name: str, known: list[str]) -> Document:
+    return {"name": name, "rate_ppm": draw(shares), "on": draw(bases(known))}
+
+
+@st.composite
+def levies_on(draw: st.DrawFn, name: str, known: list[str]) -> Document:
+    if draw(st.booleans()):
+        return {"name": name, "per_unit": draw(prices)}
+    return draw(shares_of(name, known))
+
+
+@st.composite
+def discounts_on(draw: st.DrawFn, name: str, known: list[str]) -> Document:
+    return draw(shares_of(name, known)) | draw(classes)

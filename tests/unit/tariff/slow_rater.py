@@ -362,14 +362,14 @@ class _Bill:
         self.exact: dict[str, Fraction] = defaultdict(Fraction)
 
     def say(self, line: str, name: str, cost: Fraction) -> None:
-        self.exact[name] = _thousandths(cost)
+        self.exact[name] = cost
         self.lines[(line, "", 0)] = (0, floor(cost) if cost >= 0 else -floor(-cost))
 
     def base(self, rule: Document) -> Fraction:
         return sum((self.exact[name] for name in rule["on"]), Fraction(0))
 
     def share(self, rule: Document) -> Fraction:
-        return _thousandths(self.base(rule) * Fraction(rule["rate_ppm"], 10**6))
+        return Fraction(floor(self.base(rule) * rule["rate_ppm"] / 1000), 1000)
 
 
 def _lines(scope: Scope, customer_class: str, connected_w: int) -> Lines:
@@ -413,12 +413,6 @@ def _levy(bill: _Bill, scope: Scope, levy: Document) -> Fraction:
 def _lack(bill: _Bill, scope: Scope, minimum: Document) -> Fraction:
     due = floor(micro(minimum["amount"]) * scope.days / scope.days_of_month)
     return max(due - bill.base(minimum), Fraction(0))
-
-
-def _thousandths(cost: Fraction) -> Fraction:
-    """Rounded to a thousandth of a micro-unit, towards nothing."""
-    size = Fraction(floor(abs(cost) * 1000), 1000)
-    return size if cost >= 0 else -size
 
 
 def _fixed(scope: Scope, fixed: Document) -> Fraction:

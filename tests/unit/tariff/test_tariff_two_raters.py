@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.tariff import slow_rater
-from tests.unit.tariff.plan_strategies import CLASSES, STARTS, ZONES, Document, documents
+from tests.unit.tariff.documents import CLASSES, Document, documents
+from tests.unit.tariff.strategies import STARTS, ZONES
 
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.calendar import Calendar

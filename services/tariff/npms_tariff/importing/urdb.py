@@ -23,9 +23,8 @@ DESCRIBES = frozenset({
     "label", "utility", "utility_id", "eiaid", "name", "uri", "startdate", "enddate", "sector",
     "country", "description", "source", "sourceparent", "basicinformationcomments",
     "energycomments", "demandcomments", "approved", "is_default", "isdefault", "supersedes",
-    "revisions", "latest_update",
-    "sourcereference", "mindemand", "maxdemand", "supercedes", "servicetype",
-    "voltagecategory", "voltageminimum",
+    "revisions", "latest_update", "sourcereference", "mindemand", "maxdemand", "servicemin",
+    "servicemax", "supercedes", "servicetype", "voltagecategory", "voltageminimum",
     "voltagemaximum", "phasewiring", "peakkwcapacitymin", "peakkwcapacitymax",
     "peakkwcapacityhistory", "peakkwhusagemin", "peakkwhusagemax", "peakkwhusagehistory",
 })  # fmt: skip
