@@ -6,6 +6,7 @@ from npms_ledger.api.app import build_app
 from npms_ledger.consumers import subscriptions
 from npms_ledger.handlers import guardrail
 from npms_ledger.handlers.decide_due import decision_loop
+from npms_ledger.handlers.vend_limits import limits_loop
 from npms_ledger.invariants import RULES
 from npms_ledger.settings import LedgerSettings
 from npms_shared.bootstrap import open_database, token_verifier
@@ -35,6 +36,6 @@ def build(settings: LedgerSettings, *, clock: Clock | None = None) -> Service:
         ),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(clock),
-        loops=[decision_loop(database, clock)],
+        loops=[decision_loop(database, clock), limits_loop(database, clock)],
         rules=RULES,
     )

@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_payments.handlers.accounts import note_closed, note_opened
+from npms_payments.handlers.accounts import note_closed, note_limits, note_opened
 from npms_payments.handlers.confirm_credit import Credit, CreditMisfit, confirm_credit
 from npms_payments.handlers.context import Context
-from npms_shared.contracts.ledger import AccountClosed, AccountOpened, CreditPosted
+from npms_shared.contracts.ledger import AccountClosed, AccountOpened, CreditPosted, VendLimitsSet
 from npms_shared.messaging.subscriptions import (
     EventSubscription,
     Meta,
@@ -24,7 +24,9 @@ def subscriptions(context: Context) -> list[Subscription]:
             raise Unprocessable(fault.code, str(fault)) from None
 
     return [
-        EventSubscription("payments.accounts", (AccountOpened, AccountClosed), _hear_account),
+        EventSubscription(
+            "payments.accounts", (AccountOpened, AccountClosed, VendLimitsSet), _hear_account
+        ),
         EventSubscription("payments.credits", (CreditPosted,), hear_credit),
     ]
 
@@ -41,6 +43,16 @@ async def _hear_account(conn: AsyncConnection, event: Any, _meta: Meta) -> None:
             )
         case AccountClosed():
             await note_closed(conn, account_id=event.account_id, closed_at=event.closed_at)
+        case VendLimitsSet():
+            await note_limits(
+                conn,
+                account_id=event.account_id,
+                minimum_micro=event.minimum_micro,
+                maximum_micro=event.maximum_micro,
+                max_balance_micro=event.max_balance_micro,
+                balance_micro=event.balance_micro,
+                set_at=event.set_at,
+            )
 
 
 def _to_credit(event: CreditPosted) -> Credit:

@@ -107,6 +107,24 @@ class CreditPosted(LedgerEvent):
     to_accumulated_micro: int = 0
 
 
+class VendLimitsSet(LedgerEvent):
+    """How much may be bought at once for an account, and how full it may become; None is no limit.
+
+    Told at the opening, when the policy changes, and from time to time while there is a most that
+    the balance may be; `balance_micro` is what it was then.
+    """
+
+    name: ClassVar[str] = "vend_limits_set.v1"
+
+    account_id: int
+    currency: str
+    minimum_micro: int | None
+    maximum_micro: int | None
+    max_balance_micro: int | None
+    balance_micro: int
+    set_at: AwareDatetime
+
+
 class ThresholdCrossed(LedgerEvent):
     """The balance fell to a warning threshold, once per descent."""
 
@@ -220,6 +238,7 @@ EVENTS = (
     InstallationOpened,
     InstallationClosed,
     CreditPosted,
+    VendLimitsSet,
     ThresholdCrossed,
     EmergencyCreditOffered,
     EmergencyCreditAccepted,

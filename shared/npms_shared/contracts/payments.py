@@ -26,7 +26,13 @@ class PaymentSettled(PaymentsEvent):
     settled_at: AwareDatetime
 
 
+CHARGEBACK = "chargeback"
+"""The reason of a reversal by the payer's bank, which the customer may not have expected."""
+
+
 class PaymentReversed(PaymentsEvent):
+    """Money was taken back; `reason` is `chargeback` or what the provider, or a person, said."""
+
     name: ClassVar[str] = "payment_reversed.v1"
 
     payment_id: UUID

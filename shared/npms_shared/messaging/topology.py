@@ -17,6 +17,7 @@ from npms_shared.contracts.ledger import (
     ProtectionExpired,
     SupplyDesired,
     ThresholdCrossed,
+    VendLimitsSet,
 )
 from npms_shared.contracts.meter_gateway import (
     ProfilePublished,
@@ -37,7 +38,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
     "tariff.accounts": (InstallationOpened, InstallationClosed),
     "tariff.meters": (RegisterFell,),
     "meter-gateway.supply": (InstallationOpened, InstallationClosed, SupplyDesired),
-    "payments.accounts": (AccountOpened, AccountClosed),
+    "payments.accounts": (AccountOpened, AccountClosed, VendLimitsSet),
     "payments.credits": (CreditPosted,),
     "notifier.events": (
         AccountOpened,

@@ -144,9 +144,10 @@ class House:
         async with self.database.transaction() as conn:
             await credit_payment(conn, event, self.clock.now())
 
-    async def take_back(self, event: PaymentSettled) -> None:
+    async def take_back(self, event: PaymentSettled, **changes: str) -> None:
+        reversal = reversal_of(event, self.clock, **changes)
         async with self.database.transaction() as conn:
-            await reverse_payment(conn, reversal_of(event, self.clock), self.clock.now())
+            await reverse_payment(conn, reversal, self.clock.now())
 
     def charges(self, *items: tuple[dict[str, Any], int], **changes: Any) -> ChargesBatch:
         """A batch of (opened account, amount) charges of 1 kWh each, a tenth of each being tax."""
@@ -206,7 +207,9 @@ class House:
         return sorted({violation.rule.name for violation in found})
 
 
-def reversal_of(event: PaymentSettled, clock: ManualClock) -> PaymentReversed:
+def reversal_of(
+    event: PaymentSettled, clock: ManualClock, reason: str = "refunded_by_provider"
+) -> PaymentReversed:
     return PaymentReversed(
         payment_id=event.payment_id,
         reversal_id=UUID(int=event.payment_id.int ^ 1),
@@ -214,6 +217,6 @@ def reversal_of(event: PaymentSettled, clock: ManualClock) -> PaymentReversed:
         amount_micro=event.amount_micro,
         currency=event.currency,
         source=event.source,
-        reason="chargeback",
+        reason=reason,
         reversed_at=clock.now(),
     )

@@ -249,6 +249,15 @@ async def test_a_refund_reverses_and_a_failure_ends(house: House) -> None:
     assert (await house.payment(other["payment_id"]))["state"] == "failed"
 
 
+async def test_p7_a_chargeback_is_told_as_one(house: House) -> None:
+    made = await order(house)
+    await send(house, event(made))
+    back = event(made, "refunded", transaction_id="cb_1", refund_reason="chargeback")
+    assert (await send(house, back)).json()["outcome"] == "reversed"
+    [told] = await house.told(REVERSED)
+    assert told["reason"] == "chargeback"
+
+
 async def test_a_reversal_before_its_confirmation_leaves_nothing_to_take_back(
     house: House,
 ) -> None:

@@ -109,6 +109,12 @@ class PolicyDocument(Schema):
     )
     grace: GraceSchema | None = Field(default=None)
     vend: VendSchema = Field(default=VendSchema())
+    chargeback_grace_hours: int = Field(
+        default=24,
+        ge=0,
+        le=720,
+        description="how long supply stays on after a chargeback that leaves no credit",
+    )
 
     def to_policy(self) -> CreditPolicy:
         """Raises PolicyError."""
@@ -127,6 +133,7 @@ class PolicyDocument(Schema):
             debt_cap=self.debt_cap.to_per_period() if self.debt_cap else None,
             grace=_grace(self.grace),
             vend=_vend(self.vend),
+            chargeback_grace_hours=self.chargeback_grace_hours,
         )
 
 
@@ -192,6 +199,7 @@ def to_api_policy(written: WrittenPolicy) -> PolicyResponse:
         debt_cap=_to_api_cap(policy.debt_cap),
         grace=_to_api_grace(policy.grace),
         vend=_to_api_vend(policy.vend),
+        chargeback_grace_hours=policy.chargeback_grace_hours,
     )
 
 

@@ -50,6 +50,7 @@ def to_document(policy: CreditPolicy) -> dict[str, Any]:
         "debt_cap": None if policy.debt_cap is None else asdict(policy.debt_cap),
         "grace": None if policy.grace is None else asdict(policy.grace),
         "vend": asdict(policy.vend),
+        "chargeback_grace_hours": policy.chargeback_grace_hours,
     }
     if (limit := policy.load_limit) is not None:
         document["load_limit"] = {"power_w": limit.power_w, "for_minutes": limit.for_minutes}
@@ -75,6 +76,7 @@ def from_document(document: dict[str, Any]) -> CreditPolicy:
         debt_cap=per_period(document.get("debt_cap")),
         grace=None if grace is None else Grace(**grace),
         vend=VendLimits(**document.get("vend", {})),
+        chargeback_grace_hours=document.get("chargeback_grace_hours", 24),
     )
 
 

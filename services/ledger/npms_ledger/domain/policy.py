@@ -81,7 +81,8 @@ class CreditPolicy:
     `debt_share_ppm` of what a top-up has left, in millionths, goes to debts without a share of
     their own, and to all debts together no more than `debt_cap`. In a hold of `kind_times` a
     reminder is told `remind_minutes` before its end. With `load_limit` a supply whose meter can is
-    limited before it is cut.
+    limited before it is cut. After a chargeback that leaves no credit a supply that is on stays on
+    for `chargeback_grace_hours`. What is sold at once keeps within `vend`.
 
     Raises PolicyError where the parts contradict each other.
     """
@@ -97,12 +98,15 @@ class CreditPolicy:
     debt_cap: PerPeriod | None = None
     grace: Grace | None = None
     vend: VendLimits = VendLimits()
+    chargeback_grace_hours: int = 24
 
     def __post_init__(self) -> None:
         if not 0 <= self.debt_share_ppm <= PPM:
             raise PolicyError("out_of_range", "debt_share_ppm")
         if self.remind_minutes < 0:
             raise PolicyError("negative", "remind_minutes")
+        if self.chargeback_grace_hours < 0:
+            raise PolicyError("negative", "chargeback_grace_hours")
         if self.load_limit is not None:
             _check_load_limit(self.load_limit)
         _check_thresholds(self.thresholds, self.floor_micro)

@@ -49,7 +49,6 @@ class PostingKind(StrEnum):
     MONEY_FIX = "money_fix"
     TRANSFER = "transfer"
     REFUND = "refund"
-    CHARGEBACK = "chargeback"
     VEND_CHARGE = "vend_charge"
     DEBT_CHARGE = "debt_charge"
     GRANTED = "granted"

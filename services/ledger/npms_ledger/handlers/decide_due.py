@@ -14,6 +14,7 @@ from npms_ledger.domain.position import PostingKind
 from npms_ledger.domain.seal import DECISIONS_CHAIN
 from npms_ledger.handlers import books
 from npms_ledger.handlers.journals import Journal
+from npms_ledger.handlers.vend_limits import tell_limits
 from npms_ledger.storage import positions
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -27,14 +28,15 @@ PAUSE_S = 0.4
 async def decide_due(conn: AsyncConnection, clock: Clock, limit: int = BATCH) -> int:
     """Decide accounts whose time has come; returns how many there were, at most `limit`."""
     now = clock.now()
-    account_ids = await positions.take_due(conn, now, limit)
-    if not account_ids:
+    due = await positions.take_due(conn, now, limit)
+    if not due:
         return 0
-    accounts = list((await books.take_locked(conn, account_ids)).values())
+    accounts = list((await books.take_locked(conn, due)).values())
     for account in accounts:
         account.judge(now)
     for kind, group in groupby(sorted(accounts, key=_journal_kind), key=_journal_kind):
         await _put_back(conn, list(group), kind=kind, now=now)
+    await tell_limits(conn, [one for one in accounts if due[one.account_id]], now)
     metrics.DECISIONS_DUE.inc(len(accounts))
     return len(accounts)
 

@@ -76,7 +76,7 @@ async def request_transfer(
     source, target = await move_money.take_pair(
         conn, asked.account_id, asked.to_account_id, currency=asked.currency
     )
-    movable = movable_micro(source.position, source.policy)
+    movable = movable_micro(source.position, source.policy_at(now))
     if asked.amount_micro > movable:
         raise NotEnoughCredit(source.account_id, movable_micro=movable)
     owners = [await owner_of(conn, one.account_id) for one in (source, target)]
@@ -118,7 +118,7 @@ async def request_reallocation(
         account_id=source.account_id,
         to_account_id=to_account_id,
         payment_id=payment_id,
-        amount_micro=await move_money.unspent_micro(conn, payment, source),
+        amount_micro=await move_money.unspent_micro(conn, payment, source, now),
         currency=source.currency,
         reason=reason,
     )
@@ -222,7 +222,7 @@ async def _post_reallocation(conn: AsyncConnection, request: Row[Any], now: date
     """Never more than was asked for: what was spent meanwhile stays."""
     source, target = await move_money.take_pair(conn, request.account_id, request.to_account_id)
     payment = await move_money.lock_movable_payment(conn, request.payment_id)
-    unspent = await move_money.unspent_micro(conn, payment, source)
+    unspent = await move_money.unspent_micro(conn, payment, source, now)
     moved = await move_money.transfer(
         conn,
         source,

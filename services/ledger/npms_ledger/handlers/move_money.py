@@ -82,7 +82,7 @@ async def transfer(
     payment_id: UUID | None = None,
 ) -> Moved:
     """One journal takes from one balance and gives to the other. Raises NotEnoughCredit."""
-    movable = moves.movable_micro(source.position, source.policy)
+    movable = moves.movable_micro(source.position, source.policy_at(now))
     if amount_micro > movable:
         raise NotEnoughCredit(source.account_id, movable_micro=movable)
     source.move(moves.send(source.position, amount_micro), now)
@@ -105,7 +105,9 @@ async def lock_movable_payment(conn: AsyncConnection, payment_id: UUID) -> Row[A
     return payment
 
 
-async def unspent_micro(conn: AsyncConnection, payment: Row[Any], account: Account) -> int:
+async def unspent_micro(
+    conn: AsyncConnection, payment: Row[Any], account: Account, now: datetime
+) -> int:
     """What of a payment is still on the balance it came to: at most what it gave to it.
 
     Raises NotMovable where nothing is left.
@@ -113,7 +115,7 @@ async def unspent_micro(conn: AsyncConnection, payment: Row[Any], account: Accou
     given = await money_requests.given_to_balance(
         conn, account_id=account.account_id, journal_id=payment.credit_journal_id
     )
-    unspent = min(given, moves.movable_micro(account.position, account.policy))
+    unspent = min(given, moves.movable_micro(account.position, account.policy_at(now)))
     if unspent <= 0:
         raise NotMovable("nothing_left", payment.payment_id)
     return unspent

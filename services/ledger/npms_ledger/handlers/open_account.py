@@ -26,6 +26,7 @@ from npms_ledger.handlers.errors import (
 from npms_ledger.handlers.installation_errors import UsagePointOccupied, UsagePointUnknown
 from npms_ledger.handlers.policies import read_policy, write_policy
 from npms_ledger.handlers.supply_changes import ask_for_reviews, record
+from npms_ledger.handlers.vend_limits import tell_limits
 from npms_ledger.storage import catalogue, installations, positions, supplies
 from npms_shared.contracts.ledger import (
     AccountOpened,
@@ -121,9 +122,18 @@ async def open_account(
     await record(conn, [(account, first)], now=now, cause=cause, journal_id=None)
     await ask_for_reviews(conn, [account], now)
     await _say_opened(conn, ids, command, account=account, now=now)
+    await tell_limits(conn, [account], now)
     return Opened(
         account, ids.customer_id, ids.usage_point_id, ids.installation_id, ids.policy_code
     )
+
+
+async def check_command(conn: AsyncConnection, command: OpenAccount) -> None:
+    """Whether an account could be opened now; what it raises is what open_account would."""
+    await _check_catalogue(conn, command)
+    if isinstance(command.policy, str):
+        await _check_policy(conn, command.policy, command.currency)
+    await refuse_taken(conn, command.meter)
 
 
 async def _check_catalogue(conn: AsyncConnection, command: OpenAccount) -> None:
@@ -184,10 +194,14 @@ async def _policy_code(
             conn, code, policy=command.policy, currency=command.currency, now=now, by=by
         )
         return code
-    written = await read_policy(conn, command.policy, hold=True)
-    if written.currency != command.currency:
-        raise CurrencyMismatch("credit policy", written.currency, command.currency)
+    await _check_policy(conn, command.policy, command.currency)
     return command.policy
+
+
+async def _check_policy(conn: AsyncConnection, code: str, currency: str) -> None:
+    written = await read_policy(conn, code, hold=True)
+    if written.currency != currency:
+        raise CurrencyMismatch("credit policy", written.currency, currency)
 
 
 async def _insert_installation(

@@ -89,7 +89,8 @@ _UPDATE = text(
 )
 _DUE = text(
     """
-    SELECT p.account_id FROM decision_due d JOIN position p USING (account_id)
+    SELECT p.account_id, d.decide_at = '-infinity' AS by_policy
+    FROM decision_due d JOIN position p USING (account_id)
     WHERE d.decide_at <= :now ORDER BY d.decide_at LIMIT :limit
     FOR UPDATE OF p SKIP LOCKED
     """
@@ -166,14 +167,15 @@ async def update(conn: AsyncConnection, values: dict[str, list[Any]]) -> None:
     await conn.execute(_UPDATE, values)
 
 
-async def take_due(conn: AsyncConnection, now: datetime, limit: int) -> list[int]:
+async def take_due(conn: AsyncConnection, now: datetime, limit: int) -> dict[int, bool]:
     """Accounts whose time to decide has come, locked and no longer due; those in other hands are
-    left for the next time.
+    left for the next time. True for those whose policy was changed.
     """
-    account_ids = list((await conn.execute(_DUE, {"now": now, "limit": limit})).scalars())
-    if account_ids:
-        await conn.execute(_TAKE_UP, {"account_ids": account_ids})
-    return account_ids
+    found = await conn.execute(_DUE, {"now": now, "limit": limit})
+    due = {row.account_id: row.by_policy for row in found}
+    if due:
+        await conn.execute(_TAKE_UP, {"account_ids": list(due)})
+    return due
 
 
 async def schedule(conn: AsyncConnection, times: dict[int, datetime | None]) -> None:

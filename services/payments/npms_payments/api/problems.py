@@ -12,6 +12,7 @@ from npms_payments.domain.errors import (
     NotFound,
     ProviderUnknown,
     SuspenseClosed,
+    VendRefused,
     VoucherLocked,
     VoucherMistyped,
     VoucherRefused,
@@ -20,7 +21,7 @@ from npms_payments.domain.errors import (
 from npms_payments.domain.webhooks import WebhookRefused
 from npms_shared.money import format_amount
 from npms_shared.web.app import ErrorMap
-from npms_shared.web.problems import Problem, not_found
+from npms_shared.web.problems import FieldError, Problem, not_found
 
 _AMOUNT_WORDS = {
     "amount_zero": "The amount is zero.",
@@ -34,6 +35,21 @@ def _amount(fault: AmountRefused) -> Problem:
     if fault.limit_micro is not None:
         words = f"{words} of {format_amount(fault.limit_micro)}."
     return Problem(422, fault.code, words)
+
+
+_VEND_WORDS = {
+    "below_minimum": "The least that may be bought is {}.",
+    "above_maximum": "The most that may be bought at once is {}.",
+    "balance_above_maximum": "The balance may not exceed {}.",
+}
+
+
+def _vend(fault: VendRefused) -> Problem:
+    words = _VEND_WORDS[fault.code].format(format_amount(fault.limit_micro))
+    if fault.room_micro is not None:
+        words = f"{words} At most {format_amount(fault.room_micro)} may be bought now."
+    error = FieldError(pointer="/amount", code=fault.code, message=words)
+    return Problem(422, fault.code, words, errors=[error])
 
 
 def _currency(fault: WrongCurrency) -> Problem:
@@ -58,6 +74,7 @@ def _already(fault: AlreadyReceived) -> Problem:
 
 ERRORS: ErrorMap = {
     AmountRefused: _amount,
+    VendRefused: _vend,
     WrongCurrency: _currency,
     AccountUnknown: lambda _: not_found("account"),
     NotFound: lambda fault: not_found(fault.what),

@@ -18,6 +18,16 @@ class AmountRefused(PaymentsError):
         self.code, self.amount_micro, self.limit_micro = code, amount_micro, limit_micro
 
 
+class VendRefused(PaymentsError):
+    """Outside of what may be sold to an account: `below_minimum`, `above_maximum`,
+    `balance_above_maximum`. `room_micro` is what would still fit below the last.
+    """
+
+    def __init__(self, code: str, *, limit_micro: int, room_micro: int | None = None) -> None:
+        super().__init__(f"{code}: {limit_micro}")
+        self.code, self.limit_micro, self.room_micro = code, limit_micro, room_micro
+
+
 class WrongCurrency(PaymentsError):
     code = "wrong_currency"
 

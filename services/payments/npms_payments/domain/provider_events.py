@@ -15,6 +15,7 @@ class ProviderEvent:
     """A provider's word on one order, in our terms.
 
     `txn_id` is the provider's number of the movement of money; only success and reversal have one.
+    `chargeback` says of a reversal that the payer's bank took the money back.
     """
 
     provider: str
@@ -24,6 +25,7 @@ class ProviderEvent:
     txn_id: str | None
     amount_micro: int
     currency: str
+    chargeback: bool = False
 
     @property
     def source(self) -> str:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from npms_payments.domain.attempts import Limit
 from npms_payments.domain.lifecycle import State
+from npms_payments.domain.vend_limits import VendLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,16 @@ class Account:
     currency: str | None
     opened_at: datetime | None
     closed_at: datetime | None
+    vend_min_micro: int | None = None
+    vend_max_micro: int | None = None
+    max_balance_micro: int | None = None
+    limits_at: datetime | None = None
+    balance_micro: int | None = None
+    balance_at: datetime | None = None
+
+    @property
+    def limits(self) -> VendLimits:
+        return VendLimits(self.vend_min_micro, self.vend_max_micro, self.max_balance_micro)
 
     @property
     def open(self) -> bool:

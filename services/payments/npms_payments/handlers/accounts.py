@@ -30,6 +30,27 @@ async def note_closed(conn: AsyncConnection, *, account_id: int, closed_at: date
     await accounts.save_closed(conn, account_id=account_id, closed_at=closed_at)
 
 
+async def note_limits(
+    conn: AsyncConnection,
+    *,
+    account_id: int,
+    minimum_micro: int | None,
+    maximum_micro: int | None,
+    max_balance_micro: int | None,
+    balance_micro: int,
+    set_at: datetime,
+) -> None:
+    await accounts.save_limits(
+        conn,
+        account_id=account_id,
+        minimum_micro=minimum_micro,
+        maximum_micro=maximum_micro,
+        max_balance_micro=max_balance_micro,
+        set_at=set_at,
+    )
+    await accounts.save_balance(conn, account_id=account_id, balance_micro=balance_micro, at=set_at)
+
+
 async def find_account(conn: AsyncConnection, account_id: int) -> Account:
     """The account, open or closed; raises AccountUnknown while its opening was not heard."""
     found = await accounts.find(conn, account_id)

@@ -10,7 +10,7 @@ from npms_payments import metrics
 from npms_payments.domain.errors import PaymentsError
 from npms_payments.domain.records import Payment
 from npms_payments.handlers.context import Context
-from npms_payments.storage import payments
+from npms_payments.storage import accounts, payments
 
 
 class CreditMisfit(PaymentsError):
@@ -51,6 +51,12 @@ async def confirm_credit(conn: AsyncConnection, context: Context, credit: Credit
         to_emergency_micro=credit.to_emergency_micro,
         to_balance_micro=credit.to_balance_micro,
         balance_after_micro=credit.balance_after_micro,
+    )
+    await accounts.save_balance(
+        conn,
+        account_id=credit.account_id,
+        balance_micro=credit.balance_after_micro,
+        at=credit.posted_at,
     )
     delay = context.clock.now() - payment.settled_at
     metrics.CREDIT_DELAY.observe(delay.total_seconds() / context.clock.speed)

@@ -16,6 +16,7 @@ from npms_payments.handlers.context import Context
 from npms_payments.handlers.settle import receive, set_aside, tell_settled
 from npms_payments.outgoing import to_payment_reversed
 from npms_payments.storage import accounts, checkouts, payments, provider_events
+from npms_shared.contracts.payments import CHARGEBACK
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 
@@ -108,7 +109,7 @@ async def _apply(
     if decision.action is Action.SETTLE:
         await _settle(conn, context, event, payment=payment)
     elif decision.state is State.REVERSED:
-        await _reverse(conn, context, decision, payment=payment)
+        await _reverse(conn, context, event, decision=decision, payment=payment)
     else:
         failure_code = decision.reason or event.fact.value
         await payments.move(conn, payment.payment_id, decision.state, failure_code=failure_code)
@@ -132,10 +133,16 @@ async def _settle(
 
 
 async def _reverse(
-    conn: AsyncConnection, context: Context, decision: Decision, *, payment: Payment
+    conn: AsyncConnection,
+    context: Context,
+    heard: ProviderEvent,
+    *,
+    decision: Decision,
+    payment: Payment,
 ) -> None:
     """Told to the ledger only if the settlement was: before it, there is nothing to take back."""
-    reversal_id, now, reason = new_id(), context.clock.now(), "refunded_by_provider"
+    reversal_id, now = new_id(), context.clock.now()
+    reason = CHARGEBACK if heard.chargeback else "refunded_by_provider"
     await payments.mark_reversed(
         conn, payment.payment_id, reversal_id=reversal_id, reason=reason, at=now
     )

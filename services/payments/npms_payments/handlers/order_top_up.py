@@ -16,6 +16,7 @@ from npms_payments.domain.records import Money, Payment
 from npms_payments.handlers.accounts import find_open_account
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.read import find_payment
+from npms_payments.handlers.vend_limits import check_limits
 from npms_payments.providers.base import CheckoutRefused, Opened, Provider, ProviderUnreachable
 from npms_payments.storage import checkouts, payments
 from npms_shared.ids import new_id
@@ -33,11 +34,14 @@ class OrderTopUp:
 
 
 async def write_order(conn: AsyncConnection, context: Context, command: OrderTopUp) -> UUID:
-    """Raises ProviderUnknown, AmountRefused, AccountUnknown, AccountIsClosed, WrongCurrency."""
+    """Raises ProviderUnknown, AmountRefused, AccountUnknown, AccountIsClosed, WrongCurrency,
+    VendRefused.
+    """
     find_provider(context, command.provider)
     check_amount(command.amount_micro, limit_micro=context.policy.max_payment_micro)
-    _, currency = await find_open_account(conn, command.account_id)
+    account, currency = await find_open_account(conn, command.account_id)
     check_currency(command.currency, expected=currency)
+    await check_limits(conn, account, command.amount_micro)
     order_id, wall = new_id(), context.clock.wall_now()
     money = Money(command.amount_micro, currency, f"online:{command.provider}", "")
     await payments.insert_payment(

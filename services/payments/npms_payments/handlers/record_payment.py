@@ -13,10 +13,15 @@ from npms_payments.handlers.allocate_suspense import find_item
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.read import find_payment
 from npms_payments.handlers.settle import receive, set_aside, settle_new
+from npms_payments.handlers.vend_limits import check_limits
 from npms_shared.ids import new_id
 
 MAX_ACCOUNT_ID = 2**63 - 1
 """What the database can hold."""
+
+
+PARTNER = "partner"
+"""The source whose payer still stands at the counter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +36,21 @@ class RecordPayment:
 async def record_payment(
     conn: AsyncConnection, context: Context, command: RecordPayment
 ) -> Payment | Suspended:
-    """Raises AmountRefused, WrongCurrency, AlreadyReceived."""
+    """A partner's money is refused outside the account's limits, a bank's is there already.
+
+    Raises AmountRefused, WrongCurrency, AlreadyReceived, VendRefused.
+    """
     money, now = command.money, context.clock.now()
     check_amount(money.amount_micro, limit_micro=context.policy.max_payment_micro)
     try:
         account_id = _account_id(command.account_number)
-        _, currency = await find_open_account(conn, account_id)
+        account, currency = await find_open_account(conn, account_id)
     except (AccountUnknown, AccountIsClosed) as fault:
         suspense_id = await _suspend(conn, command, context=context, reason=fault.code)
         return await find_item(conn, suspense_id)
     check_currency(money.currency, expected=currency)
+    if money.source == PARTNER:
+        await check_limits(conn, account, money.amount_micro)
     await receive(conn, money, at=now)
     payment_id = new_id()
     await settle_new(

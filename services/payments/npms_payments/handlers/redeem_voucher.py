@@ -21,6 +21,7 @@ from npms_payments.handlers.accounts import find_open_account
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.read import find_payment
 from npms_payments.handlers.settle import receive, settle_new
+from npms_payments.handlers.vend_limits import check_limits
 from npms_payments.storage import vouchers
 from npms_shared.ids import new_id
 
@@ -78,13 +79,15 @@ async def attempt(
 async def redeem(
     conn: AsyncConnection, context: Context, command: Redeem, guards: Guards
 ) -> Payment:
+    """A voucher outside the account's limits stays unused. Raises VendRefused."""
     guards.check()
-    _, currency = await find_open_account(conn, command.account_id)
+    account, currency = await find_open_account(conn, command.account_id)
     key = lookup_key(read_pin(command.pin), context.pepper)
     payment_id, now = new_id(), context.clock.now()
     used = await vouchers.redeem(conn, key, payment_id=payment_id, currency=currency, at=now)
     if used is None:
         raise VoucherRefused
+    await check_limits(conn, account, used.value_micro)
     money = Money(used.value_micro, used.currency, "voucher", used.serial)
     await receive(conn, money, at=now)
     await settle_new(

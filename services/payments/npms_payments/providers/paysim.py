@@ -54,6 +54,7 @@ class _Checkout(BaseModel):
     currency: Currency
     transaction_id: Name | None = None
     checkout_url: str = ""
+    refund_reason: Literal["refund", "chargeback"] = "refund"
 
     @model_validator(mode="after")
     def _names_its_money(self) -> "_Checkout":
@@ -131,6 +132,7 @@ class Paysim:
             txn_id=found.transaction_id if found.status in _WITH_MONEY else None,
             amount_micro=parse_amount(found.amount),
             currency=found.currency,
+            chargeback=found.status == "refunded" and found.refund_reason == "chargeback",
         )
 
     async def _call(

@@ -5,13 +5,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Row, Select, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_payments.domain.lifecycle import State
 from npms_payments.domain.records import Money, Payment
 from npms_payments.storage.tables import arrival, checkout, payment
+
+_UNCREDITED = text(
+    """
+    SELECT coalesce(sum(amount_micro), 0) FROM payment
+    WHERE account_id = :account_id AND settled_at IS NOT NULL AND credited_at IS NULL
+      AND state = 'settled'
+    """
+)
 
 
 def _select() -> Select[Any]:
@@ -145,3 +153,9 @@ async def mark_credited(
         to_balance_micro=to_balance_micro,
         balance_after_micro=balance_after_micro,
     )
+
+
+async def uncredited_micro(conn: AsyncConnection, account_id: int) -> int:
+    """What has settled for an account and was not yet credited, in micro-units."""
+    found = await conn.execute(_UNCREDITED, {"account_id": account_id})
+    return int(found.scalar_one())

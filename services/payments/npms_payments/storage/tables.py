@@ -28,6 +28,12 @@ account = Table(
     Column("currency", Text),
     _time("opened_at"),
     _time("closed_at"),
+    Column("vend_min_micro", BigInteger),
+    Column("vend_max_micro", BigInteger),
+    Column("max_balance_micro", BigInteger),
+    _time("limits_at"),
+    Column("balance_micro", BigInteger),
+    _time("balance_at"),
 )
 
 payment = Table(
