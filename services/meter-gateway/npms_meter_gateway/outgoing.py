@@ -35,6 +35,7 @@ def profile_published(profile: Profile) -> ProfilePublished:
         vendor=profile.vendor,
         model=profile.model,
         has_relay=profile.relay is not None,
+        can_limit=profile.load_limit is not None,
     )
 
 
@@ -49,6 +50,7 @@ def supply_reported(
         verified=finding.verified,
         observed_at=at,
         detail=finding.detail,
+        limit_w=finding.limit_w,
     )
 
 

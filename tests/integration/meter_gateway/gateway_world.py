@@ -98,7 +98,14 @@ class World:
             )
         )
 
-    async def desire(self, installation_id: int, state: str, revision: int | None = None) -> int:
+    async def desire(
+        self,
+        installation_id: int,
+        state: str,
+        revision: int | None = None,
+        *,
+        limit_w: int | None = None,
+    ) -> int:
         self.revisions = revision or self.revisions + 1
         await self.tell(
             SupplyDesired(
@@ -108,6 +115,7 @@ class World:
                 revision=self.revisions,
                 reason="test",
                 decided_at=self.clock.now(),
+                limit_w=limit_w,
             )
         )
         return self.revisions

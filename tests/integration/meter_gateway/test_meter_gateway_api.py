@@ -142,7 +142,12 @@ async def test_meters_show_what_is_known(
     assert ([m["installation_id"] for m in page["items"]], page["next_cursor"]) == ([3], None)
     meter = (await http.get("/v1/meters/1", headers=headers)).json()
     assert meter["last_reading"]["register"] == {"value": "1000.500", "unit": "kWh"}
-    assert meter["supply"]["desired"] == {"state": "off", "revision": 1, "reason": "test"}
+    assert meter["supply"]["desired"] == {
+        "state": "off",
+        "revision": 1,
+        "reason": "test",
+        "limit_w": None,
+    }
     assert (meter["link"]["state"], meter["supply"]["reported"]) == ("unknown", None)
     assert (await http.get("/v1/meters/99", headers=headers)).status_code == 404
     profiles = (await http.get("/v1/profiles", headers=headers)).json()

@@ -11,7 +11,7 @@ import uvicorn
 from npms_shared.clock import clock_from_environment
 from npms_shared.web.server import Server
 from npms_tools.street.control import control_app
-from npms_tools.street.street import Plan, Street, build_street
+from npms_tools.street.street import LIMITING, PROFILES, Plan, Street, build_street
 
 app = typer.Typer(help="The simulated street: meters on real Modbus/TCP sockets.")
 
@@ -25,9 +25,13 @@ def street(
     meters: Annotated[int, typer.Option(min=1, help="how many meters")] = 24,
     gateways: Annotated[int, typer.Option(min=1, help="behind how many gateway addresses")] = 4,
     state: Annotated[Path | None, typer.Option(help="file that keeps the registers")] = None,
+    limiting: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--limiting", help="also meters with a load limit")
+    ] = False,
 ) -> None:
     """Serve the street on loopback until SIGTERM or Ctrl-C."""
-    plan = Plan(meters=meters, gateways=gateways, port_base=port_base)
+    profiles = (*PROFILES, LIMITING) if limiting else PROFILES
+    plan = Plan(meters=meters, gateways=gateways, port_base=port_base, profiles=profiles)
     asyncio.run(_run(build_street(plan, clock_from_environment(), state), control_port))
 
 

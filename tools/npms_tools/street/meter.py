@@ -36,7 +36,11 @@ class Faults:
 
 @dataclass(slots=True)
 class Meter:
-    """`counted_wms` is the true register in W·ms, counted to the business time `at_ms`."""
+    """`counted_wms` is the true register in W·ms, counted to the business time `at_ms`.
+
+    A meter with a load limit lets through at most `limit_w`: what the home wants beyond it does not
+    flow, and nothing trips.
+    """
 
     serial: str
     map: RegisterMap
@@ -49,6 +53,7 @@ class Meter:
     at_ms: int
     relay_on: bool = True
     load_w: int | None = None
+    limit_w: int | None = None
     faults: Faults = field(default_factory=Faults)
 
     @property
@@ -60,7 +65,7 @@ class Meter:
         """What flows now; a welded contact lets it flow although the relay shows off."""
         if not self.relay_on and not self.faults.welded:
             return 0
-        return self._wanted_w(self.at_ms)
+        return self._flows_w(self.at_ms)
 
     def advance(self, to_ms: int) -> None:
         """Count what flowed until `to_ms` (business epoch milliseconds)."""
@@ -69,7 +74,7 @@ class Meter:
             return
         while self.at_ms < to_ms:
             until = min((self.at_ms // (STEP_S * 1000) + 1) * STEP_S * 1000, to_ms)
-            self.counted_wms += self._wanted_w(self.at_ms) * (until - self.at_ms)
+            self.counted_wms += self._flows_w(self.at_ms) * (until - self.at_ms)
             self.at_ms = until
 
     def switch(self, *, on: bool) -> None:
@@ -92,7 +97,11 @@ class Meter:
                 "serial_number": Fraction(self.seed),
             },
             relay_on=self.relay_on,
+            limit_w=self.limit_w,
         )
 
-    def _wanted_w(self, at_ms: int) -> int:
-        return draw_w(self.kind, self.seed, at_ms // 1000) if self.load_w is None else self.load_w
+    def _flows_w(self, at_ms: int) -> int:
+        wanted_w = self.load_w
+        if wanted_w is None:
+            wanted_w = draw_w(self.kind, self.seed, at_ms // 1000)
+        return wanted_w if self.limit_w is None else min(wanted_w, self.limit_w)

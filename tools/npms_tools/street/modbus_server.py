@@ -139,10 +139,15 @@ def _force_coil(meter: Meter, pdu: bytes) -> bytes:
 
 def _write_registers(meter: Meter, pdu: bytes) -> bytes:
     address, count, size = struct.unpack(">HHB", pdu[1:6])
-    relay = meter.map.relay
+    relay, limit = meter.map.relay, meter.map.load_limit
+    values = struct.unpack(f">{count}H", pdu[6:]) if len(pdu) - 6 == size == 2 * count else ()
+    if limit is not None and address == limit["address"]:
+        if len(values) != 1:
+            raise _Exception(ILLEGAL_VALUE)
+        meter.limit_w = meter.map.limit_of(values[0])
+        return pdu[:5]
     if relay is None or relay["kind"] != "fc16_register" or address != relay["address"]:
         raise _Exception(ILLEGAL_ADDRESS)
-    values = struct.unpack(f">{count}H", pdu[6:]) if len(pdu) - 6 == size == 2 * count else ()
     if len(values) != 1 or values[0] not in {relay["value_on"], relay["value_off"]}:
         raise _Exception(ILLEGAL_VALUE)
     meter.switch(on=values[0] == relay["value_on"])

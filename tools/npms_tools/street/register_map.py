@@ -51,14 +51,17 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class RegisterMap:
-    """A profile as its meter serves it. `relay` is the profile's block, or None."""
+    """A profile as its meter serves it. `relay` and `load_limit` are its blocks, or None."""
 
     profile: str
     slots: tuple[Slot, ...]
     relay: Mapping[str, Any] | None
     even: bool
+    load_limit: Mapping[str, Any] | None = None
 
-    def show(self, values: Mapping[str, Fraction], *, relay_on: bool) -> dict[str, dict[int, int]]:
+    def show(
+        self, values: Mapping[str, Fraction], *, relay_on: bool, limit_w: int | None = None
+    ) -> dict[str, dict[int, int]]:
         """Register or coil by address, for each table; a value without a slot is left out."""
         tables: dict[str, dict[int, int]] = {"coil": {}, "input": {}, "holding": {}}
         for slot in self.slots:
@@ -67,7 +70,23 @@ class RegisterMap:
         if self.relay is not None:
             back = self.relay["read_back"]
             tables[back["table"]][back["address"]] = back["value_on" if relay_on else "value_off"]
+        if self.load_limit is not None:
+            tables["holding"][self.load_limit["address"]] = self.raw_limit(limit_w)
         return tables
+
+    def raw_limit(self, limit_w: int | None) -> int:
+        """How the load limit reads."""
+        assert self.load_limit is not None
+        if limit_w is None:
+            return int(self.load_limit["value_off"])
+        return int(limit_w / Fraction(self.load_limit.get("scale", "1")))
+
+    def limit_of(self, raw: int) -> int | None:
+        """The load limit in W that a register written means."""
+        assert self.load_limit is not None
+        if raw == self.load_limit["value_off"]:
+            return None
+        return int(raw * Fraction(self.load_limit.get("scale", "1")))
 
 
 def load_map(profile: str) -> RegisterMap:
@@ -77,7 +96,8 @@ def load_map(profile: str) -> RegisterMap:
     slots = tuple(_slot(name, point) for name, point in data["points"].items())
     relay = data["relay"] if data["relay"]["kind"] != "none" else None
     limits = cast("dict[str, Any]", data.get("limits", {}))
-    return RegisterMap(data["profile"], slots, relay, bool(limits.get("even", False)))
+    even = bool(limits.get("even", False))
+    return RegisterMap(data["profile"], slots, relay, even, data.get("load_limit"))
 
 
 def _slot(name: str, point: Mapping[str, Any]) -> Slot:

@@ -18,6 +18,8 @@ from npms_tools.street.register_map import load_map
 
 PROFILES = ("hiking_dds238_2_znsr", "eastron_sdm320c", "eastron_sdm120")
 """One with a relay by function 16, one by a coil, one without."""
+LIMITING = "npms_street_limiter"
+"""One with a load limit too; in a street that asks for it."""
 SAVE_EVERY_S = 1.0
 
 
@@ -83,7 +85,11 @@ class Street:
         if self._state is None:
             return
         content = {
-            m.serial: {"counted_wms": m.counted_wms, "relay_on": m.relay_on}
+            m.serial: {
+                "counted_wms": m.counted_wms,
+                "relay_on": m.relay_on,
+                "limit_w": m.limit_w,
+            }
             for m in self.meters.values()
         }
         beside = self._state.with_suffix(".new")
@@ -104,6 +110,7 @@ def build_street(plan: Plan, clock: Clock, state: Path | None = None) -> Street:
         known = kept.get(meter.serial)
         if known is not None:
             meter.counted_wms, meter.relay_on = known["counted_wms"], known["relay_on"]
+            meter.limit_w = known.get("limit_w")
         street.meters[meter.serial] = meter
     return street
 
@@ -140,5 +147,6 @@ def describe(meter: Meter) -> dict[str, Any]:
         "power_w": meter.power_w,
         "relay": "on" if meter.relay_on else "off",
         "has_relay": meter.map.relay is not None,
+        "limit_w": meter.limit_w,
         "process": os.getpid(),
     }

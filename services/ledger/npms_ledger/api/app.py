@@ -11,6 +11,7 @@ from npms_ledger.api.attention import (
 from npms_ledger.api.audit_trail import audit_trail_router
 from npms_ledger.api.credits import credits_router
 from npms_ledger.api.debts import debts_router
+from npms_ledger.api.dry_run import dry_run_router
 from npms_ledger.api.money_requests import money_requests_router
 from npms_ledger.api.moving import moving_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
@@ -43,6 +44,7 @@ def build_app(
             accounts_router(database, clock),
             supply_router(database, clock),
             why_router(database),
+            dry_run_router(database, clock),
             mass_cuts_router(database, clock, guardrail),
             review_tasks_router(database, clock),
             reconnections_router(database, clock, reconnect_limit_s),

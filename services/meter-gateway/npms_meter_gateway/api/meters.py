@@ -93,10 +93,14 @@ def _supply(row: Row[Any]) -> Supply | None:
             state=row.reported_state,
             revision=row.reported_revision,
             verified=row.reported_verified,
+            limit_w=row.reported_limit_w,
             reported_at=row.reported_at,
         )
     desired = DesiredSupply(
-        state=row.desired_state, revision=row.desired_revision, reason=row.desired_reason
+        state=row.desired_state,
+        revision=row.desired_revision,
+        reason=row.desired_reason,
+        limit_w=row.desired_limit_w,
     )
     return Supply(desired=desired, reported=reported, settled=row.settled)
 
@@ -107,6 +111,7 @@ def _profile(profile: Profile) -> ProfileOut:
         vendor=profile.vendor,
         model=profile.model,
         has_relay=profile.relay is not None,
+        can_limit=profile.load_limit is not None,
         points=sorted(profile.points),
         resolution_wh=profile.resolution_wh,
         sources=[SourceOut(what=s.what, confidence=s.confidence) for s in profile.sources],

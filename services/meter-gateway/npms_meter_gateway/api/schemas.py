@@ -54,12 +54,14 @@ class DesiredSupply(BaseModel):
     state: Literal["on", "off"]
     revision: int
     reason: str
+    limit_w: int | None = Field(description="the most power it may draw; null is no limit")
 
 
 class ReportedSupply(BaseModel):
     state: Literal["on", "off", "unknown"]
     revision: int
     verified: bool
+    limit_w: int | None
     reported_at: datetime
 
 
@@ -121,6 +123,7 @@ class ProfileOut(BaseModel):
     vendor: str
     model: str
     has_relay: bool
+    can_limit: bool
     points: list[str]
     resolution_wh: int
     sources: list[SourceOut]

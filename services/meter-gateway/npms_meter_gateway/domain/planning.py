@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from npms_meter_gateway.domain.profile import (
     ENERGY,
+    LOAD_LIMIT,
     POWER,
     RELAY,
     VOLTAGE,
@@ -49,6 +50,12 @@ def relay_spots(profile: Profile) -> list[Spot]:
     """Where the relay's state is read back; nothing for a meter without a relay."""
     relay = profile.relay
     return [Spot(RELAY, relay.read_table, relay.read_address, 1)] if relay else []
+
+
+def limit_spots(profile: Profile) -> list[Spot]:
+    """Where the load limit is read back; nothing for a meter that has none."""
+    limit = profile.load_limit
+    return [Spot(LOAD_LIMIT, "holding", limit.address, 1)] if limit else []
 
 
 def spot_of(point: Point) -> Spot:

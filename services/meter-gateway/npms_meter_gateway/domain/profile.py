@@ -13,6 +13,7 @@ ENERGY = "energy_import_wh"
 POWER = "power_w"
 VOLTAGE = "voltage_v"
 RELAY = "relay"
+LOAD_LIMIT = "load_limit"
 
 CANONICAL = frozenset(
     {
@@ -24,6 +25,7 @@ CANONICAL = frozenset(
 """Every name a point may have; the unit is in the name."""
 
 ADDRESSES = 0x10000
+WORD = 0xFFFF
 
 
 class NumberType(StrEnum):
@@ -101,6 +103,33 @@ class Relay:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadLimit:
+    """The holding register with the most power that the meter lets through.
+
+    It counts in `scale` W and is written by function 16; `value_off` stands for no limit. It is
+    read back at its own place, `settle_ms` after the write at the earliest.
+    """
+
+    address: int
+    scale: Fraction
+    value_off: int
+    settle_ms: int
+
+    def raw_of(self, limit_w: int | None) -> int:
+        """What to write: never more than was asked for, and never by chance no limit."""
+        if limit_w is None:
+            return self.value_off
+        raw = min(max(int(limit_w / self.scale), 0), WORD)
+        if raw != self.value_off:
+            return raw
+        return raw - 1 if raw else 1
+
+    def limit_of(self, raw: int) -> int | None:
+        """The limit in whole W that a value read back means, None being no limit."""
+        return None if raw == self.value_off else int(raw * self.scale)
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     what: str
     confidence: str
@@ -119,6 +148,14 @@ class Profile:
     resolution_wh: int
     rollover_wh: int | None
     relay: Relay | None
+    load_limit: LoadLimit | None = None
+
+    def attainable(self, limit_w: int | None) -> int | None:
+        """The limit that the meter can hold instead of the one asked for; None without a register
+        for it.
+        """
+        limit = self.load_limit
+        return None if limit is None else limit.limit_of(limit.raw_of(limit_w))
 
 
 class ProfileError(Exception):
@@ -152,6 +189,10 @@ def _missing(profile: Profile) -> Iterator[str]:
         yield "relay.read_back: on and off read the same"
     if profile.relay and profile.relay.value_on == profile.relay.value_off:
         yield "relay: on and off are written the same"
+    if profile.load_limit and profile.load_limit.scale <= 0:
+        yield "load_limit.scale: must be above zero"
+    if profile.load_limit and not profile.relay:
+        yield "load_limit: a meter without a relay is not limited"
 
 
 def _point_faults(point: Point, profile: Profile) -> Iterator[str]:
@@ -175,6 +216,9 @@ def _overlaps(profile: Profile) -> Iterator[str]:
     relay = profile.relay
     if relay and relay.kind == "fc16_register":
         spans.append(("holding", relay.address, relay.address + 1, "relay"))
+    limit = profile.load_limit
+    if limit:
+        spans.append(("holding", limit.address, limit.address + 1, "load_limit"))
     spans.sort()
     for (table, _, end, name), (other_table, address, _, other) in pairwise(spans):
         if table == other_table and address < end:

@@ -12,14 +12,19 @@ class Desired:
     state: State
     revision: int
     reason: str
+    limit_w: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the meter showed: its relay's state, and the power that flows where it tells it."""
+    """What the meter showed: its relay's state, and the power that flows where it tells it.
+
+    `limit_w` is the most it lets through; None without a limit, or without a register for one.
+    """
 
     relay: Seen
     power_w: int | None = None
+    limit_w: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +45,14 @@ class Finding:
     verified: bool
     in_place: bool
     detail: str = ""
+    limit_w: int | None = None
 
 
 def judge(desired: Desired, sight: Sight, policy: SwitchingPolicy) -> Finding:
-    """Whether what is seen is what is desired.
+    """Whether what is seen is what is desired, whose limit is one that the meter can hold.
 
-    An open relay through which power still flows is not believed: a welded
-    contact reads "off" and supplies on.
+    Of a supply that is off the limit does not matter. An open relay through which power still
+    flows is not believed: a welded contact reads "off" and supplies on.
     """
     if sight.relay == "unknown":
         return Finding("unknown", verified=False, in_place=False, detail="relay state not readable")
@@ -55,7 +61,25 @@ def judge(desired: Desired, sight: Sight, policy: SwitchingPolicy) -> Finding:
         return Finding(
             "off", verified=False, in_place=False, detail=f"{sight.power_w} W flow, relay reads off"
         )
-    return Finding(sight.relay, verified=True, in_place=sight.relay == desired.state)
+    is_limited = sight.limit_w == desired.limit_w or desired.state == "off"
+    return Finding(
+        sight.relay,
+        verified=True,
+        in_place=sight.relay == desired.state and is_limited,
+        detail="" if is_limited else f"load limit reads {_watts(sight.limit_w)}",
+        limit_w=sight.limit_w,
+    )
+
+
+def _watts(limit_w: int | None) -> str:
+    return "none" if limit_w is None else f"{limit_w} W"
+
+
+def must_limit(desired: Desired, before: Finding) -> bool:
+    """Whether an attempt writes the load limit: before the relay, so that nothing flows unlimited
+    meanwhile.
+    """
+    return desired.state == "on" and before.limit_w != desired.limit_w
 
 
 def must_write(desired: Desired, before: Finding, attempts: int, policy: SwitchingPolicy) -> bool:
@@ -66,6 +90,8 @@ def must_write(desired: Desired, before: Finding, attempts: int, policy: Switchi
     """
     if before.in_place:
         return False
+    if before.verified:
+        return before.state != desired.state
     return before.state != desired.state or attempts < policy.alarm_after
 
 

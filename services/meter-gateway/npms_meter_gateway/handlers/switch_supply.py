@@ -26,7 +26,7 @@ class DueSupply:
     desired: Desired
     attempts: int
     alarmed: bool
-    reported: tuple[int | None, str | None, bool | None]
+    reported: tuple[int | None, str | None, bool | None, int | None]
     reported_detail: str | None
     profile: str
     host: str
@@ -36,7 +36,8 @@ class DueSupply:
     @property
     def was_in_place(self) -> bool:
         """Whether this very revision was reported done before: then the relay has moved since."""
-        return self.reported == (self.desired.revision, self.desired.state, True)
+        done = (self.desired.revision, self.desired.state, True)
+        return self.reported[:3] == done and not self.attempts
 
 
 async def accept_desired_supply(conn: AsyncConnection, event: SupplyDesired, clock: Clock) -> None:
@@ -121,7 +122,8 @@ class SupplyBook:
             next_try_at=self._clock.wall_now() + timedelta(seconds=pause),
             now=self._clock.now(),
         )
-        is_news = (revision, finding.state, finding.verified) != supply.reported
+        seen = (revision, finding.state, finding.verified, finding.limit_w)
+        is_news = seen != supply.reported
         if noted and is_news:
             event = supply_reported(
                 supply.installation_id,
@@ -150,10 +152,17 @@ def _due(row: Row[Any]) -> DueSupply:
     return DueSupply(
         installation_id=row.installation_id,
         account_id=row.account_id,
-        desired=Desired(row.desired_state, row.desired_revision, row.desired_reason),
+        desired=Desired(
+            row.desired_state, row.desired_revision, row.desired_reason, row.desired_limit_w
+        ),
         attempts=row.attempts,
         alarmed=row.alarmed,
-        reported=(row.reported_revision, row.reported_state, row.reported_verified),
+        reported=(
+            row.reported_revision,
+            row.reported_state,
+            row.reported_verified,
+            row.reported_limit_w,
+        ),
         reported_detail=row.reported_detail,
         profile=row.profile,
         host=row.host,

@@ -1,12 +1,20 @@
 """Works relays toward their desired states: read, ask again, write, read back, report."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
 from npms_meter_gateway import metrics
-from npms_meter_gateway.domain.reconciling import Finding, judge, must_write
+from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.reconciling import (
+    Desired,
+    Finding,
+    judge,
+    must_limit,
+    must_write,
+)
 from npms_meter_gateway.drivers.modbus.errors import LinkFault
 from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
 from npms_meter_gateway.polling.unit import Suspended, Unit
@@ -59,14 +67,13 @@ class Switchman:
         if unit.profile.relay is None:
             await self._book.report_no_relay(supply)
             return "no_relay"
+        desired = _attainable(supply.desired, unit.profile)
         try:
-            before = judge(supply.desired, await unit.look(), self._book.policy)
+            before = judge(desired, await unit.look(), self._book.policy)
             if before.in_place:
                 await self._book.report_in_place(supply, before, moved=False)
                 return "in_place"
-            if await self._book.desired(supply.installation_id) != supply.desired:
-                return "superseded"
-            return await self._switch(supply, unit, before)
+            return await self._switch(supply, unit, before, desired)
         except Suspended as fault:
             pause = fault.until - asyncio.get_running_loop().time()
             await self._book.postpone(supply, max(pause, LOOK_EVERY_S))
@@ -74,18 +81,24 @@ class Switchman:
             await self._book.postpone(supply, self._book.policy.first_pause_s)
         return "unreachable"
 
-    async def _switch(self, supply: DueSupply, unit: Unit, before: Finding) -> str:
+    async def _switch(
+        self, supply: DueSupply, unit: Unit, before: Finding, desired: Desired
+    ) -> str:
+        """Send what is lacking, asking right before each command whether it still holds."""
         lost = ""
-        if must_write(supply.desired, before, supply.attempts, self._book.policy):
+        for command in self._commands(supply, unit, before, desired):
+            if await self._is_superseded(supply):
+                return "superseded"
             try:
-                await unit.switch(supply.desired.state)
+                await command()
             except LinkFault as fault:
                 lost = f"not acknowledged ({fault.cause}), read back"
-        after = await self._read_back(supply, unit)
+        after = await self._read_back(unit, desired)
         log.info(
             "relay_switched",
             installation_id=supply.installation_id,
-            desired=supply.desired.state,
+            desired=desired.state,
+            limit_w=desired.limit_w,
             seen=after.state,
             verified=after.verified,
             lost=bool(lost),
@@ -93,18 +106,30 @@ class Switchman:
         if not after.in_place:
             await self._book.report_failure(supply, after)
             return "in_vain"
-        done = Finding(after.state, verified=True, in_place=True, detail=lost)
+        done = replace(after, detail=lost)
         await self._book.report_in_place(supply, done, moved=supply.was_in_place)
         return "ghost_success" if lost else "switched"
 
-    async def _read_back(self, supply: DueSupply, unit: Unit) -> Finding:
+    def _commands(
+        self, supply: DueSupply, unit: Unit, before: Finding, desired: Desired
+    ) -> list[Callable[[], Awaitable[None]]]:
+        commands: list[Callable[[], Awaitable[None]]] = []
+        if must_limit(desired, before) and unit.profile.load_limit is not None:
+            commands.append(lambda: unit.limit(desired.limit_w))
+        if must_write(desired, before, supply.attempts, self._book.policy):
+            commands.append(lambda: unit.switch(desired.state))
+        return commands
+
+    async def _is_superseded(self, supply: DueSupply) -> bool:
+        return await self._book.desired(supply.installation_id) != supply.desired
+
+    async def _read_back(self, unit: Unit, desired: Desired) -> Finding:
         """What is seen after the relay had time to settle, looked at up to three times."""
-        assert unit.profile.relay is not None
-        settle_s = unit.profile.relay.settle_ms / 1000
+        settle_s = _settle_ms(unit.profile) / 1000
         for left in reversed(range(READ_BACKS)):
             await asyncio.sleep(settle_s)
             try:
-                finding = judge(supply.desired, await unit.look(), self._book.policy)
+                finding = judge(desired, await unit.look(), self._book.policy)
             except LinkFault:
                 if not left:
                     raise
@@ -112,3 +137,12 @@ class Switchman:
             if finding.in_place or not left:
                 break
         return finding
+
+
+def _attainable(desired: Desired, profile: Profile) -> Desired:
+    return replace(desired, limit_w=profile.attainable(desired.limit_w))
+
+
+def _settle_ms(profile: Profile) -> int:
+    parts = (profile.relay, profile.load_limit)
+    return max(part.settle_ms for part in parts if part is not None)

@@ -12,13 +12,22 @@ from npms_meter_gateway.domain.decoding import decode, whole
 from npms_meter_gateway.domain.planning import (
     Block,
     Spot,
+    limit_spots,
     plan,
     polled_spots,
     relay_spots,
     split,
     spot_of,
 )
-from npms_meter_gateway.domain.profile import ENERGY, POWER, RELAY, VOLTAGE, Profile, Relay
+from npms_meter_gateway.domain.profile import (
+    ENERGY,
+    LOAD_LIMIT,
+    POWER,
+    RELAY,
+    VOLTAGE,
+    Profile,
+    Relay,
+)
 from npms_meter_gateway.domain.reconciling import Sight, State
 from npms_meter_gateway.drivers.modbus.bus import Bus, Priority
 from npms_meter_gateway.drivers.modbus.errors import LinkFault, NotConnected, Refused
@@ -79,9 +88,9 @@ class Unit:
         )
 
     async def look(self) -> Sight:
-        """The relay's state and the power that flows, ahead of all polls."""
+        """The relay's state, the load limit and the power that flows, ahead of all polls."""
         assert self.profile.relay is not None
-        spots = relay_spots(self.profile)
+        spots = [*relay_spots(self.profile), *limit_spots(self.profile)]
         if POWER in self.profile.points:
             spots.append(spot_of(self.profile.points[POWER]))
         found: dict[str, tuple[int, ...]] = {}
@@ -89,12 +98,23 @@ class Unit:
             found |= await self._read(block, Priority.READ_BACK)
         power = self._value(POWER, found)
         state = self.profile.relay.state_of(found[RELAY][0])
-        return Sight(state, None if power is None else whole(power))
+        limit = self.profile.load_limit
+        return Sight(
+            state,
+            None if power is None else whole(power),
+            limit.limit_of(found[LOAD_LIMIT][0]) if limit else None,
+        )
 
     async def switch(self, state: State) -> None:
         """Send the command once; that it was acknowledged proves nothing."""
         assert self.profile.relay is not None
         await self._ask(_command(self.profile.relay, state), Priority.RELAY_WRITE)
+
+    async def limit(self, limit_w: int | None) -> None:
+        """Write the load limit once; None takes it away."""
+        limit = self.profile.load_limit
+        assert limit is not None
+        await self._ask(WriteRegister(limit.address, limit.raw_of(limit_w)), Priority.RELAY_WRITE)
 
     async def _read_spots(self, priority: Priority) -> dict[str, tuple[int, ...]]:
         found: dict[str, tuple[int, ...]] = {}

@@ -75,6 +75,13 @@ class _Relay(_Strict):
     settle_ms: int = Field(default=500, ge=0, le=60_000)
 
 
+class _LoadLimit(_Strict):
+    address: Register
+    scale: Annotated[Fraction, BeforeValidator(_exact)] = Fraction(1)
+    value_off: Register
+    settle_ms: int = Field(default=500, ge=0, le=60_000)
+
+
 class _Source(_Strict):
     what: str
     confidence: Literal["manual", "two_code_bases", "one_code_base", "disputed", "assumed"]
@@ -91,6 +98,7 @@ class _File(_Strict):
     rollover_wh: int | None = None
     points: dict[str, _Point]
     relay: _Relay
+    load_limit: _LoadLimit | None = None
 
 
 def load_profiles(extra: Path | None = None) -> dict[str, Profile]:
@@ -140,6 +148,7 @@ def parse_profile(data: Any, *, name: str) -> Profile:
             resolution_wh=parsed.resolution_wh,
             rollover_wh=parsed.rollover_wh,
             relay=_relay(parsed.relay, name),
+            load_limit=domain.LoadLimit(**dict(parsed.load_limit)) if parsed.load_limit else None,
         )
     )
 

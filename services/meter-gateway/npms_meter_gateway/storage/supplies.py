@@ -13,11 +13,12 @@ from npms_shared.contracts.ledger import SupplyDesired
 _DESIRE = text(
     """
     INSERT INTO supply AS s (installation_id, account_id, desired_state, desired_revision,
-                             desired_reason, decided_at, next_try_at)
-    VALUES (:installation_id, :account_id, :state, :revision, :reason, :decided_at, :now)
+                             desired_reason, desired_limit_w, decided_at, next_try_at)
+    VALUES (:installation_id, :account_id, :state, :revision, :reason, :limit_w, :decided_at, :now)
     ON CONFLICT (installation_id) DO UPDATE
     SET desired_state = excluded.desired_state, desired_revision = excluded.desired_revision,
-        desired_reason = excluded.desired_reason, decided_at = excluded.decided_at,
+        desired_reason = excluded.desired_reason, desired_limit_w = excluded.desired_limit_w,
+        decided_at = excluded.decided_at,
         settled = false, attempts = 0, alarmed = false, next_try_at = excluded.next_try_at
     WHERE s.desired_revision < excluded.desired_revision
     """
@@ -25,8 +26,9 @@ _DESIRE = text(
 _DUE = text(
     """
     SELECT s.installation_id, s.account_id, s.desired_state, s.desired_revision, s.desired_reason,
-           s.attempts, s.alarmed, s.reported_state, s.reported_revision, s.reported_verified,
-           s.reported_detail, i.profile, i.host, i.port, i.unit_id
+           s.desired_limit_w, s.attempts, s.alarmed, s.reported_state, s.reported_revision,
+           s.reported_verified, s.reported_limit_w, s.reported_detail,
+           i.profile, i.host, i.port, i.unit_id
     FROM supply s JOIN installation i USING (installation_id)
     WHERE NOT s.settled AND s.next_try_at <= :now AND i.closed_at IS NULL AND i.port > 0
     ORDER BY s.desired_state = 'off', s.next_try_at LIMIT :limit
@@ -34,7 +36,7 @@ _DUE = text(
 )
 _DESIRED = text(
     """
-    SELECT desired_state, desired_revision, desired_reason
+    SELECT desired_state, desired_revision, desired_reason, desired_limit_w
     FROM supply WHERE installation_id = :installation_id
     """
 )
@@ -49,7 +51,7 @@ _REPORT = text(
     UPDATE supply
     SET settled = :settled, attempts = :attempts, alarmed = :alarmed, next_try_at = :next_try_at,
         reported_state = :state, reported_revision = :revision, reported_verified = :verified,
-        reported_detail = :detail, reported_at = :now
+        reported_detail = :detail, reported_limit_w = :limit_w, reported_at = :now
     WHERE installation_id = :installation_id AND desired_revision = :revision
     """
 )
@@ -74,6 +76,7 @@ async def desire(conn: AsyncConnection, event: SupplyDesired, *, now: datetime) 
             "state": event.state,
             "revision": event.revision,
             "reason": event.reason,
+            "limit_w": event.limit_w,
             "decided_at": event.decided_at,
             "now": now,
         },
@@ -89,7 +92,7 @@ async def due(conn: AsyncConnection, *, now: datetime, limit: int) -> Sequence[R
 async def desired(conn: AsyncConnection, installation_id: int) -> Desired | None:
     """What is desired at this moment."""
     row = (await conn.execute(_DESIRED, {"installation_id": installation_id})).one_or_none()
-    return Desired(row[0], row[1], row[2]) if row else None
+    return Desired(*row) if row else None
 
 
 async def postpone(
@@ -129,6 +132,7 @@ async def report(
             "state": finding.state,
             "verified": finding.verified,
             "detail": finding.detail,
+            "limit_w": finding.limit_w,
             "now": now,
         },
     )
