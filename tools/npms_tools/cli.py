@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "revision": ("npms_tools.revision:revision", "Begin a service's next migration"),
     "audit": ("npms_tools.audit.cli:audit", "Prove that money and energy were conserved"),
     "plan": ("npms_tools.plan.cli:app", "Check, import or simulate a plan in a file"),
+    "cuts": ("npms_tools.cuts:cuts", "Who would be cut in the next hours, and what avoids it"),
     "bench": ("npms_tools.bench.cli:bench", "Readings a second, beside pgbench and a bare loop"),
     "bench-rating": ("npms_tools.bench.rating:bench_rating", "Rating alone, beside bare additions"),
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),

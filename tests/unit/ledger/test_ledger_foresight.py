@@ -26,7 +26,7 @@ def account_of(position: Position, policy: CreditPolicy) -> Account:
 
 def minute_by_minute(account: Account, use: Use, top_up_micro: int = 0):
     """When a minute's charge or the clock cuts, the long way."""
-    one = replace(account, written=[], events=[])
+    one = replace(account, written=[], events=[], counterparts={})
     if top_up_micro:
         one.top_up(top_up_micro, NOON)
     one.judge(NOON)
@@ -72,7 +72,7 @@ def test_the_amount_named_avoids_the_cut_and_one_less_does_not(case):
         return
 
     def after(amount_micro: int):
-        paid = replace(account, written=[], events=[])
+        paid = replace(account, written=[], events=[], counterparts={})
         paid.top_up(amount_micro, NOON)
         return foresee(paid, use, now=NOON, until=UNTIL)
 

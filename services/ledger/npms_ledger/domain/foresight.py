@@ -68,7 +68,9 @@ def foresee(account: Account, use: Use, *, now: datetime, until: datetime) -> Fo
 def under(account: Account, policy: CreditPolicy, *, can_limit: bool) -> Account:
     """A copy of the account as it would be under another policy."""
     position = replace(account.position, can_limit=can_limit)
-    return replace(account, policy=policy, position=position, written=[], events=[])
+    return replace(
+        account, policy=policy, position=position, written=[], events=[], counterparts={}
+    )
 
 
 def _play(
@@ -118,7 +120,7 @@ def _has_credit(one: Account) -> bool:
 
 def _fresh(account: Account) -> Account:
     position = replace(account.position, cut_hold=CutHold.NONE, cut_held_until=None)
-    return replace(account, position=position, taken=None, written=[], events=[])
+    return replace(account, position=position, taken=None, written=[], events=[], counterparts={})
 
 
 def _smallest(account: Account, use: Use, *, now: datetime, until: datetime) -> int:

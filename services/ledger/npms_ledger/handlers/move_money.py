@@ -11,6 +11,7 @@ from npms_ledger.domain import moves
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.journal import SystemAccount
 from npms_ledger.handlers import books
+from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.errors import AccountIsClosed, AccountUnknown, CurrencyMismatch
 from npms_ledger.handlers.money_errors import (
     NotEnoughCredit,
@@ -89,7 +90,7 @@ async def transfer(
     target.move(moves.receive(target.position, amount_micro), now)
     both = sorted((source, target), key=lambda account: account.account_id)
     journal = books.journal_of(both, kind="transfer", now=now, payment_id=payment_id)
-    await books.put_back(conn, both, journal=journal, now=now)
+    await books.put_back(conn, both, journal=journal, now=now, cause=Cause("person"))
     return journal.journal_id, amount_micro
 
 

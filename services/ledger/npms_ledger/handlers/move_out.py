@@ -17,6 +17,7 @@ from npms_ledger.domain.actor import Actor
 from npms_ledger.domain.journal import SystemAccount
 from npms_ledger.domain.seal import account_chain
 from npms_ledger.handlers import books, journals, trail
+from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.installation_errors import (
     FinalChargePending,
     NotRefundable,
@@ -50,7 +51,8 @@ async def move_out(
     account = await take_open(conn, account_id)
     before = trail.money_of(account)
     account.close(now)
-    await books.put_back_one(conn, account, kind="closing", now=now)
+    cause = Cause("person", subject=by.subject)
+    await books.put_back_one(conn, account, kind="closing", now=now, cause=cause)
     await installations.mark_leaving(conn, account_id, now)
     for installation_id in registers_wh:
         await lock_installation(conn, account_id, installation_id)

@@ -25,9 +25,9 @@ from npms_ledger.handlers.errors import (
 )
 from npms_ledger.handlers.installation_errors import UsagePointOccupied, UsagePointUnknown
 from npms_ledger.handlers.policies import read_policy, write_policy
-from npms_ledger.handlers.supply_changes import ask_for_reviews, record
+from npms_ledger.handlers.supply_changes import ask_for_reviews, desire_first
 from npms_ledger.handlers.vend_limits import tell_limits
-from npms_ledger.storage import catalogue, installations, positions, supplies
+from npms_ledger.storage import catalogue, installations, positions
 from npms_shared.contracts.ledger import (
     AccountOpened,
     Contact,
@@ -91,14 +91,6 @@ class _Ids:
     installation_id: int = field(default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class _First:
-    """The first desired state of an installation."""
-
-    installation_id: int
-    revision: int = 1
-
-
 async def open_account(
     conn: AsyncConnection, command: OpenAccount, *, now: datetime, by: str
 ) -> Opened:
@@ -109,20 +101,12 @@ async def open_account(
     ids = await _insert_account(conn, command, now=now, by=by)
     await _insert_installation(conn, ids, command, now)
     account = await _open_position(conn, ids, command, now=now, by=by)
-    await supplies.insert(
-        conn,
-        ids.installation_id,
-        account_id=ids.account_id,
-        state=_state(account),
-        reason=account.reason,
-        now=now,
-    )
-    first = _First(ids.installation_id)
     cause = Cause("person", subject=by)
-    await record(conn, [(account, first)], now=now, cause=cause, journal_id=None)
+    desired = await desire_first(conn, account, ids.installation_id, now=now, cause=cause)
     await ask_for_reviews(conn, [account], now)
     await _say_opened(conn, ids, command, account=account, now=now)
     await tell_limits(conn, [account], now)
+    await _say_opened(conn, ids, command, account=account, desired=desired, now=now)
     return Opened(
         account, ids.customer_id, ids.usage_point_id, ids.installation_id, ids.policy_code
     )
@@ -289,12 +273,14 @@ async def _open_position(
     return account
 
 
-def _state(account: Account) -> str:
-    return "on" if account.position.supply_on else "off"
-
-
 async def _say_opened(
-    conn: AsyncConnection, ids: _Ids, command: OpenAccount, *, account: Account, now: datetime
+    conn: AsyncConnection,
+    ids: _Ids,
+    command: OpenAccount,
+    *,
+    account: Account,
+    desired: SupplyDesired,
+    now: datetime,
 ) -> None:
     subject = str(ids.account_id)
     opened = AccountOpened(
@@ -309,14 +295,6 @@ async def _say_opened(
     )
     await outbox.publish(conn, opened, subject=subject)
     await outbox.publish(conn, _installation_opened(ids, command, now), subject=subject)
-    desired = SupplyDesired(
-        installation_id=ids.installation_id,
-        account_id=ids.account_id,
-        state="on" if account.position.supply_on else "off",
-        revision=1,
-        reason=account.reason,
-        decided_at=now,
-    )
     await outbox.publish(conn, desired, subject=subject)
     await books.tell(conn, [account], now)
 

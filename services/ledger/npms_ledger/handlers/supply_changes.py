@@ -1,6 +1,7 @@
 """What follows when another state of supply is desired: a revision, its record, the clock."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -60,6 +61,42 @@ async def change_supplies(
     await _time_reconnections(conn, changing, changes, now=now, cause=cause)
 
 
+@dataclass(frozen=True, slots=True)
+class _First:
+    """What every installation begins with."""
+
+    installation_id: int
+    revision: int = 1
+
+
+async def desire_first(
+    conn: AsyncConnection, account: Account, installation_id: int, *, now: datetime, cause: Cause
+) -> SupplyDesired:
+    """The first desired state of an installation. Returns what the caller must say of it, after it
+    has said that the installation was opened.
+    """
+    position, first = account.position, _First(installation_id)
+    await supplies.insert(
+        conn,
+        installation_id,
+        account_id=account.account_id,
+        state=_state(account),
+        reason=account.reason,
+        limit_w=position.limit_w,
+        now=now,
+    )
+    await record(conn, [(account, first)], now=now, cause=cause, journal_id=None)
+    return SupplyDesired(
+        installation_id=installation_id,
+        account_id=account.account_id,
+        state="on" if position.supply_on else "off",
+        revision=first.revision,
+        reason=account.reason,
+        decided_at=now,
+        limit_w=position.limit_w,
+    )
+
+
 async def record(
     conn: AsyncConnection,
     changes: Sequence[tuple[Account, Any]],
@@ -88,7 +125,8 @@ async def record(
 
 def _decided(account: Account, now: datetime) -> dict[str, Any]:
     position, policy = account.position, account.policy_at(now)
-    ended = account.reason_was if account.reason_was in HOLDS else None
+    was = account.reason_was
+    ended = was if was in HOLDS and was is not account.reason else None
     return {
         "account_id": account.account_id,
         "state": _state(account),

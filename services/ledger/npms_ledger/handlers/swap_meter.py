@@ -8,9 +8,9 @@ from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.domain.account import Account
 from npms_ledger.domain.actor import Actor
 from npms_ledger.handlers import books, trail
+from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.errors import ProfileUnknown
 from npms_ledger.handlers.installation_errors import (
     InstallationIsClosed,
@@ -19,7 +19,8 @@ from npms_ledger.handlers.installation_errors import (
 )
 from npms_ledger.handlers.move_money import take_open
 from npms_ledger.handlers.open_account import meter_taken, refuse_taken
-from npms_ledger.storage import catalogue, installations, supplies, views
+from npms_ledger.handlers.supply_changes import desire_first
+from npms_ledger.storage import catalogue, installations, views
 from npms_shared.contracts.ledger import (
     InstallationClosed,
     InstallationOpened,
@@ -57,8 +58,9 @@ async def swap_meter(conn: AsyncConnection, command: SwapMeter, *, by: Actor, no
     )
     await refuse_taken(conn, command.meter)
     installation_id = await _open_new(conn, command, old, now)
-    await _desire(conn, account, installation_id, now)
-    await _say_swapped(conn, command, old, installation_id=installation_id, now=now)
+    cause = Cause("person", subject=by.subject)
+    desired = await desire_first(conn, account, installation_id, now=now, cause=cause)
+    await _say_swapped(conn, command, old, desired=desired, now=now)
     await _note(conn, command, old, installation_id=installation_id, by=by, now=now)
     return installation_id
 
@@ -101,21 +103,13 @@ async def _open_new(conn: AsyncConnection, command: SwapMeter, old: Row[Any], no
         raise meter_taken(command.meter, serial=command.meter.serial) from None
 
 
-async def _desire(
-    conn: AsyncConnection, account: Account, installation_id: int, now: datetime
-) -> None:
-    await supplies.insert(
-        conn,
-        installation_id,
-        account_id=account.account_id,
-        state="on" if account.position.supply_on else "off",
-        reason=account.reason,
-        now=now,
-    )
-
-
 async def _say_swapped(
-    conn: AsyncConnection, command: SwapMeter, old: Row[Any], *, installation_id: int, now: datetime
+    conn: AsyncConnection,
+    command: SwapMeter,
+    old: Row[Any],
+    *,
+    desired: SupplyDesired,
+    now: datetime,
 ) -> None:
     subject = str(command.account_id)
     closed = InstallationClosed(
@@ -131,7 +125,7 @@ async def _say_swapped(
     assert point is not None
     (account,) = (await books.take_locked(conn, [command.account_id])).values()
     opened = InstallationOpened(
-        installation_id=installation_id,
+        installation_id=desired.installation_id,
         account_id=command.account_id,
         customer_id=facts.customer_id,
         usage_point_id=old.usage_point_id,
@@ -147,14 +141,6 @@ async def _say_swapped(
         replaces_installation_id=old.installation_id,
     )
     await outbox.publish(conn, opened, subject=subject)
-    desired = SupplyDesired(
-        installation_id=installation_id,
-        account_id=command.account_id,
-        state="on" if account.position.supply_on else "off",
-        revision=1,
-        reason=account.reason,
-        decided_at=now,
-    )
     await outbox.publish(conn, desired, subject=subject)
 
 

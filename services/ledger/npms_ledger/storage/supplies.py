@@ -23,8 +23,8 @@ _CHANGE = text(
 )
 _FIRST = text(
     """
-    INSERT INTO supply (installation_id, account_id, state, revision, reason, decided_at)
-    VALUES (:installation_id, :account_id, :state, 1, :reason, :now)
+    INSERT INTO supply (installation_id, account_id, state, revision, reason, limit_w, decided_at)
+    VALUES (:installation_id, :account_id, :state, 1, :reason, :limit_w, :now)
     """
 )
 _REPORT = text(
@@ -71,6 +71,7 @@ async def insert(
     account_id: int,
     state: str,
     reason: str,
+    limit_w: int | None,
     now: datetime,
 ) -> None:
     """The first desired state, revision 1."""
@@ -81,6 +82,7 @@ async def insert(
             "account_id": account_id,
             "state": state,
             "reason": reason,
+            "limit_w": limit_w,
             "now": now,
         },
     )
