@@ -104,9 +104,8 @@ async def open_account(
     cause = Cause("person", subject=by)
     desired = await desire_first(conn, account, ids.installation_id, now=now, cause=cause)
     await ask_for_reviews(conn, [account], now)
-    await _say_opened(conn, ids, command, account=account, now=now)
-    await tell_limits(conn, [account], now)
     await _say_opened(conn, ids, command, account=account, desired=desired, now=now)
+    await tell_limits(conn, [account], now)
     return Opened(
         account, ids.customer_id, ids.usage_point_id, ids.installation_id, ids.policy_code
     )
