@@ -28,6 +28,7 @@ from npms_ledger.domain.position import (
     Position,
     Posted,
     PostingKind,
+    charge,
 )
 from npms_ledger.domain.waterfall import amount_to_clear, has_credit, reverse, top_up
 
@@ -55,9 +56,16 @@ class Story(RuleBasedStateMachine):
         self._add(posted)
         self.expected_net -= amount_micro
         self._decide(posted.position)
+        self._use_lazily(amount_micro)
+
+    def _use_lazily(self, amount_micro: int) -> None:
+        """Only a woken account is looked at, and draws on its grants."""
+        charged = charge(self.lazy, amount_micro).position
+        if charged.balance_micro > self.wake_micro:
+            self.lazy = charged
+            return
         self.lazy = spent(self.lazy, self.policy, amount_micro).position
-        if self.lazy.balance_micro <= self.wake_micro:
-            self._decide_lazily()
+        self._decide_lazily()
 
     @rule(amount_micro=amounts)
     def pay(self, amount_micro):

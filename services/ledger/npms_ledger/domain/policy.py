@@ -132,12 +132,9 @@ def in_force(
     return replace(policy, floor_micro=policy.grace.floor_micro, grace=None), ends_at
 
 
-def refusal(
-    policy: CreditPolicy, *, amount_micro: int, balance_micro: int, to_balance_micro: int
-) -> str | None:
-    """Why a top-up is refused, if it is: below_minimum, above_maximum, balance_too_high.
-
-    `to_balance_micro` is what of the amount would reach the balance.
+def refusal(policy: CreditPolicy, *, amount_micro: int, balance_after_micro: int) -> str | None:
+    """Why a top-up that would leave this balance is refused, if it is: below_minimum,
+    above_maximum, balance_too_high.
     """
     limits = policy.vend
     if limits.minimum_micro is not None and amount_micro < limits.minimum_micro:
@@ -145,7 +142,7 @@ def refusal(
     if limits.maximum_micro is not None and amount_micro > limits.maximum_micro:
         return "above_maximum"
     highest = limits.maximum_balance_micro
-    if highest is not None and balance_micro + to_balance_micro > highest:
+    if highest is not None and balance_after_micro > highest:
         return "balance_too_high"
     return None
 

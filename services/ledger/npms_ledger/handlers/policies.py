@@ -52,16 +52,15 @@ async def write_policy(
 
     Every account on the code is decided again soon. Raises CurrencyMismatch.
     """
-    document = to_document(policy)
     row = await policies.current(conn, code)
     if row is not None and row.currency != currency:
         raise CurrencyMismatch("credit policy", row.currency, currency)
-    if row is None or row.document != document:
+    if row is None or from_document(row.document) != policy:
         await policies.add_version(
             conn,
             code=code,
             currency=currency,
-            document=document,
+            document=to_document(policy),
             written_by=by,
             written_at=now,
         )
