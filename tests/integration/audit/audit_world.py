@@ -9,9 +9,17 @@ from sqlalchemy import text
 from tests.support.databases import TestDatabase
 
 from npms_ledger.consumers import subscriptions as ledger_hears
+from npms_ledger.domain.actor import Actor
+from npms_ledger.domain.debt import DebtKind, DebtTerms
+from npms_ledger.domain.grant import GrantTerms
+from npms_ledger.domain.periods import Period, PerPeriod
 from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms
 from npms_ledger.handlers.change_account import close_account
+from npms_ledger.handlers.debts import NewDebt, take_over_debt
+from npms_ledger.handlers.decide_due import decide_due
+from npms_ledger.handlers.grants import NewGrant, grant_credit
 from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, open_account
+from npms_ledger.handlers.swap_meter import SwapMeter, swap_meter
 from npms_meter_gateway.consumers import subscriptions as gateway_hears
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
@@ -101,8 +109,13 @@ def prices(peak: str) -> PlanDocument:
                     for period, start, end in bands
                 ],
             },
-            "fixed": [{"name": "standing", "amount": "5.000000", "per": "day"}],
-            "taxes": [{"name": "vat", "rate_ppm": 160_000, "on": ["energy", "standing"]}],
+            "fixed": [
+                {"name": "standing", "amount": "5.000000", "per": "day"},
+                {"name": "network", "amount": "3.3", "per": "month", "collect": "first_vend"},
+            ],
+            "taxes": [
+                {"name": "vat", "rate_ppm": 160_000, "on": ["energy", "standing", "network"]}
+            ],
         }
     )
 
@@ -282,6 +295,48 @@ class World:
                 last = await charger.charge_batch(conn, last)
         await self.settle()
 
+    async def owe_by_the_day(self, account_id: int) -> None:
+        """A second debt, of which something is taken every day."""
+        terms = DebtTerms("reconnection", DebtKind.TIME, rate=PerPeriod(1_500_000, Period.DAY))
+        new = NewDebt(terms, 40_000_000, "the fee of last week")
+        async with self.databases["ledger"].database.transaction() as conn:
+            await take_over_debt(conn, account_id, new, now=self.clock.now(), by="test")
+
+    async def grant(self, account_id: int) -> None:
+        """Some of it is used, and some expires."""
+        terms = GrantTerms("welcome", amount_micro=300_000_000)
+        new = NewGrant(terms, self.clock.now() + timedelta(days=1), "a promotion")
+        async with self.databases["ledger"].database.transaction() as conn:
+            await grant_credit(conn, account_id, new, now=self.clock.now(), by="test")
+
+    async def decide(self) -> None:
+        """What time alone asks of the ledger."""
+        decided = 1
+        while decided:
+            async with self.databases["ledger"].database.transaction() as conn:
+                decided = await decide_due(conn, self.clock)
+        await self.settle()
+
+    async def swap(self, account_id: int, installation_id: int) -> None:
+        """Another meter at the same place, which begins at 40 Wh."""
+        self.clock.advance(timedelta(minutes=20))
+        command = SwapMeter(
+            account_id=account_id,
+            installation_id=installation_id,
+            closing_register_wh=self.registers.pop(installation_id) + 33,
+            meter=MeterConnection(
+                serial="M99", profile=PROFILE, host="10.0.0.99", port=502, unit_id=1
+            ),
+            opening_register_wh=40,
+            reason="broken display",
+        )
+        async with self.databases["ledger"].database.transaction() as conn:
+            new = await swap_meter(
+                conn, command, by=Actor("test", ("operator",)), now=self.clock.now()
+            )
+        await self.settle()
+        self.registers[new] = command.opening_register_wh
+
     async def close(self, account_id: int) -> None:
         self.clock.advance(timedelta(minutes=50))
         async with self.databases["ledger"].database.transaction() as conn:
@@ -305,13 +360,15 @@ class World:
         outcome = await self.recorder.record_readings(readings, source="test")
         assert outcome.accepted == len(readings), outcome.others
         await self.settle()
+        await self.decide()
 
 
 async def fill(world: World) -> None:
     """A small consistent history: three days across a month's end, of three customers.
 
     1 pays by voucher, 2 by bank with a debt and emergency credit, 3 has a payment reversed,
-    4 moves out. Twice no meter is heard of for some days; after the second time none is yet.
+    who has another meter later, 4 moves out. Twice no meter is heard of for some days; after the
+    second time none is yet.
     """
     await world.announce_profiles()
     await world.plan()
@@ -329,6 +386,10 @@ async def fill(world: World) -> None:
     await world.pay_online_and_reverse(accounts[2], amount_micro=40_000_000)
     for used_wh in (0, 700, 1500, 40, 2600, 900, 900, 3100):
         await world.read(timedelta(hours=9, minutes=11), used_wh)
+        if used_wh == 40:
+            await world.owe_by_the_day(accounts[1])
+            await world.grant(accounts[0])
+            await world.swap(accounts[2], 3)
     await world.be_silent(3)
     await world.read(timedelta(hours=5), 4000)
     await world.pay(str(accounts[1]), "statement-3", amount_micro=30_000_000)

@@ -6,6 +6,7 @@ from npms_tools.audit.rules import (
     adjustments,
     balances,
     charges,
+    debts_and_grants,
     journals,
     money_in,
     payments,
@@ -56,8 +57,7 @@ FAULTS = (
         """
         UPDATE system_posting s SET amount_micro = s.amount_micro
             + CASE s.ledger_account WHEN 'tax_payable' THEN 1 ELSE -1 END
-        FROM (SELECT min(journal_id::text)::uuid AS id FROM system_posting
-              WHERE ledger_account = 'tax_payable') AS one
+        FROM (SELECT min(journal_id::text)::uuid AS id FROM journal WHERE kind = 'charges') AS one
         WHERE s.journal_id = one.id
         """,
         unseals=True,
@@ -273,11 +273,11 @@ FAULTS = (
         "a relay that defies the decision",
         supplies.RULE,
         "meter-gateway",
-        "installation 3",
+        "installation 2",
         """
         UPDATE supply SET reported_at = decided_at + interval '11 minutes',
             reported_state = CASE desired_state WHEN 'on' THEN 'off' ELSE 'on' END
-        WHERE installation_id = 3
+        WHERE installation_id = 2
         """,
     ),
     Fault(
@@ -287,7 +287,8 @@ FAULTS = (
         "journal",
         """
         UPDATE posting SET lines = replace(lines, '"energy"', '"energies"')
-        WHERE account_id = 1 AND seq = 5
+        WHERE account_id = 1 AND seq = (
+            SELECT min(seq) FROM posting WHERE account_id = 1 AND energy_wh > 0)
         """,
     ),
     Fault(
@@ -349,5 +350,30 @@ FAULTS = (
         UPDATE adjustment SET lines = '[["energy","peak",1,5,1]]'
         WHERE adjustment_id = (SELECT min(adjustment_id::text)::uuid FROM adjustment)
         """,
+    ),
+    Fault(
+        "a debt that was forgiven in silence",
+        debts_and_grants.RULE,
+        "ledger",
+        "account 2",
+        """
+        UPDATE debt SET remaining_micro = remaining_micro + 1 WHERE account_id = 2 AND debt_no = 0;
+        UPDATE debt SET remaining_micro = remaining_micro - 1 WHERE account_id = 2 AND debt_no = 1
+        """,
+    ),
+    Fault(
+        "what expired of one grant noted on another",
+        debts_and_grants.RULE,
+        "ledger",
+        "account 1",
+        "UPDATE posting SET item_no = 9 WHERE account_id = 1 AND kind = 'grant_expired'",
+        unseals=True,
+    ),
+    Fault(
+        "a top-up charge said to be paid and never taken",
+        debts_and_grants.RULE,
+        "ledger",
+        "account 3",
+        "UPDATE vend_charge SET taken_micro = taken_micro - 1 WHERE account_id = 3",
     ),
 )

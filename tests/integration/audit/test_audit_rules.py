@@ -24,6 +24,7 @@ from npms_tools.audit.rules import (
     CHECKS,
     adjustments,
     charges,
+    debts_and_grants,
     money_in,
     payments,
     readings,
@@ -73,13 +74,16 @@ async def test_a_consistent_history_passes(filled: Databases):
     assert not broken(found), [result.findings for result in found.values()]
     assert found[registers.RULE].checked["charges"] >= 36
     assert found[readings.RULE].checked["readings"] == 36
-    assert found[charges.RULE].checked["readings"] == 36 + 1, "the closing register is rated too"
+    assert found[charges.RULE].checked["readings"] == 36 + 2, "closing registers are rated too"
     assert found[payments.RULE].checked == {
         "settled payments": 5,
         "reversed": 1,
         "clearing accounts": 3,
     }
-    assert found[adjustments.RULE].checked["adjustments"] >= 15
+    assert found[adjustments.RULE].checked["adjustments"] >= 12
+    assert found[debts_and_grants.RULE].checked["debts"] >= 2
+    assert found[debts_and_grants.RULE].checked["granted credits"] == 1
+    assert found[debts_and_grants.RULE].checked["top-up charges"] >= 3
     assert found[money_in.RULE].checked["vouchers used"] == 2
     assert found[supplies.RULE].notes == []
 

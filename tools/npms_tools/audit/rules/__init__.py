@@ -4,6 +4,7 @@ from npms_tools.audit.proof import Check
 from npms_tools.audit.rules.adjustments import check_adjustments
 from npms_tools.audit.rules.balances import check_balances
 from npms_tools.audit.rules.charges import check_charges
+from npms_tools.audit.rules.debts_and_grants import check_credits
 from npms_tools.audit.rules.journals import check_journals
 from npms_tools.audit.rules.money_in import check_money_in
 from npms_tools.audit.rules.payments import check_payments
@@ -16,6 +17,7 @@ CHECKS: tuple[Check, ...] = (
     check_journals,
     check_seals,
     check_balances,
+    check_credits,
     check_registers,
     check_charges,
     check_adjustments,

@@ -33,7 +33,7 @@ _SYSTEM = """
 _CHARGED = """
     WITH charged AS (
         SELECT account_id, -amount_micro AS amount_micro, tax_micro
-        FROM posting WHERE kind = 'charge'
+        FROM posting WHERE kind IN ('charge', 'vend_charge')
         UNION ALL SELECT account_id, amount_micro, tax_micro FROM adjustment
     )
     SELECT a.currency, sum(c.amount_micro - c.tax_micro) AS energy_revenue,
