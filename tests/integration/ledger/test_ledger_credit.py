@@ -388,3 +388,45 @@ async def test_a_policy_that_contradicts_itself_is_refused_where_it_does(
     answer = await house.put("/v1/credit-policies/rural", {**POLICY, **change})
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_c1_a_tried_top_up_shows_its_parts_and_is_what_then_happens(house):
+    """25 % of 100 to debt, but 5 are left of the week's cap; 8 below the floor; 5 lent."""
+    arrears = {
+        "label": "arrears",
+        "amount": {"amount": "50", "currency": KES},
+        "share_ppm": 250_000,
+        "cap": {"amount": "15", "period": "week"},
+        "reason": "bills of 2025",
+    }
+    emergency = {"limit": "5", "offer_at": "2", "reoffer_above": "15", "needs_acceptance": False}
+    opened = await house.open(
+        credit_policy={
+            **POLICY,
+            "low_balance": [],
+            "emergency": emergency,
+            "vend": {"maximum": "100"},
+        },
+        debts=[arrears],
+    )
+    await house.pay(opened["account_id"], 40 * M)
+    await house.charge((opened, 43 * M))
+    path = f"/v1/accounts/{opened['account_id']}/top-up-trial?amount="
+    tried = (await house.get(path + "100")).json()
+    parts = [(part["step"], part["item"], part["amount"]["amount"][:-7]) for part in tried["parts"]]
+    assert parts == [
+        ("payment_debt", 1, "5"),
+        ("accumulated", None, "8"),
+        ("emergency_credit", None, "5"),
+        ("balance", None, "82"),
+    ]
+    assert (tried["refused"], tried["restores_supply"]) == (None, True)
+    assert (await house.get(path + "101")).json()["refused"] == "above_maximum"
+    assert (await house.get(path + "10")).json()["restores_supply"] is False
+    assert (await house.get(path + "0")).json()["errors"][0]["code"] == "not_positive"
+    await house.pay(opened["account_id"], 100 * M)
+    credit = (await house.said("credit_posted"))[-1]
+    names = ("to_debt_micro", "to_accumulated_micro", "to_emergency_micro", "balance_micro")
+    assert [credit[name] // M for name in names] == [5, 8, 5, 82]
+    assert await money(house, opened) == ("82", "35", "0")
+    assert await house.broken() == []

@@ -18,9 +18,10 @@ from npms_ledger.domain.policy import (
     Grace,
     Threshold,
     VendLimits,
+    refusal,
 )
 from npms_ledger.domain.position import Position
-from npms_ledger.domain.waterfall import top_up_refusal
+from npms_ledger.domain.waterfall import top_up
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_a_document_from_before_means_what_it_meant():
 )
 def test_p8_limits_of_a_top_up(amount, code):
     policy = CreditPolicy(vend=VendLimits(minimum_micro=5, maximum_micro=60))
-    assert top_up_refusal(Position(), policy, amount_micro=amount, day=DAY) == code
+    assert refusal(policy, amount_micro=amount, balance_after_micro=amount) == code
 
 
 @pytest.mark.parametrize(("amount", "code"), [(120, None), (121, "balance_too_high")])
@@ -132,7 +133,9 @@ def test_p8_what_would_exceed_the_highest_balance_counts_after_debt(amount, code
     policy = CreditPolicy(vend=VendLimits(maximum_balance_micro=100))
     debt = Debt(1, 50, DebtTerms(share_ppm=1_000_000))
     position = Position(balance_micro=30, debt_micro=50, debts=(debt,))
-    assert top_up_refusal(position, policy, amount_micro=amount, day=DAY) == code
+    after = top_up(position, policy=policy, amount_micro=amount, day=DAY).position
+    found = refusal(policy, amount_micro=amount, balance_after_micro=after.balance_micro)
+    assert found == code
 
 
 @pytest.mark.parametrize(

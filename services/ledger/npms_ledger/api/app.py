@@ -17,6 +17,7 @@ from npms_ledger.api.moving import moving_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
 from npms_ledger.api.problems import ERRORS
 from npms_ledger.api.supply import supply_router
+from npms_ledger.api.trials import trials_router
 from npms_ledger.api.why import why_router
 from npms_ledger.domain.guardrail import Guardrail
 from npms_ledger.domain.moves import FixLimits
@@ -51,6 +52,7 @@ def build_app(
             money_requests_router(database, clock, limits),
             moving_router(database, clock),
             audit_trail_router(database),
+            trials_router(database, clock),
             debts_router(database, clock),
             credits_router(database, clock),
             policies_router(database, clock),

@@ -86,15 +86,19 @@ class Account:
 
     def top_up(self, amount_micro: int, now: datetime) -> Posted:
         """Run a payment through the waterfall; returns where it went."""
-        posted = waterfall.top_up(
+        posted = self.would_top_up(amount_micro, now)
+        self._write(posted)
+        self.judge(now)
+        return posted
+
+    def would_top_up(self, amount_micro: int, now: datetime) -> Posted:
+        """Where a payment would go now."""
+        return waterfall.top_up(
             self.position,
             policy=self.policy_at(now),
             amount_micro=amount_micro,
             day=self.day_of(now),
         )
-        self._write(posted)
-        self.judge(now)
-        return posted
 
     def reverse(self, amount_micro: int, now: datetime) -> Posted:
         """Take a payment back."""

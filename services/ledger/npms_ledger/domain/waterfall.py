@@ -14,7 +14,7 @@ from datetime import date
 from npms_ledger.domain import grants
 from npms_ledger.domain.debt import PPM, Debt, DebtKind, by_priority, cap_left, count
 from npms_ledger.domain.due import is_suspended
-from npms_ledger.domain.policy import CreditPolicy, Step, refusal
+from npms_ledger.domain.policy import CreditPolicy, Step
 from npms_ledger.domain.position import (
     LENDING,
     Bucket,
@@ -223,16 +223,6 @@ def _before_debt(debt: Debt, wanted: int, *, policy: CreditPolicy, day: date) ->
         return past_limit
     within = max((wanted - 1) * PPM // (PPM - share) + 1, wanted + debt.terms.minimum_micro)
     return min(within, past_limit)
-
-
-def top_up_refusal(
-    position: Position, policy: CreditPolicy, *, amount_micro: int, day: date
-) -> str | None:
-    """Why the policy's limits refuse a top-up on a local day, if they do; see policy.refusal."""
-    posted = top_up(position, policy=policy, amount_micro=amount_micro, day=day)
-    return refusal(
-        policy, amount_micro=amount_micro, balance_after_micro=posted.position.balance_micro
-    )
 
 
 def amount_to_clear(position: Position, policy: CreditPolicy, day: date) -> int:
