@@ -12,6 +12,7 @@ from npms_tariff.api.app import build_app
 from npms_tariff.consumers import subscriptions
 from npms_tariff.handlers.charge_silence import SilenceCharger, silence_loop
 from npms_tariff.handlers.keep_usage import retention_loop
+from npms_tariff.handlers.run_corrections import Corrector, correction_loop
 from npms_tariff.invariants import RULES
 from npms_tariff.settings import TariffSettings
 
@@ -39,7 +40,10 @@ def build(settings: TariffSettings, *, clock: Clock | None = None) -> Service:
 
 
 def _loops(settings: TariffSettings, database: Database, clock: Clock) -> list[Loop]:
-    loops = [retention_loop(database, clock, months=settings.hours_kept_months)]
+    loops = [
+        correction_loop(database, Corrector(clock)),
+        retention_loop(database, clock, months=settings.hours_kept_months),
+    ]
     if settings.provisional_after_h:
         charger = SilenceCharger(clock, after_h=settings.provisional_after_h)
         loops.append(silence_loop(database, charger))

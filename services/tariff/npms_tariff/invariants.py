@@ -70,7 +70,7 @@ RULES = (
     ),
     _of_sample(
         "months_add_up",
-        "the energy and cost of all months and of what is open are what was rated and charged",
+        "the energy and cost of all months and what is open are what was rated, charged, corrected",
         """
         SELECT s.installation_id, s.rated_wh, s.charged_micro
         FROM s CROSS JOIN LATERAL (
@@ -78,8 +78,11 @@ RULES = (
                    coalesce(sum(u.amount_micro), 0) + s.month_micro + s.day_micro + s.hour_micro
                        AS micro
             FROM usage_month u WHERE u.installation_id = s.installation_id
-        ) AS months
-        WHERE (months.wh, months.micro) <> (s.rated_wh, s.charged_micro) LIMIT 20
+        ) AS months CROSS JOIN LATERAL (
+            SELECT coalesce(sum(c.amount_micro), 0) AS micro FROM correction_item c
+            WHERE c.installation_id = s.installation_id
+        ) AS corrected
+        WHERE (months.wh, months.micro) <> (s.rated_wh, s.charged_micro + corrected.micro) LIMIT 20
         """,
     ),
     _of_sample(
@@ -95,8 +98,12 @@ RULES = (
             WHERE c.installation_id = s.installation_id
         ) AS cost ON true LEFT JOIN LATERAL (
             SELECT coalesce(sum(wh), 0) AS wh FROM unnest(s.slots) AS wh
-        ) AS opened ON true
-        WHERE closed.wh + opened.wh <> s.rated_wh OR cost.micro > s.charged_micro LIMIT 20
+        ) AS opened ON true LEFT JOIN LATERAL (
+            SELECT coalesce(sum(c.amount_micro), 0) AS micro FROM correction_item c
+            WHERE c.installation_id = s.installation_id
+        ) AS corrected ON true
+        WHERE closed.wh + opened.wh <> s.rated_wh
+           OR cost.micro > s.charged_micro + corrected.micro LIMIT 20
         """,
     ),
     _of_sample(

@@ -76,6 +76,12 @@ POLICY: dict[str, Any] = {
     "friendly_hours": [{"days": ["mon"], "from": "18:00", "to": "08:00"}],
     "holidays": ["2026-12-25"],
 }
+PLAN_CORRECTION = {
+    "kind": "plan",
+    "plan_code": "household",
+    "version": 1,
+    "reason": "The regulator's price holds from the first",
+}
 MONEY = {"amount": "100", "currency": "KES"}
 NUMBERS = iter(range(1, 1_000_000))
 
@@ -222,6 +228,8 @@ def bodies() -> dict[str, Any]:
         "create_plan": {**PLAN, "plan_code": f"plan-{number}"},
         "add_plan_version": version,
         "replace_plan_draft": version,
+        "preview_correction": PLAN_CORRECTION,
+        "request_correction": PLAN_CORRECTION,
         "release_billing_hold": {"note": "Misread on site."},
         "simulate_plan": {
             "of": {"plan_code": "household"},
@@ -282,7 +290,7 @@ class Operation:
         uuids = dict.fromkeys(
             (
                 *("parked_id", "payment_id", "suspense_id", "batch_id"),
-                *("ticket_id", "request_id", "refund_id"),
+                *("ticket_id", "request_id", "refund_id", "correction_id"),
             ),
             str(new_id()),
         )

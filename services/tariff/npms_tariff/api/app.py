@@ -7,6 +7,7 @@ from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router
+from npms_tariff.api.corrections import corrections_router
 from npms_tariff.api.exports import exports_router
 from npms_tariff.api.holds import holds_router
 from npms_tariff.api.insights import insights_router
@@ -29,6 +30,7 @@ def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> Fast
             plan_usage_router(database),
             usage_router(database),
             holds_router(database, clock),
+            corrections_router(database, clock),
             exports_router(database, clock),
             quotes_router(database, clock),
             simulations_router(database, clock),

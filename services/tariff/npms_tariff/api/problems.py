@@ -6,10 +6,13 @@ from npms_tariff.domain.checking import InvalidPlan
 from npms_tariff.domain.vending import CannotSell
 from npms_tariff.handlers.errors import (
     AlreadyActivated,
+    CorrectionDecided,
+    CorrectionRefused,
     DraftWithdrawn,
     HoldReleased,
     PlanExists,
     SamePerson,
+    UnknownCorrection,
     UnknownHold,
     UnknownPlan,
 )
@@ -40,8 +43,13 @@ ERRORS: ErrorMap = {
         409, "draft_withdrawn", "The draft was withdrawn; draft the next version."
     ),
     SamePerson: lambda fault: Problem(
-        409, "same_person", f"{fault.subject!r} wrote the draft; somebody else activates it."
+        409, "same_person", f"{fault.subject!r} has written or asked for it; somebody else decides."
     ),
+    UnknownCorrection: lambda _: not_found("correction"),
+    CorrectionDecided: lambda _: Problem(
+        409, "correction_decided", "It was decided before; ask for another one."
+    ),
+    CorrectionRefused: lambda fault: Problem(422, fault.code, fault.detail),
     UnknownHold: lambda _: not_found("billing hold"),
     HoldReleased: lambda _: Problem(
         409, "hold_released", "The hold was released before; billing goes on."

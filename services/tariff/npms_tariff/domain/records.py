@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 Resolution = Literal["hour", "day", "month"]
 
@@ -77,6 +78,51 @@ class PlanUse:
     installation_hours: int
     energy_wh: int
     amount_micro: int
+
+
+CorrectionKind = Literal["plan", "readings", "clock"]
+CorrectionState = Literal["requested", "rejected", "approved", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Asked for by one, decided by another, then worked off.
+
+    `request` is as it was asked for. `reached_id` is the last installation done;
+    `corrected` and `refused` count them.
+    """
+
+    correction_id: UUID
+    kind: CorrectionKind
+    plan_version_id: int | None
+    installation_id: int | None
+    request: dict[str, Any]
+    reason: str
+    state: CorrectionState
+    requested_by: str
+    requested_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    reached_id: int = 0
+    corrected: int = 0
+    refused: int = 0
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionItem:
+    """What a correction did to an installation: `months` with their adjustments, `before` what
+    state, scopes and hours were; or why it was refused."""
+
+    correction_id: UUID
+    installation_id: int
+    account_id: int
+    currency: str
+    amount_micro: int
+    months: list[dict[str, Any]]
+    before: dict[str, Any]
+    refusal: str | None
+    corrected_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

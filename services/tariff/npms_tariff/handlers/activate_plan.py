@@ -20,7 +20,7 @@ async def activate_version(
     """The draft becomes the plan's version of its number.
 
     Where `valid_from` lies before readings already rated it counts from the next
-    reading on: nothing is rated again. Raises UnknownPlan, AlreadyActivated,
+    reading on: what was before, by a correction. Raises UnknownPlan, AlreadyActivated,
     DraftWithdrawn, SamePerson, InvalidPlan.
     """
     draft = await open_draft(conn, plan_code, version)

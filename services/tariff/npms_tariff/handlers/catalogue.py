@@ -57,6 +57,10 @@ class Catalogue:
             self._calendars[key] = Calendar(mine, ZoneInfo(stored.time_zone))
         return self._calendars[key]
 
+    def versions_for(self, customer_class: str) -> dict[int, Tariff]:
+        """All versions by id, as they are for a class."""
+        return {one: self._of_class(t, customer_class) for one, t in self._tariffs.items()}
+
     def tariff(self, stored: StoredState) -> Tariff | None:
         """The version of the open scope; None before the first reading."""
         tariff = self._tariffs.get(stored.numbers["plan_version_id"])

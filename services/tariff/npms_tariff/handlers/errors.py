@@ -24,7 +24,7 @@ class DraftWithdrawn(Exception):
 
 
 class SamePerson(Exception):
-    """Who wrote a draft may not activate it."""
+    """Who wrote a draft may not activate it, nor approve a correction they asked for."""
 
     def __init__(self, subject: str) -> None:
         super().__init__(subject)
@@ -37,3 +37,19 @@ class UnknownHold(Exception):
 
 class HoldReleased(Exception):
     """A hold is released once."""
+
+
+class UnknownCorrection(Exception):
+    pass
+
+
+class CorrectionDecided(Exception):
+    """It was approved or rejected before."""
+
+
+class CorrectionRefused(Exception):
+    """It cannot be worked out; `code` says why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail = code, detail

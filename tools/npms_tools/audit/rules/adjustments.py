@@ -12,6 +12,10 @@ _TOLD = """
     UNION ALL
     SELECT settlement_id, 'settlement', min(installation_id), CAST(-sum(amount_micro) AS bigint)
     FROM provisional WHERE settlement_id IS NOT NULL GROUP BY settlement_id
+    UNION ALL
+    SELECT CAST(m ->> 'adjustment_id' AS uuid), 'correction', installation_id,
+           CAST(m ->> 'amount_micro' AS bigint)
+    FROM correction_item, jsonb_array_elements(months) AS m
     ORDER BY 1
 """
 _POSTED = """
@@ -21,7 +25,7 @@ _POSTED = """
            (SELECT coalesce(sum(CAST(line ->> 4 AS bigint)), 0)
             FROM jsonb_array_elements(CAST(d.lines AS jsonb)) AS line) AS lines_micro
     FROM adjustment d LEFT JOIN posting p ON p.account_id = d.account_id AND p.seq = d.seq
-    WHERE d.kind <> 'correction' ORDER BY d.adjustment_id
+    ORDER BY d.adjustment_id
 """
 _STRAY = """
     SELECT p.account_id, p.seq, p.kind FROM posting p

@@ -37,7 +37,9 @@ _SAMPLE = """
            CAST(floor(extract(epoch FROM i.opened_at)) AS bigint) AS opened_s,
            CAST(floor(extract(epoch FROM i.closed_at)) AS bigint) AS closed_s,
            i.closing_register_wh, s.charged_micro, i.customer_class, i.connected_w,
-           i.replaces_installation_id
+           i.replaces_installation_id,
+           EXISTS (SELECT 1 FROM correction_item c WHERE c.installation_id = s.installation_id
+                   AND c.refusal IS NULL) AS corrected
     FROM rating_state s JOIN installation i USING (installation_id)
     JOIN chain USING (installation_id)
     ORDER BY s.installation_id
@@ -70,6 +72,7 @@ class Plan:
 
 
 AMBIGUOUS = "a version of its plan was activated after readings it should have priced"
+CORRECTED = "what was charged was corrected since: see the adjustments"
 
 
 async def _plans(snapshots: Snapshots) -> dict[str, Plan]:
@@ -141,6 +144,8 @@ def _rate_all(
         )
         if plans[key[0]].is_ambiguous(readings):
             result.notes.append(f"{subject} not rated: {AMBIGUOUS}")
+        elif case.rated["corrected"]:
+            result.notes.append(f"{subject} not rated: {CORRECTED}")
         elif not almanacs[key].covers(case.opening[0]):
             result.broken(subject, "charged though no version of its plan was in force")
         else:

@@ -1,0 +1,132 @@
+"""Corrections: previewed, asked for, decided by a second person, followed."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import StreamingResponse
+
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import problem_responses
+from npms_tariff.api.correction_schemas import CorrectionIn, CorrectionItemOut, CorrectionOut
+from npms_tariff.handlers import correct
+from npms_tariff.handlers.correct import Asked
+
+CorrectionId = Annotated[UUID, Path(description="of a correction")]
+NDJSON = "application/x-ndjson"
+EXAMPLE = (
+    '{"installation_id": 7, "account_id": 3, "currency": "KES", "amount": "-12.500000", '
+    '"months": [{"month": "2026-11", "amount": "-12.500000", "energy_wh": 0}]}\n'
+    '{"total": {"corrected": 1, "refused": 0, "amounts": {"KES": "-12.500000"}}}\n'
+)
+
+
+def corrections_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/corrections", tags=["corrections"])
+    _add_preview(router, database)
+    _add_asking(router, database, clock)
+    _add_deciding(router, database, clock)
+    _add_looking(router, database)
+    return router
+
+
+def _add_preview(router: APIRouter, database: Database) -> None:
+    content = {NDJSON: {"schema": {"type": "string"}, "example": EXAMPLE}}
+
+    @router.post(
+        "/preview",
+        operation_id="preview_correction",
+        response_class=Response,
+        responses={**problem_responses(404), 200: {"description": "Lines", "content": content}},
+    )
+    async def preview(body: CorrectionIn, _: Operator) -> StreamingResponse:
+        """What a correction would post, a line for each installation, and the total; nothing is
+        written."""
+        async with database.connect() as conn:
+            asked = await body.asked(conn)
+        return StreamingResponse(_lines(database, asked), media_type=NDJSON)
+
+
+async def _lines(database: Database, asked: Asked) -> AsyncIterator[str]:
+    async with database.connect() as conn:
+        async for line in correct.preview(conn, asked):
+            yield json.dumps(line) + "\n"
+
+
+def _add_asking(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "",
+        operation_id="request_correction",
+        status_code=201,
+        responses=problem_responses(404),
+    )
+    async def post(body: CorrectionIn, caller: Operator) -> CorrectionOut:
+        """Put a correction before a second person."""
+        async with database.transaction() as conn:
+            asked = await body.asked(conn)
+            made = await correct.request_correction(conn, asked, at=clock.now(), by=caller.subject)
+        return CorrectionOut.of(made, {})
+
+
+def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/{correction_id}/approval",
+        operation_id="approve_correction",
+        responses=problem_responses(404, 409),
+    )
+    async def approve(correction_id: CorrectionId, caller: Operator) -> CorrectionOut:
+        """Let it be worked off: by another person than who asked."""
+        async with database.transaction() as conn:
+            one = await correct.approve(conn, correction_id, at=clock.now(), by=caller.subject)
+        return CorrectionOut.of(one, {})
+
+    @router.post(
+        "/{correction_id}/rejection",
+        operation_id="reject_correction",
+        responses=problem_responses(404, 409),
+    )
+    async def reject(correction_id: CorrectionId, caller: Operator) -> CorrectionOut:
+        """It is never worked off; who asked may take it back so."""
+        async with database.transaction() as conn:
+            one = await correct.reject(conn, correction_id, at=clock.now(), by=caller.subject)
+        return CorrectionOut.of(one, {})
+
+
+def _add_looking(router: APIRouter, database: Database) -> None:
+    @router.get("", operation_id="list_corrections", responses=problem_responses())
+    async def list_(_: Operator, limit: Limit = 50, cursor: Cursor = None) -> Page[CorrectionOut]:
+        """The newest first."""
+        async with database.connect() as conn:
+            rows = await correct.list_corrections(conn, before=id_in(cursor), limit=limit + 1)
+            amounts = await correct.amounts_of(conn, rows)
+        page, following = cut(rows, limit, lambda one: one.correction_id)
+        items = [CorrectionOut.of(one, amounts[one.correction_id]) for one in page]
+        return Page(items=items, next_cursor=following)
+
+    @router.get("/{correction_id}", operation_id="get_correction", responses=problem_responses(404))
+    async def show(correction_id: CorrectionId, _: Operator) -> CorrectionOut:
+        """With its progress and what it has posted so far."""
+        async with database.connect() as conn:
+            one = await correct.show_correction(conn, correction_id)
+            amounts: dict[Any, dict[str, int]] = await correct.amounts_of(conn, [one])
+        return CorrectionOut.of(one, amounts[correction_id])
+
+    @router.get(
+        "/{correction_id}/installations",
+        operation_id="list_corrected_installations",
+        responses=problem_responses(404),
+    )
+    async def items(
+        correction_id: CorrectionId, _: Operator, limit: Limit = 50, cursor: Cursor = None
+    ) -> Page[CorrectionItemOut]:
+        """What it did to each, in the order of their ids."""
+        after = number_in(cursor) or 0
+        async with database.connect() as conn:
+            rows = await correct.list_items(conn, correction_id, after=after, limit=limit + 1)
+        page, following = cut(rows, limit, lambda item: item.installation_id)
+        return Page(items=[CorrectionItemOut.of(one) for one in page], next_cursor=following)
