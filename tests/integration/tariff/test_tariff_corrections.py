@@ -62,7 +62,7 @@ async def date_back(client, second, name: str, seconds: int, factor: int = 2) ->
 
 
 async def lines_of(client, body: dict) -> list[dict]:
-    answer = await client.post("/v1/corrections/preview", json=body)
+    answer = await client.post("/v1/correction-previews", json=body)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("application/x-ndjson")
     return [json.loads(line) for line in answer.text.splitlines()]

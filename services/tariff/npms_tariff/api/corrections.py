@@ -27,7 +27,7 @@ EXAMPLE = (
 
 
 def corrections_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/corrections", tags=["corrections"])
+    router = APIRouter(tags=["corrections"])
     _add_preview(router, database)
     _add_asking(router, database, clock)
     _add_deciding(router, database, clock)
@@ -39,7 +39,7 @@ def _add_preview(router: APIRouter, database: Database) -> None:
     content = {NDJSON: {"schema": {"type": "string"}, "example": EXAMPLE}}
 
     @router.post(
-        "/preview",
+        "/correction-previews",
         operation_id="preview_correction",
         response_class=Response,
         responses={**problem_responses(404), 200: {"description": "Lines", "content": content}},
@@ -60,7 +60,7 @@ async def _lines(database: Database, asked: Asked) -> AsyncIterator[str]:
 
 def _add_asking(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(
-        "",
+        "/corrections",
         operation_id="request_correction",
         status_code=201,
         responses=problem_responses(404),
@@ -75,7 +75,7 @@ def _add_asking(router: APIRouter, database: Database, clock: Clock) -> None:
 
 def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(
-        "/{correction_id}/approval",
+        "/corrections/{correction_id}/approval",
         operation_id="approve_correction",
         responses=problem_responses(404, 409),
     )
@@ -86,7 +86,7 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
         return CorrectionOut.of(one, {})
 
     @router.post(
-        "/{correction_id}/rejection",
+        "/corrections/{correction_id}/rejection",
         operation_id="reject_correction",
         responses=problem_responses(404, 409),
     )
@@ -98,7 +98,7 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
 
 
 def _add_looking(router: APIRouter, database: Database) -> None:
-    @router.get("", operation_id="list_corrections", responses=problem_responses())
+    @router.get("/corrections", operation_id="list_corrections", responses=problem_responses())
     async def list_(_: Operator, limit: Limit = 50, cursor: Cursor = None) -> Page[CorrectionOut]:
         """The newest first."""
         async with database.connect() as conn:
@@ -108,7 +108,11 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         items = [CorrectionOut.of(one, amounts[one.correction_id]) for one in page]
         return Page(items=items, next_cursor=following)
 
-    @router.get("/{correction_id}", operation_id="get_correction", responses=problem_responses(404))
+    @router.get(
+        "/corrections/{correction_id}",
+        operation_id="get_correction",
+        responses=problem_responses(404),
+    )
     async def show(correction_id: CorrectionId, _: Operator) -> CorrectionOut:
         """With its progress and what it has posted so far."""
         async with database.connect() as conn:
@@ -117,7 +121,7 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         return CorrectionOut.of(one, amounts[correction_id])
 
     @router.get(
-        "/{correction_id}/installations",
+        "/corrections/{correction_id}/installations",
         operation_id="list_corrected_installations",
         responses=problem_responses(404),
     )

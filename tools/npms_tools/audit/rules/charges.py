@@ -144,7 +144,7 @@ def _rate_all(
         )
         if plans[key[0]].is_ambiguous(readings):
             result.notes.append(f"{subject} not rated: {AMBIGUOUS}")
-        elif case.rated["corrected"]:
+        elif _is_corrected(case, cases):
             result.notes.append(f"{subject} not rated: {CORRECTED}")
         elif not almanacs[key].covers(case.opening[0]):
             result.broken(subject, "charged though no version of its plan was in force")
@@ -156,6 +156,12 @@ def _rate_all(
                 made.close()
                 bills[installation_id] = made
             _compare(result, subject, case, made)
+
+
+def _is_corrected(case: Case, cases: dict[int, Case]) -> bool:
+    """It was, or the meter whose place it took."""
+    before = cases.get(case.rated["replaces_installation_id"])
+    return case.rated["corrected"] or (before is not None and _is_corrected(before, cases))
 
 
 def _compare(result: Result, subject: str, case: Case, made: Bill) -> None:
