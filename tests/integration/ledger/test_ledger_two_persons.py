@@ -232,6 +232,21 @@ async def test_p5_a_top_up_for_the_wrong_meter_moves_with_a_second_approval(hous
     assert await house.broken() == []
 
 
+async def test_p5_a_moved_payment_that_is_charged_back_is_taken_from_who_has_it(house):
+    right, wrong = await house.open(), await house.open()
+    payment = await house.pay(wrong["account_id"], 100 * M)
+    await house.charge((wrong, 40 * M))
+    request = (await reallocate(house, payment, right)).json()
+    await decide(house, request["request_id"], **BOSS)
+    await house.charge((right, 50 * M))
+    await house.take_back(payment, reason="chargeback")
+    shown = [await house.account(one["account_id"]) for one in (wrong, right)]
+    assert [one["debt"]["amount"] for one in shown] == ["40.000000", "50.000000"]
+    assert [one["balance"]["amount"] for one in shown] == ["0.000000", "0.000000"]
+    assert [one["supply_desired"] for one in shown] == ["off", "on"], "grace for who had supply"
+    assert await house.broken() == []
+
+
 async def test_p5_only_the_unspent_part_moves(house):
     wrong, right = await house.open(), await house.open()
     payment = await house.pay(wrong["account_id"], 100 * M)

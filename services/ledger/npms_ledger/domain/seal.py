@@ -8,7 +8,7 @@ being sha256 of this text, in UTF-8, its parts on lines of their own:
 - `charges`, then the postings of kind `charge` in the order of (account_id, seq), as columns: each
   of CHARGE_COLUMNS as `{1, 2, 3}`, amounts as charged, times in epoch seconds; then their lines;
 - `entries`, then `account_id seq bucket kind amount_micro after_micro` of every other posting, in
-  the same order, and of these `item_no tax_micro label` where it has them.
+  the same order, and of these `#item_no`, `%tax_micro` and `:label` where it has them.
 
 So it can be made anew from the stored rows. A chain begins with sha256 of its name.
 """
@@ -64,8 +64,10 @@ def head_text(journal_id: UUID, kind: str, *, posted_at: datetime, payment_id: U
 def entry_text(entry: Entry) -> str:
     """A posting's line in the form."""
     *numbers, item, label, tax_micro = entry
-    about = [] if item is None else [item]
-    return " ".join(map(str, [*numbers, *about, *filter(None, (tax_micro, label))]))
+    about = [] if item is None else [f"#{item}"]
+    about += [f"%{tax_micro}"] if tax_micro else []
+    about += [f":{label}"] if label else []
+    return " ".join(map(str, [*numbers, *about]))
 
 
 def digest(

@@ -8,17 +8,16 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
-from npms_ledger.domain.chargeback import grace_until
 from npms_ledger.domain.journal import clearing
 from npms_ledger.domain.position import Bucket, Posted, PostingKind
 from npms_ledger.domain.waterfall import ACCUMULATED
 from npms_ledger.handlers import books
 from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.errors import AccountUnknown
-from npms_ledger.storage import keep_ons, payments
+from npms_ledger.handlers.take_back import lock_holders, take_back
+from npms_ledger.storage import payments
 from npms_shared.contracts.ledger import CreditPosted
-from npms_shared.contracts.payments import CHARGEBACK, PaymentReversed, PaymentSettled
-from npms_shared.ids import new_id
+from npms_shared.contracts.payments import PaymentReversed, PaymentSettled
 from npms_shared.messaging import outbox
 from npms_shared.messaging.subscriptions import Unprocessable
 
@@ -59,23 +58,14 @@ async def reverse_payment(conn: AsyncConnection, event: PaymentReversed, now: da
 
     Raises Unprocessable: unknown_account, currency_mismatch, not_positive, payment_differs.
     """
+    await lock_holders(conn, event)
     account = await _take(conn, event)
     payment = await _lock(conn, event, reference="")
     if payment.reversed_at is not None:
         return
     journal_id = None
     if payment.settled_at is not None:
-        if event.reason == CHARGEBACK:
-            await _give_grace(conn, account, event, now)
-        account.reverse(event.amount_micro, now)
-        journal_id = await books.put_back_one(
-            conn,
-            account,
-            kind="reversal",
-            now=now,
-            counterparts={clearing(event.source): event.amount_micro},
-            payment_id=event.payment_id,
-        )
+        journal_id = await take_back(conn, account, event, now)
     await payments.reverse(
         conn,
         event.payment_id,
@@ -84,27 +74,6 @@ async def reverse_payment(conn: AsyncConnection, event: PaymentReversed, now: da
         reason=event.reason,
         journal_id=journal_id,
     )
-
-
-async def _give_grace(
-    conn: AsyncConnection, account: Account, event: PaymentReversed, now: datetime
-) -> None:
-    """Keep the supply on for the time that the policy gives; the customer is told with the rest."""
-    position, policy = account.position, account.policy_at(now)
-    until = grace_until(position, policy, amount_micro=event.amount_micro, now=now)
-    if until is None:
-        return
-    await keep_ons.lift(conn, account.account_id, by=CHARGEBACK, now=now)
-    await keep_ons.place(
-        conn,
-        new_id(),
-        account_id=account.account_id,
-        until=until,
-        reason=f"grace after the chargeback of {_named(event.payment_id)}",
-        by=CHARGEBACK,
-        now=now,
-    )
-    account.keep_on(until, now)
 
 
 async def _take(conn: AsyncConnection, event: PaymentSettled | PaymentReversed) -> Account:

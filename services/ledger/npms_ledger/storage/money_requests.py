@@ -47,6 +47,9 @@ _PAGE = text(
 _OF_PAYMENT = text(
     "SELECT * FROM money_request WHERE payment_id = :payment_id AND state <> 'rejected'"
 )
+_POSTED_OF_PAYMENT = text(
+    "SELECT * FROM money_request WHERE payment_id = :payment_id AND state = 'posted'"
+)
 _GIVEN = text(
     """
     SELECT coalesce(sum(amount_micro), 0) FROM posting
@@ -135,6 +138,11 @@ async def page(
 async def of_payment(conn: AsyncConnection, payment_id: UUID) -> Row[Any] | None:
     """The reallocation of a payment that is asked for or done."""
     return (await conn.execute(_OF_PAYMENT, {"payment_id": payment_id})).first()
+
+
+async def posted_of_payment(conn: AsyncConnection, payment_id: UUID) -> Row[Any] | None:
+    """The reallocation of a payment that is done."""
+    return (await conn.execute(_POSTED_OF_PAYMENT, {"payment_id": payment_id})).first()
 
 
 async def given_to_balance(conn: AsyncConnection, *, account_id: int, journal_id: UUID) -> int:

@@ -56,7 +56,7 @@ _DIGESTS = f"""
         FROM posting WHERE kind = 'charge' GROUP BY journal_id) c USING (journal_id)
     LEFT JOIN (
         SELECT journal_id, string_agg(concat_ws(' ', account_id, seq, bucket, kind, amount_micro,
-                   after_micro, item_no, tax_micro, label), E'\\n' ORDER BY account_id, seq) AS form
+                   after_micro, '#' || item_no, '%' || tax_micro, ':' || label), E'\\n' ORDER BY account_id, seq) AS form
         FROM posting WHERE kind <> 'charge' GROUP BY journal_id) e USING (journal_id)
 """  # noqa: S608, E501 - names of this module
 BROKEN = f"""

@@ -27,12 +27,12 @@ _CREDITS = """
         SELECT j.payment_id, j.kind, m.account_id, m.amount_micro, m.to_debt, m.to_emergency,
                m.to_balance, c.currency, c.clearing
         FROM journal j LEFT JOIN moved m USING (journal_id) LEFT JOIN cleared c USING (journal_id)
-        WHERE j.payment_id IS NOT NULL
+        WHERE j.payment_id IS NOT NULL AND j.kind IN ('top_up', 'reversal')
     )
     SELECT coalesce(p.payment_id, j.payment_id) AS payment_id, p.settled_at, p.reversed_at,
            count(*) FILTER (WHERE j.kind = 'top_up') AS credits,
            count(*) FILTER (WHERE j.kind = 'reversal') AS reversals,
-           array_agg(DISTINCT j.account_id) FILTER (WHERE j.kind IS NOT NULL) AS account_ids,
+           array_agg(DISTINCT j.account_id) FILTER (WHERE j.kind = 'top_up') AS account_ids,
            array_agg(DISTINCT j.clearing) FILTER (WHERE j.kind IS NOT NULL) AS clearings,
            array_agg(DISTINCT j.currency) FILTER (WHERE j.kind IS NOT NULL) AS currencies,
            coalesce(sum(j.amount_micro) FILTER (WHERE j.kind = 'top_up'), 0) AS credited_micro,

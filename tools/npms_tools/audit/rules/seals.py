@@ -161,5 +161,6 @@ def _columns(charges: list[Row]) -> list[str]:
 
 def _entry(row: Row) -> str:
     names = ("account_id", "seq", "bucket", "kind", "amount_micro", "after_micro")
-    about = [row[name] for name in ("item_no", "tax_micro", "label") if row[name] is not None]
+    marks = (("#", "item_no"), ("%", "tax_micro"), (":", "label"))
+    about = [f"{mark}{row[name]}" for mark, name in marks if row[name] is not None]
     return " ".join(map(str, [*(row[name] for name in names), *about]))
