@@ -13,8 +13,10 @@ from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import UNREACHABLE_MICRO, CutHold
 from npms_ledger.domain.waterfall import drawable_micro
 
-MOST_STEPS = 500
+CARRIED = frozenset({Reason.IN_CREDIT, Reason.GRANTED_CREDIT, Reason.EMERGENCY_CREDIT})
+MOST_STEPS = 2_000
 """Far more moments than a fortnight of holds, limits and warnings has."""
+LEAST_STEP_S = 900
 FAR_S = 366 * 86_400
 """Nobody looks so far ahead."""
 
@@ -91,7 +93,7 @@ def _play(
         following = _next_moment(one, use, now=now, charged_micro=charged_micro)
         if following is None or following > until:
             return None
-        hold = None if _has_credit(one) else one.reason
+        hold = None if one.reason in CARRIED else one.reason
         at = max(following, at)
         due_micro = use.after(int((at - now).total_seconds()))
         one.charge(due_micro - charged_micro, at)
@@ -101,21 +103,23 @@ def _play(
 
 
 def _next_moment(one: Account, use: Use, *, now: datetime, charged_micro: int) -> datetime | None:
-    seconds = use.seconds_to(charged_micro + _room_micro(one))
+    seconds = use.seconds_to(charged_micro + _room_micro(one, use))
     moments = [one.decide_at] if one.decide_at is not None else []
     if seconds is not None and seconds < FAR_S:
         moments.append(now + timedelta(seconds=seconds))
     return min(moments, default=None)
 
 
-def _room_micro(one: Account) -> int:
-    """What may be charged before the next decision; on emergency credit, until it is used up."""
+def _room_micro(one: Account, use: Use) -> int:
+    """What may be charged before the next decision; on granted or emergency credit, which are
+    decided at every charge, until they are used up.
+    """
     above_micro = one.position.balance_micro - one.wake_micro
-    return above_micro if above_micro > 0 else max(drawable_micro(one.position, one.policy), 1)
-
-
-def _has_credit(one: Account) -> bool:
-    return one.reason in {Reason.IN_CREDIT, Reason.EMERGENCY_CREDIT}
+    if above_micro > 0:
+        return above_micro
+    granted_micro = sum(grant.remaining_micro for grant in one.position.grants)
+    lendable_micro = drawable_micro(one.position, one.policy)
+    return max(granted_micro, lendable_micro) or use.after(LEAST_STEP_S) or 1
 
 
 def _fresh(account: Account) -> Account:

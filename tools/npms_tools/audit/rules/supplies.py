@@ -10,14 +10,14 @@ from npms_tools.audit.snapshots import Row, Snapshots
 RULE = "supplies are as desired"
 
 _DESIRED = """
-    SELECT i.installation_id, s.state, s.revision, s.reason, p.supply_on
+    SELECT i.installation_id, s.state, s.revision, s.reason, s.limit_w, p.supply_on
     FROM installation i LEFT JOIN supply s USING (installation_id)
     JOIN position p ON p.account_id = i.account_id
     WHERE i.closed_at IS NULL ORDER BY i.installation_id
 """
 _REPORTED = """
-    SELECT installation_id, desired_state, desired_revision, decided_at, reported_state,
-           reported_revision, reported_verified, reported_at
+    SELECT installation_id, desired_state, desired_revision, desired_limit_w, decided_at,
+           reported_state, reported_revision, reported_verified, reported_at
     FROM supply ORDER BY installation_id
 """
 
@@ -60,8 +60,8 @@ def _is_told(result: Result, subject: str, *, desired: Row, known: Row | None) -
     if known is None:
         result.broken(subject, "the gateway was never told what is desired")
         return False
-    wanted = desired["revision"], desired["state"]
-    heard = known["desired_revision"], known["desired_state"]
+    wanted = desired["revision"], desired["state"], desired["limit_w"]
+    heard = known["desired_revision"], known["desired_state"], known["desired_limit_w"]
     result.expect(subject, "what the gateway was told", found=heard, expected=wanted)
     return heard == wanted
 
