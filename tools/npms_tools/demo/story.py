@@ -119,7 +119,7 @@ class Story:
         for home in self.homes:
             if home.serial not in {self.hero.serial, self.online_payer.serial, self.friend.serial}:
                 self.payers.pay_by_bank(home, CREDIT if home.serial in users else "700.00")
-        self.payers.pay_by_bank(self.friend, "60.00")
+        self.payers.pay_by_bank(self.friend, self._missing(self.friend, 60))
         value, before = self._voucher_value(), self._last_receipt()
         self.payers.redeem(self.hero, value)
         outcome = self.payers.pay_online(self.online_payer, "500.00")
@@ -140,6 +140,11 @@ class Story:
         borrowed = Decimal(account["emergency_credit"]["used"]["amount"])
         missing = (Decimal(90) - balance + borrowed) / (1 - setting.DEBT_SHARE)
         return f"{max(missing, Decimal(120)):.2f}"
+
+    def _missing(self, home: Household, wanted: int) -> str:
+        """What takes a home's balance so high, and a little at least."""
+        balance = Decimal(self._account(home)["balance"]["amount"])
+        return f"{max(wanted - balance, Decimal(20)):.2f}"
 
     def _last_receipt(self) -> str | None:
         """The hero's newest delivery that tells of a credit."""
@@ -177,7 +182,6 @@ class Story:
 
     def explain_debit(self) -> str:
         self._load(self.hero, HERO_LOAD_W)
-        self._load(self.friend, EVENING_LOAD_W)
         self.dearer.begin()
         entry = self.api.wait_for("a debit on the statement", self._newest_debit)
         charge = entry["charge"]
@@ -217,6 +221,7 @@ class Story:
         )
 
     def borrow(self) -> str:
+        self._load(self.friend, EVENING_LOAD_W)
         self.api.wait_for("an offer of emergency credit", lambda: self._emergency("selectable"))
         self.api.post("ledger", f"/v1/accounts/{self.hero.account_id}/emergency-credit")
         self._load(self.hero, HERO_LOAD_W)
@@ -260,7 +265,7 @@ class Story:
         self.payers.pay_online(self.hero, "200.00")
         credit = self.api.wait_for("the credit's receipt", self.payers.receipt)
         self.api.wait_for(f"{self.hero.name} back on", lambda: self._relay_is(self.hero, "on"))
-        self.payers.pay_by_bank(self.friend, "300.00", "again")
+        self.payers.pay_by_bank(self.friend, self._missing(self.friend, 80), "again")
         parts = [credit[name]["amount"] for name in ("to_debt", "to_emergency", "to_balance")]
         return (
             f"needed {before['amount_to_clear']['amount']}; 200.00 = debt {parts[0]} + emergency "
