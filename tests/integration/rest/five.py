@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 from sqlalchemy import text
@@ -285,8 +286,9 @@ class Operation:
         """The path filled in; what is not given is of nobody and nothing."""
         nothing = {"account_id": 999_999, "installation_id": 999_999, "version": 1}
         nothing["seq"] = 1
+        month = wall_now().astimezone(ZoneInfo("Africa/Nairobi")).strftime("%Y-%m")
         nothing["billing_hold_id"] = nothing["debt_no"] = nothing["grant_no"] = 999_999
-        nowhere = {"plan_code": "nowhere", "code": "nowhere", "provider": "paysim"}
+        nowhere = {"month": month, "plan_code": "nowhere", "code": "nowhere", "provider": "paysim"}
         uuids = dict.fromkeys(
             (
                 *("parked_id", "payment_id", "suspense_id", "batch_id"),

@@ -7,7 +7,8 @@ STAFF_ONLY = {"protect_account", "close_account", "fix_money", "swap_meter", "mo
               "request_refund"}  # fmt: skip
 """Closed to customers whatever the account: 403, also for their own."""
 SHOWN = {"get_account", "get_supply", "get_statement", "explain_posting",
-         "explain_balance", "explain_supply", "get_usage", "list_payments",
+         "explain_balance", "explain_supply", "get_month_statement", "get_month_statement_csv",
+         "get_month_statement_json", "get_month_statement_pdf", "get_usage", "list_payments",
          "get_contacts", "list_deliveries"}  # fmt: skip
 DAY = {"from": "2026-11-02T00:00:00Z", "to": "2026-11-03T00:00:00Z"}
 NOBODYS = 999_999

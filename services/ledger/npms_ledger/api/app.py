@@ -13,6 +13,7 @@ from npms_ledger.api.credits import credits_router
 from npms_ledger.api.debts import debts_router
 from npms_ledger.api.dry_run import dry_run_router
 from npms_ledger.api.money_requests import money_requests_router
+from npms_ledger.api.month_statements import month_statements_router
 from npms_ledger.api.moving import moving_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
 from npms_ledger.api.problems import ERRORS
@@ -46,6 +47,7 @@ def build_app(
             supply_router(database, clock),
             why_router(database),
             dry_run_router(database, clock),
+            month_statements_router(database, clock),
             mass_cuts_router(database, clock, guardrail),
             review_tasks_router(database, clock),
             reconnections_router(database, clock, reconnect_limit_s),

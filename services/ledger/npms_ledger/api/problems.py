@@ -26,7 +26,7 @@ from npms_ledger.handlers.errors import (
     TaskDone,
     TaskUnknown,
 )
-from npms_ledger.handlers.explain_errors import DecisionUnknown, PostingUnknown
+from npms_ledger.handlers.explain_errors import DecisionUnknown, NoStatement, PostingUnknown
 from npms_ledger.handlers.installation_errors import (
     FinalChargePending,
     InstallationIsClosed,
@@ -114,6 +114,7 @@ ERRORS: ErrorMap = {
     NotMovable: lambda fault: Problem(409, fault.code, _NOT_MOVABLE[fault.code]),
     AccountUnknown: lambda _fault: not_found("account"),
     PostingUnknown: lambda _fault: not_found("posting"),
+    NoStatement: lambda fault: Problem(404, "no_statement", str(fault)),
     DecisionUnknown: lambda _fault: not_found("decision about the supply"),
     PolicyUnknown: lambda fault: _unprocessable("unknown_credit_policy", "/credit_policy", fault),
     PlanUnknown: lambda fault: _unprocessable("unknown_plan", "/plan_code", fault),

@@ -13,3 +13,8 @@ class DecisionUnknown(LedgerError):
 
     def __init__(self, account_id: int) -> None:
         super().__init__(f"nothing was decided about the supply of account {account_id}")
+
+
+class NoStatement(LedgerError):
+    def __init__(self, account_id: int, month: str) -> None:
+        super().__init__(f"account {account_id} has no statement of {month}")
