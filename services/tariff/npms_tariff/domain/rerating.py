@@ -9,15 +9,17 @@ and demand begin anew with it.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from npms_shared.contracts.tariff import ChargeLine
 from npms_tariff.domain.calendar import HOUR_S, Calendar, day_start_s, local_day
 from npms_tariff.domain.estimating import total_lines
 from npms_tariff.domain.plan import ENERGY, MINIMUM
 from npms_tariff.domain.rating import finish, rate
-from npms_tariff.domain.state import ClosedScope, Rated, RatingState, days_in
+from npms_tariff.domain.state import PEAK, ClosedScope, Rated, RatingState, days_in
 from npms_tariff.domain.tariff import UNITS_A_PRICE, Tariff
 
 Point = tuple[int, int]
@@ -73,7 +75,20 @@ def month_end_s(month: int, calendar: Calendar) -> int:
     return day_start_s(first.replace(day=1), calendar.zone)
 
 
-def points_of(start: Point, hours: Hours, end: Point, calendar: Calendar) -> list[Point]:
+Measured = tuple[int, Tariff, Sequence[int]]
+"""Month, version and measured demand as kept, of a scope."""
+
+Shapes = Mapping[int, tuple[int, int]]
+"""(seconds of a window, Wh in its first) by hour: how an hour's energy lay in it, for demand."""
+
+
+def points_of(
+    start: Point,
+    hours: Hours,
+    end: Point,
+    calendar: Calendar,
+    shapes: Shapes = MappingProxyType({}),
+) -> list[Point]:
     """The register at the edges of hours; between hours on record nothing was used.
 
     Raises CannotCorrect where the hours do not lead from one register to the other.
@@ -82,14 +97,86 @@ def points_of(start: Point, hours: Hours, end: Point, calendar: Calendar) -> lis
     register_wh = start[1]
     for hour_s in sorted(hours):
         _push(made, hour_s, register_wh)
-        register_wh += hours[hour_s][0]
-        _push(made, min(_hour_end_s(hour_s, calendar), end[0]), register_wh)
+        energy_wh, ends_s = hours[hour_s][0], min(_hour_end_s(hour_s, calendar), end[0])
+        if hour_s in shapes:
+            edges = _windows(hour_s, shapes[hour_s][0], start[0], ends_s)
+            for at_s, wh in _spread(edges, energy_wh, shapes[hour_s][1]):
+                _push(made, at_s, register_wh + wh)
+        register_wh += energy_wh
+        _push(made, ends_s, register_wh)
     if register_wh != end[1]:
         raise CannotCorrect(
             "hours_missing", f"the hours lead to {register_wh} Wh, the register is {end[1]}"
         )
     _push(made, end[0], register_wh)
     return made
+
+
+def _windows(hour_s: int, window_s: int, start_s: int, end_s: int) -> list[int]:
+    """Ends of the windows of an hour, as far as it was rated."""
+    inner = range(hour_s + window_s, end_s, window_s)
+    return [*(at_s for at_s in inner if at_s > start_s), end_s]
+
+
+def _spread(ends: Sequence[int], energy_wh: int, first_wh: int) -> list[Point]:
+    """Energy at the windows' ends: so much in the first, the rest alike in the others."""
+    others = len(ends) - 1
+    rest_wh = energy_wh - first_wh
+    shares = [first_wh + rest_wh * i // others if others else energy_wh for i in range(len(ends))]
+    return list(zip(ends, shares, strict=True))
+
+
+def shapes_of(
+    measured: Iterable[Measured], hours: Hours, span: Point, zone: ZoneInfo
+) -> dict[int, tuple[int, int]]:
+    """Hours in which the demand that was measured in windows shorter than an hour can have been.
+
+    `measured` has month, version and its demand as kept, of every scope; `span` is from when to
+    when hours were rated. So the highest of each month is measured again as it was.
+    """
+    shapes: dict[int, tuple[int, int]] = {}
+    for month, tariff, demand in measured:
+        window_s = tariff.window_minutes * 60
+        if not tariff.highest or window_s >= HOUR_S:
+            continue
+        held = _by_period(tariff, hours, month, zone)
+        counts = {h: len(_windows(h, window_s, span[0], min(h + HOUR_S, span[1]))) for h in held}
+        for hour_s in (min(held, default=0), max(held, default=0)):
+            if hour_s and counts[hour_s]:
+                shapes[hour_s] = (window_s, -(-hours[hour_s][0] // counts[hour_s]))
+        for peak_wh, names in _peaks(tariff, demand):
+            fits = [
+                hour_s
+                for hour_s, period in held.items()
+                if period in names
+                and peak_wh <= hours[hour_s][0] <= peak_wh * counts[hour_s]
+                and all(wh >= peak_wh for wh, others in _peaks(tariff, demand) if period in others)
+            ]
+            if fits:
+                shapes[max(fits, key=lambda at_s: hours[at_s][0])] = (window_s, peak_wh)
+    return shapes
+
+
+def _peaks(tariff: Tariff, demand: Sequence[int]) -> list[tuple[int, frozenset[str]]]:
+    """(highest of a window in Wh, names of the periods it is measured in) of each."""
+    every = [period.name for period in tariff.prices.periods]
+    return [
+        (wh, frozenset(one.periods or every))
+        for one, wh in zip(tariff.highest, demand[PEAK::3], strict=True)
+        if wh
+    ]
+
+
+def _by_period(tariff: Tariff, hours: Hours, month: int, zone: ZoneInfo) -> dict[int, str]:
+    """The price period that the month's hours begin in."""
+    names = [period.name for period in tariff.prices.periods]
+    found = {}
+    for hour_s in hours:
+        local = datetime.fromtimestamp(hour_s, zone)
+        if local.year * 100 + local.month == month:
+            minute = local.hour * 60 + local.minute
+            found[hour_s] = names[tariff.minutes_of(local.date())[minute]]
+    return found
 
 
 def _hour_end_s(hour_s: int, calendar: Calendar) -> int:

@@ -15,7 +15,7 @@ from npms_tariff.domain import rerating
 from npms_tariff.domain.calendar import HOUR_S
 from npms_tariff.domain.rating import NoPlanInForce, succeed
 from npms_tariff.domain.records import Correction, CorrectionItem
-from npms_tariff.domain.rerating import CannotCorrect, Difference, Hours, Point
+from npms_tariff.domain.rerating import CannotCorrect, Difference, Hours, Measured, Point
 from npms_tariff.domain.state import LISTS, NUMBERS, ClosedScope, Rated, RatingState
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.revive import load_states, revive
@@ -67,14 +67,15 @@ async def rework(
     stored, old = found[0], revive(found[0], catalogue)
     month, start_s = _begin(old, past, task)
     hours = await corrections.hours_from(conn, installation_id, _first_hour_s(start_s, past))
-    points = _points(old, past, hours, start_s=start_s, task=task)
+    scopes = await corrections.scopes_from(conn, installation_id, month)
+    tariffs = catalogue.versions_for(stored.customer_class)
+    measured: list[Measured] = [(one[2], tariffs[one[1]], one[6]) for one in scopes]
+    points = _points(old, past, hours, start_s=start_s, task=task, measured=measured)
     new = await _fresh(conn, catalogue, past, stored, old, points[0])
     try:
         rated = rerating.rerate(new, points, ended=past.closed)
     except NoPlanInForce as fault:
         raise CannotCorrect("no_plan", str(fault)) from None
-    scopes = await corrections.scopes_from(conn, installation_id, month)
-    tariffs = catalogue.versions_for(stored.customer_class)
     before = rerating.costs_of(scopes, tariffs, old, from_month=month)
     after = rerating.costs_of(rated.scopes, tariffs, new, from_month=month)
     span = (max(task.from_s, past.opened_s), old.read_at_s)
@@ -110,7 +111,13 @@ def _first_hour_s(start_s: int, past: Past) -> int:
 
 
 def _points(
-    old: RatingState, past: Past, closed: Hours, *, start_s: int, task: Task
+    old: RatingState,
+    past: Past,
+    closed: Hours,
+    *,
+    start_s: int,
+    task: Task,
+    measured: list[Measured],
 ) -> list[Point]:
     hours = closed
     if old.hour_wh:
@@ -120,7 +127,10 @@ def _points(
     if start_s == past.opened_s and start_wh != past.opening_register_wh:
         raise CannotCorrect("hours_missing", "the hours do not lead back to the opening register")
     end = (old.read_at_s, old.register_wh)
-    points = rerating.points_of((start_s, start_wh), hours, end, old.calendar)
+    if old.tariff is not None:
+        measured = [*measured, (old.month, old.tariff, old.demand)]
+    shapes = rerating.shapes_of(measured, hours, (start_s, end[0]), old.calendar.zone)
+    points = rerating.points_of((start_s, start_wh), hours, end, old.calendar, shapes)
     if task.to_s is None:
         return points
     span = (max(task.from_s, past.opened_s), task.to_s)
