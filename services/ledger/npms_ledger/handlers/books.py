@@ -120,6 +120,7 @@ async def put_back(
     Cuts beyond the guardrail's limits are held back here, before anything of them is stored.
     """
     await hold_mass_cuts(conn, accounts, now)
+    await leave_lists(conn, accounts, now)
     journal.entries = entry_rows(accounts)
     journal.system = [*journal.system, *_system_rows(accounts)]
     journal_id = journal.journal_id if journal.must_be_written() else None
@@ -127,7 +128,6 @@ async def put_back(
         await journals.write(conn, journal)
     if not accounts:
         return
-    await leave_lists(conn, accounts, now)
     await positions.update(conn, columns_of(accounts))
     await holdings.save(conn, accounts, now)
     await positions.schedule(conn, {account.account_id: account.decide_at for account in accounts})

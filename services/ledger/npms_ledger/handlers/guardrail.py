@@ -49,6 +49,7 @@ async def leave_lists(conn: AsyncConnection, accounts: Sequence[Account], now: d
         if account.hold_was is not CutHold.NONE and account.position.cut_hold is CutHold.NONE
     }
     if left:
+        await held_cuts.lock(conn)
         await held_cuts.leave(conn, left, now)
 
 

@@ -9,7 +9,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 LOCK = 7_205_761
-"""Advisory lock under which cuts are counted, so that two transactions do not both pass."""
+"""Advisory lock under which cuts are counted and lists joined and left: no two transactions pass
+together, and no list lapses that another is joining. Taken after positions, before seals.
+"""
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:lock)")
 _WAITING_SINCE = text(
