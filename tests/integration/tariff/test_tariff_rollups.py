@@ -1,6 +1,7 @@
 """Days and months are rolled up while rating; old hours go, and what they held stays."""
 
 import asyncio
+import json
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -24,6 +25,11 @@ ZONES = ("Africa/Nairobi", "Europe/Berlin", "America/Havana", "Australia/Lord_Ho
 OPEN = (
     "SELECT installation_id, day_s, day_wh, day_micro, month_wh, month_micro "
     "FROM rating_state ORDER BY 1"
+)
+PLANS_USE = (
+    "SELECT plan_version_id, {at}, CAST(sum(installation_hours) AS bigint), "
+    "CAST(sum(energy_wh) AS bigint), CAST(sum(amount_micro) AS bigint) "
+    "FROM {table} GROUP BY 1, 2 ORDER BY 1, 2"
 )
 LONG = {"from": "2026-10-01T00:00:00Z", "to": "2027-05-01T00:00:00Z"}
 
@@ -177,28 +183,34 @@ async def test_the_worker_makes_months_ahead_and_drops_old_ones(bench):
     await assert_rules_hold(bench)
 
 
+def _as_copied(value: object) -> object:
+    return json.dumps(value) if isinstance(value, dict) else value
+
+
 async def test_what_was_used_before_roll_ups_is_rolled_up_as_rating_would_have(bench, old_database):
     """The same hours and states, taken to the days by the migration."""
     await live(bench)
     migrate, old = old_database
     await migrate("0006")
-    for table in ("plan", "installation", "rating_state", "usage_hour"):
+    for table in ("plan", "plan_version", "installation", "rating_state", "usage_hour"):
         async with bench.database.connect() as conn:
             rows = await conn.execute(text(f"TABLE {table}"))
             columns = list(rows.keys())
             await old.copy_records_to_table(
                 table,
-                records=[tuple(row) for row in rows],
+                records=[tuple(map(_as_copied, row)) for row in rows],
                 columns=columns,
             )
     await old.execute(
         "UPDATE rating_state SET day_s = 0, day_wh = 0, day_micro = 0, month_wh = 0, "
         "month_micro = 0"
     )
-    await migrate("0007")
+    await migrate("0009")
     for query in (
         "SELECT * FROM usage_day ORDER BY 1, 2",
         "SELECT * FROM usage_month ORDER BY 1, 2",
         OPEN,
+        PLANS_USE.format(table="usage_plan_hour", at="hour_s"),
+        PLANS_USE.format(table="usage_plan_day", at="day"),
     ):
         assert [tuple(row) for row in await old.fetch(query)] == await bench.rows(query)

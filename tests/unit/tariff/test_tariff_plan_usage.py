@@ -28,7 +28,7 @@ def two_versions() -> Calendar:
 
 
 @given(HOURS, st.integers(0, 15))
-def test_every_hour_is_in_one_hour_and_one_day_of_its_version(hours, partition):
+def test_every_hour_counts_once_for_its_version(hours, partition):
     calendar = two_versions()
     first, second = (
         calendar.cell_at(at_s).tariff.version_id for at_s in (NOON_S, NOON_S + 5 * 3600)
@@ -36,12 +36,12 @@ def test_every_hour_is_in_one_hour_and_one_day_of_its_version(hours, partition):
     states = {number: opened(calendar, NOON_S, 0) for number in range(1, 6)}
     used = PlanUsage()
     used.add(partition, hours, states)
+    rows = used.rows()
     totals = [sum(column) for column in zip(*((1, *hour[2:]) for hour in hours), strict=True)]
-    for rows in (used.by_hour(), used.by_day()):
-        assert [sum(column) for column in zip(*(row[3:] for row in rows), strict=True)] == totals
-        assert {row[2] for row in rows} <= {partition}
-        assert rows == sorted(rows)
-    for version, hour_s, *_ in used.by_hour():
+    assert [sum(column) for column in zip(*(row[4:] for row in rows), strict=True)] == totals
+    assert {row[1] for row in rows} <= {partition}
+    assert rows == sorted(rows)
+    for version, _, hour_s, *_ in rows:
         assert version == (first if hour_s < NOON_S + 5 * 3600 else second)
 
 
@@ -51,8 +51,8 @@ def test_the_day_is_that_of_the_account_and_partitions_stay_apart():
     used = PlanUsage()
     used.add(1, [(1, NOON_S + 11 * 3600, 5, 50), (1, NOON_S + 12 * 3600, 7, 70)], states)
     used.add(2, [(1, NOON_S + 12 * 3600, 9, 90)], states)
-    assert [row[1:] for row in used.by_day()] == [
-        (20261102, 1, 1, 5, 50),
-        (20261103, 1, 1, 7, 70),
-        (20261103, 2, 1, 9, 90),
+    assert [(row[1], *row[3:]) for row in used.rows()] == [
+        (1, 20261102, 1, 5, 50),
+        (1, 20261103, 1, 7, 70),
+        (2, 20261103, 1, 9, 90),
     ]

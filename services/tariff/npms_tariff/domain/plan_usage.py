@@ -9,66 +9,49 @@ from collections.abc import Iterable, Mapping
 from npms_tariff.domain.calendar import Calendar, local_day
 from npms_tariff.domain.state import ClosedHour, RatingState
 
-Totals = list[int]
-"""[hours of installations, energy Wh, amount micro]"""
+PlanRow = tuple[int, int, int, int, int, int, int]
+"""(plan version, partition, hour's first second, local day as yyyymmdd, installation hours, energy
+Wh, amount micro): what is alike but for the sums may come twice, of two time zones."""
 
-PlanRow = tuple[int, int, int, int, int, int]
-"""(plan version, hour's first second or local day as yyyymmdd, partition, installation hours,
-energy Wh, amount micro)"""
 
-Place = tuple[int, int, int]
-"""(plan version, hour's first second, local day as yyyymmdd)"""
+class _Sum:
+    """The hours that begin at one instant under one calendar, and where they count."""
+
+    __slots__ = ("amount_micro", "day", "energy_wh", "hours", "version_id")
+
+    def __init__(self, state: RatingState, hour_s: int) -> None:
+        """Those of before the first version count where rating stands."""
+        cell = state.calendar.cell_at(hour_s)
+        self.version_id = cell.tariff.version_id if cell is not None else state.plan_version_id
+        day = local_day(hour_s, state.calendar.zone)
+        self.day = day.year * 10_000 + day.month * 100 + day.day
+        self.hours = self.energy_wh = self.amount_micro = 0
 
 
 class PlanUsage:
     """Sums of one transaction, by the partition that writes them."""
 
     def __init__(self) -> None:
-        self._hours: dict[tuple[int, int, int], Totals] = {}
-        self._days: dict[tuple[int, int, int], Totals] = {}
-        self._places: dict[tuple[Calendar, int], Place] = {}
+        self._sums: dict[tuple[int, int, Calendar], _Sum] = {}
 
     def add(
         self, partition: int, hours: Iterable[ClosedHour], states: Mapping[int, RatingState]
     ) -> None:
         """`states` has the state of every installation in `hours`."""
-        by_hour, by_day, places = self._hours, self._days, self._places
+        sums = self._sums
         for installation_id, hour_s, energy_wh, amount_micro in hours:
             state = states[installation_id]
-            known = (state.calendar, hour_s)
-            place = places.get(known)
-            if place is None:
-                place = places[known] = _place(state, hour_s)
-            version_id, _, day = place
-            for sums, key in (
-                (by_hour, (version_id, hour_s, partition)),
-                (by_day, (version_id, day, partition)),
-            ):
-                totals = sums.get(key)
-                if totals is None:
-                    totals = sums[key] = [0, 0, 0]
-                totals[0] += 1
-                totals[1] += energy_wh
-                totals[2] += amount_micro
+            key = (partition, hour_s, state.calendar)
+            added = sums.get(key)
+            if added is None:
+                added = sums[key] = _Sum(state, hour_s)
+            added.hours += 1
+            added.energy_wh += energy_wh
+            added.amount_micro += amount_micro
 
-    def by_hour(self) -> list[PlanRow]:
-        return _rows(self._hours)
-
-    def by_day(self) -> list[PlanRow]:
-        return _rows(self._days)
-
-
-def _place(state: RatingState, hour_s: int) -> Place:
-    """Where an hour counts; one that began before the first version, where rating stands."""
-    cell = state.calendar.cell_at(hour_s)
-    version_id = cell.tariff.version_id if cell is not None else state.plan_version_id
-    day = local_day(hour_s, state.calendar.zone)
-    return version_id, hour_s, day.year * 10_000 + day.month * 100 + day.day
-
-
-def _rows(sums: Mapping[tuple[int, int, int], Totals]) -> list[PlanRow]:
-    """In the order of their keys, so that whoever else writes them waits in the same order."""
-    return [
-        (version_id, at, partition, hours, energy_wh, amount_micro)
-        for (version_id, at, partition), (hours, energy_wh, amount_micro) in sorted(sums.items())
-    ]
+    def rows(self) -> list[PlanRow]:
+        """In an order by which whoever else writes them waits in the same one."""
+        return sorted(
+            (one.version_id, partition, hour_s, one.day, one.hours, one.energy_wh, one.amount_micro)
+            for (partition, hour_s, _), one in self._sums.items()
+        )

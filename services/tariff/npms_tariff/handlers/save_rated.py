@@ -64,8 +64,7 @@ async def _add_plan_usage(conn: AsyncConnection, works: Mapping[int, Work]) -> N
     for partition, work in works.items():
         for rated in work.rated.values():
             used.add(partition, rated.hours, work.touched)
-    await plan_usage.add_hours(conn, used.by_hour())
-    await plan_usage.add_days(conn, used.by_day())
+    await plan_usage.add_usage(conn, used.rows())
 
 
 def _batches(works: Mapping[int, Work]) -> Iterator[tuple[int, ChargesBatch]]:

@@ -2,32 +2,48 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.db.arrays import array, arrays
 from npms_tariff.domain.plan_usage import PlanRow
 from npms_tariff.domain.records import PlanUse, Resolution
 
+_COLUMNS = (
+    "plan_version_id",
+    "partition",
+    "hour_s",
+    "day",
+    "installation_hours",
+    "energy_wh",
+    "amount_micro",
+)
 
-def _adding(table: str, at: str) -> TextClause:
-    columns = (
-        "plan_version_id", at, "partition", "installation_hours", "energy_wh", "amount_micro",
-    )  # fmt: skip
-    return text(
-        f"""
-        INSERT INTO {table} AS kept ({", ".join(columns)})
-        SELECT * FROM unnest({arrays(*columns)})
+
+def _adding(table: str, at: str) -> str:
+    """Add what was given to the rows that are there, in the order of their keys."""
+    return f"""
+        INSERT INTO {table} AS kept
+            (plan_version_id, {at}, partition, installation_hours, energy_wh, amount_micro)
+        SELECT plan_version_id, {at}, partition, sum(installation_hours), sum(energy_wh),
+               sum(amount_micro)
+        FROM given GROUP BY plan_version_id, {at}, partition
+        ORDER BY plan_version_id, {at}, partition
         ON CONFLICT (plan_version_id, {at}, partition) DO UPDATE
         SET installation_hours = kept.installation_hours + excluded.installation_hours,
             energy_wh = kept.energy_wh + excluded.energy_wh,
             amount_micro = kept.amount_micro + excluded.amount_micro
-        """  # noqa: S608 - names of this module
-    )
+    """  # noqa: S608 - names of this module
 
 
-_ADD_HOURS = _adding("usage_plan_hour", "hour_s")
-_ADD_DAYS = _adding("usage_plan_day", "day")
+_ADD = text(
+    f"""
+    WITH given AS (
+        SELECT * FROM unnest({arrays(*_COLUMNS)}) AS g ({", ".join(_COLUMNS)})
+    ), hours AS ({_adding("usage_plan_hour", "hour_s")})
+    {_adding("usage_plan_day", "day")}
+    """  # noqa: S608 - names of this module
+)
 
 _READ = """
     SELECT {at} AS at, v.version, CAST(sum(u.installation_hours) AS bigint),
@@ -43,29 +59,10 @@ _READS = {
 }
 
 
-async def add_hours(conn: AsyncConnection, rows: Sequence[PlanRow]) -> None:
-    await _add(conn, _ADD_HOURS, "hour_s", rows)
-
-
-async def add_days(conn: AsyncConnection, rows: Sequence[PlanRow]) -> None:
-    await _add(conn, _ADD_DAYS, "day", rows)
-
-
-async def _add(
-    conn: AsyncConnection, statement: TextClause, at: str, rows: Sequence[PlanRow]
-) -> None:
-    versions, ats, partitions, hours, energy, amounts = zip(*rows, strict=True)
-    await conn.execute(
-        statement,
-        {
-            "plan_version_id": array(versions),
-            at: array(ats),
-            "partition": array(partitions),
-            "installation_hours": array(hours),
-            "energy_wh": array(energy),
-            "amount_micro": array(amounts),
-        },
-    )
+async def add_usage(conn: AsyncConnection, rows: Sequence[PlanRow]) -> None:
+    """To the hours and to the days, in one statement."""
+    columns = zip(*rows, strict=True)
+    await conn.execute(_ADD, {name: array(c) for name, c in zip(_COLUMNS, columns, strict=True)})
 
 
 async def read_usage(
