@@ -226,6 +226,11 @@ def bodies() -> dict[str, Any]:
         "change_debt": {"label": "arrears", "share_ppm": 100_000, "reason": "hardship"},
         "grant_credit": {"label": "free units", "amount": MONEY, "reason": "on the register"},
         "end_grant": {"reason": "granted by mistake"},
+        "keep_supply_on": {"until": "2100-01-01T00:00:00+00:00", "reason": "Oxygen machine."},
+        "approve_mass_cut": {"reason": "The new floor is right."},
+        "reject_mass_cut": {"reason": "The new floor is wrong."},
+        "finish_review_task": {"note": "Visited; agreed on instalments."},
+        "foresee_cuts_of_policy": {"policy_code": "standard", "policy": POLICY, "hours": 24},
         "create_plan": {**PLAN, "plan_code": f"plan-{number}"},
         "add_plan_version": version,
         "replace_plan_draft": version,
@@ -293,6 +298,7 @@ class Operation:
             (
                 *("parked_id", "payment_id", "suspense_id", "batch_id"),
                 *("ticket_id", "request_id", "refund_id", "correction_id"),
+                *("mass_cut_id", "review_task_id"),
             ),
             str(new_id()),
         )
