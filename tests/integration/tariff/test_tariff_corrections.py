@@ -106,7 +106,16 @@ async def accumulated(bench: Bench, installation_id: int) -> tuple:
     )
 
 
+async def assert_plans_used_what_installations_did(bench: Bench) -> None:
+    of_hours, of_plan_hours, of_plan_days = [
+        await bench.one(f"SELECT sum(energy_wh), sum(amount_micro) FROM {table}")  # noqa: S608
+        for table in ("usage_hour", "usage_plan_hour", "usage_plan_day")
+    ]
+    assert of_plan_hours == of_plan_days == of_hours
+
+
 async def assert_like_twins(bench: Bench, one: int, twin: int) -> None:
+    await assert_plans_used_what_installations_did(bench)
     assert await bench.charged_micro(one) == await bench.charged_micro(twin)
     assert await hours_of(bench, one) == await hours_of(bench, twin)
     assert await accumulated(bench, one) == await accumulated(bench, twin)

@@ -13,6 +13,9 @@ PlanRow = tuple[int, int, int, int, int, int, int]
 """(plan version, partition, hour's first second, local day as yyyymmdd, installation hours, energy
 Wh, amount micro): what is alike but for the sums may come twice, of two time zones."""
 
+CORRECTIONS = -2
+"""What is written for a partition of its own by corrections, which have one writer too."""
+
 
 class _Sum:
     """The hours that begin at one instant under one calendar, and where they count."""
@@ -33,6 +36,12 @@ class PlanUsage:
 
     def __init__(self) -> None:
         self._sums: dict[tuple[int, int, Calendar], _Sum] = {}
+
+    def correct(self, state: RatingState, deltas: Iterable[ClosedHour]) -> None:
+        """What hours of one installation change by; they count once as they did."""
+        self.add(CORRECTIONS, deltas, {state.installation_id: state})
+        for one in self._sums.values():
+            one.hours = 0
 
     def add(
         self, partition: int, hours: Iterable[ClosedHour], states: Mapping[int, RatingState]

@@ -13,6 +13,7 @@ from npms_shared.messaging import outbox
 from npms_shared.money import format_amount
 from npms_tariff.domain import rerating
 from npms_tariff.domain.calendar import HOUR_S
+from npms_tariff.domain.plan_usage import PlanUsage
 from npms_tariff.domain.rating import NoPlanInForce, succeed
 from npms_tariff.domain.records import Correction, CorrectionItem
 from npms_tariff.domain.rerating import CannotCorrect, Difference, Hours, Measured, Point
@@ -20,7 +21,7 @@ from npms_tariff.domain.state import LISTS, NUMBERS, ClosedScope, Rated, RatingS
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.revive import load_states, revive
 from npms_tariff.outgoing import adjustment_charged
-from npms_tariff.storage import corrections, states, usage
+from npms_tariff.storage import corrections, plan_usage, states, usage
 from npms_tariff.storage.corrections import Past
 from npms_tariff.storage.states import StoredState
 
@@ -216,6 +217,10 @@ async def _add_usage(conn: AsyncConnection, work: Rework, deltas: Hours) -> None
     ):
         if changes:
             await add(conn, [(new.installation_id, at, *by) for at, by in changes.items()])
+    if deltas:
+        used = PlanUsage()
+        used.correct(new, [(new.installation_id, at, *by) for at, by in deltas.items()])
+        await plan_usage.add_usage(conn, used.rows())
 
 
 def _event(
