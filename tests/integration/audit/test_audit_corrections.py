@@ -1,0 +1,54 @@
+"""What was corrected is proven too: hours, accumulators and the ledger agree on it."""
+
+from datetime import timedelta
+
+from tests.integration.audit.audit_world import OPENED_AT, PLAN, World, fill, prices
+from tests.integration.audit.test_audit_rules import audit, broken
+from tests.support.databases import DatabaseFactory
+
+from npms_tariff.handlers import correct
+from npms_tariff.handlers.activate_plan import activate_version
+from npms_tariff.handlers.draft_plan import Draft, add_draft
+from npms_tariff.handlers.run_corrections import Corrector
+from npms_tools.audit.rules import adjustments, charges, registers
+from npms_tools.stack.services import SERVICES
+
+
+async def correct_the_plan(world: World) -> int:
+    """A third version dated back into the middle of what was rated; returns the installations."""
+    draft = Draft(OPENED_AT + timedelta(days=1), prices("35.5"))
+    tariff, now = world.databases["tariff"].database, world.clock.now()
+    async with tariff.transaction() as conn:
+        await add_draft(conn, PLAN, draft, at=now, by="test")
+        await activate_version(conn, PLAN, 3, at=now, by="another")
+        asked = await correct.ask_for_plan(conn, PLAN, 3, reason="the price was late")
+        asked_for = await correct.request_correction(conn, asked, at=now, by="test")
+        await correct.approve(conn, asked_for.correction_id, at=now, by="another")
+    corrector, found = Corrector(world.clock), True
+    while found:
+        async with tariff.transaction() as conn:
+            found = await corrector.correct_batch(conn)
+    await world.settle()
+    async with tariff.connect() as conn:
+        done = await correct.show_correction(conn, asked_for.correction_id)
+    assert (done.state, done.refused) == ("done", 0)
+    return done.corrected
+
+
+async def test_what_was_corrected_is_proven_too(databases: DatabaseFactory) -> None:
+    made = {service: await databases.make(service) for service in SERVICES}
+    try:
+        world = World(made)
+        await fill(world)
+        told = (await audit(made, {}))[adjustments.RULE].checked["adjustments"]
+        corrected = await correct_the_plan(world)
+        assert corrected > 2
+        found = await audit(made, {})
+        assert not broken(found), [result.findings for result in found.values()]
+        assert found[adjustments.RULE].checked["adjustments"] >= told + corrected
+        assert found[charges.RULE].notes
+        faked = "UPDATE usage_month SET amount_micro = amount_micro + 1"
+        assert registers.RULE in broken(await audit(made, {"tariff": faked}))
+    finally:
+        for database in made.values():
+            await databases.drop(database)
