@@ -125,6 +125,24 @@ async def test_r6_what_the_gateway_saw_fall_is_held_too(bench, client):
     assert await bench.one("SELECT count(*) FROM billing_hold") == (2,)
 
 
+async def test_r6_the_account_shows_that_its_billing_is_held(bench, client, issuer):
+    customer = issuer.headers("customer", customer_id=201)
+
+    async def held_since() -> str | None:
+        answer = await client.get("/v1/accounts/101/insights", headers=customer)
+        assert answer.status_code == 200, answer.text
+        since: str | None = answer.json()["billing_held_since"]
+        return since
+
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 60, 2000)))
+    assert await held_since() is None
+    await bench.read(readings((1, 120, 1500)))
+    assert await held_since() is not None
+    await release(client)
+    assert await held_since() is None
+
+
 async def test_a_fall_of_an_unknown_meter_is_not_applied(bench):
     with pytest.raises(Unprocessable, match="unknown_installation"):
         await bench.hear(fell(120, 1500))

@@ -128,6 +128,9 @@ class InsightsOut(BaseModel):
     own_past: list[OwnPastOut]
     class_comparison: ClassComparisonOut | None
     days_left: DaysLeftOut | None
+    billing_held_since: datetime | None = Field(
+        description="a meter's register fell: what is used since is charged once that is cleared up"
+    )
     withheld: dict[str, str] = Field(examples=[{"trend": "fewer than 56 full days of readings"}])
 
     @classmethod
@@ -149,6 +152,7 @@ class InsightsOut(BaseModel):
             if compared
             else None,
             days_left=DaysLeftOut.of(found.days_left) if found.days_left else None,
+            billing_held_since=found.held_since,
             withheld=found.withheld,
         )
 

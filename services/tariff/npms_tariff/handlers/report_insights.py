@@ -23,7 +23,7 @@ from npms_tariff.domain.insights import (
     trend,
 )
 from npms_tariff.handlers.report_usage import UnknownAccount, zone_of
-from npms_tariff.storage import insights, usage
+from npms_tariff.storage import holds, insights, usage
 from npms_tariff.storage.insights import ClassMiddle, Subject
 
 DAYS_READ = 2 * TREND_DAYS
@@ -73,6 +73,7 @@ class Insights:
     class_comparison: ClassComparison | None = None
     days_left: DaysLeft | None = None
     withheld: dict[str, str] = field(default_factory=dict)
+    held_since: datetime | None = None
 
 
 async def report_insights(
@@ -89,13 +90,19 @@ async def report_insights(
     if subject is None:
         raise UnknownAccount
     days = await _full_days(conn, account_id, subject, zone)
-    found = Insights(subject, zone.key, days)
+    found = Insights(subject, zone.key, days, held_since=await _held_since(conn, account_id))
     _say_trend(found)
     await _say_hours(conn, account_id, found, zone)
     await _say_months(conn, account_id, found, zone)
     if balance_micro is not None:
         _say_days_left(found, balance_micro, now.astimezone(zone), zone)
     return found
+
+
+async def _held_since(conn: AsyncConnection, account_id: int) -> datetime | None:
+    """Since when nothing of a meter of the account is rated; None where all are."""
+    held = await holds.list_holds(conn, before=None, limit=1, account_id=account_id, only_open=True)
+    return held[0].held_at if held else None
 
 
 async def _full_days(
