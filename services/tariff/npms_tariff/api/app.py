@@ -18,6 +18,7 @@ from npms_tariff.api.problems import ERRORS
 from npms_tariff.api.quotes import quotes_router
 from npms_tariff.api.simulations import simulations_router
 from npms_tariff.api.usage import usage_router
+from npms_tariff.api.why import why_router
 
 
 def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> FastAPI:
@@ -29,6 +30,7 @@ def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> Fast
             plans_router(database, clock),
             plan_usage_router(database),
             usage_router(database),
+            why_router(database),
             holds_router(database, clock),
             corrections_router(database, clock),
             exports_router(database, clock),

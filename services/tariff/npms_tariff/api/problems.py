@@ -16,6 +16,7 @@ from npms_tariff.handlers.errors import (
     UnknownHold,
     UnknownPlan,
 )
+from npms_tariff.handlers.explain_rating import UnknownInstallation
 from npms_tariff.handlers.quote import QuoteRefused
 from npms_tariff.handlers.report_usage import RangeRefused, UnknownAccount
 from npms_tariff.handlers.simulate import SimulationRefused, UnderInvalid
@@ -55,6 +56,7 @@ ERRORS: ErrorMap = {
         409, "hold_released", "The hold was released before; billing goes on."
     ),
     UnknownAccount: lambda _: not_found("account"),
+    UnknownInstallation: lambda _: not_found("installation"),
     QuoteRefused: lambda fault: Problem(422, fault.code, fault.detail),
     SimulationRefused: lambda fault: Problem(422, fault.code, fault.detail),
     CannotSell: lambda fault: Problem(422, fault.code, fault.detail),
