@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Error of the forecast of days left, beside the naive one",
     ),
     "sinks": ("npms_tools.sinks.cli:sinks", "A mail server and an SMS operator that keep all"),
+    "why": ("npms_tools.why.cli:app", "Why a charge, a balance, a cut or a top-up is as it is"),
     "schemas": ("npms_tools.schemas.cli:schemas", "Write golden schemas, AsyncAPI and OpenAPI"),
 }
 """Name: where a typer app (of several verbs) or a function (one command) is, and a line of help."""

@@ -87,7 +87,7 @@ async def test_a_month_adds_up_day_by_day_and_bucket_by_bucket(house):
     ]
     last = month["days"][-1]
     assert [part["what"] for part in last["top_ups"][0]["parts"]] == [
-        *("debt", "emergency_credit", "balance")
+        *("payment_debt", "emergency_credit", "balance")
     ]
     assert [other["kind"] for other in last["others"]] == ["correction"]
     assert last["others"][0]["reason"] == "the price of March was wrong"

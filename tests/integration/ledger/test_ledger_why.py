@@ -7,6 +7,7 @@ import pytest
 from tests.integration.ledger.house import POLICY, M
 from tests.integration.ledger.test_ledger_adjustments import QUEUE, adjustment
 
+from npms_shared.contracts.tariff import PlanVersionActivated, VendCharge
 from npms_shared.ids import new_id
 
 PLAIN = {**POLICY, "emergency": None, "debt_share_ppm": 0}
@@ -221,11 +222,11 @@ async def test_the_parts_of_a_top_up_sum_to_the_payment(house):
 
     parts = {part["what"]: micro(part["amount"]) for part in told["parts"]}
     assert sum(parts.values()) == micro(told["amount"]) == 50 * M + 3
-    assert list(parts) == ["debt", "emergency_credit", "balance"]
-    assert parts["debt"] == 12_500_000
+    assert list(parts) == ["payment_debt", "emergency_credit", "balance"]
+    assert parts["payment_debt"] == 12_500_000
     before = {one["bucket"]: micro(one["before"]) for one in told["buckets"]}
     after = {one["bucket"]: micro(one["after"]) for one in told["buckets"]}
-    assert after["debt"] - before["debt"] == parts["debt"]
+    assert after["debt"] - before["debt"] == parts["payment_debt"]
     assert after["emergency"] == 0
     assert after["emergency"] - before["emergency"] == parts["emergency_credit"]
     assert after["balance"] == micro((await house.account(account_id))["balance"])
@@ -235,6 +236,53 @@ async def test_the_parts_of_a_top_up_sum_to_the_payment(house):
     told = await why(house, f"payments/{payment.payment_id}/why")
     assert told["reversal_reason"]
     assert sum(micro(entry["amount"]) for entry in told["taken_back"]) == -50 * M - 3
+
+
+async def test_each_step_of_the_waterfall_is_a_part_with_its_debt_and_tax(house):
+    """As the trial foresaw it: the month's charge, a debt by number, below the floor, the loan."""
+    await house.hear(
+        "ledger.catalogue",
+        PlanVersionActivated(
+            plan_code="household",
+            version=4,
+            plan_version_id=8,
+            currency="KES",
+            valid_from=house.clock.now(),
+            vend_charges=[VendCharge(name="capacity", amount_micro=20 * M, tax_micro=2 * M)],
+        ),
+    )
+    arrears = {
+        "label": "arrears",
+        "amount": {"amount": "50", "currency": "KES"},
+        "share_ppm": 250_000,
+        "reason": "bills of 2025",
+    }
+    emergency = {"limit": "5", "offer_at": "2", "reoffer_above": "15", "needs_acceptance": False}
+    policy = {**POLICY, "low_balance": [], "emergency": emergency}
+    opened = await house.open(credit_policy=policy, debts=[arrears])
+    account_id = opened["account_id"]
+    await house.pay(account_id, 60 * M)
+    await house.charge((opened, 43 * M))
+    house.clock.advance(timedelta(days=31))
+    trial = await why(house, f"accounts/{account_id}/top-up-trial?amount=100")
+    payment = await house.pay(account_id, 100 * M)
+    told = await why(house, f"payments/{payment.payment_id}/why")
+    assert [(part["what"], part["item"], part["amount"]) for part in told["parts"]] == [
+        (part["step"], part["item"], part["amount"]) for part in trial["parts"]
+    ]
+    assert [part["what"] for part in told["parts"]] == [
+        *("vend_charges", "payment_debt", "accumulated", "emergency_credit", "balance")
+    ]
+    capacity, debt, *_ = told["parts"]
+    assert (capacity["label"], micro(capacity["amount"])) == ("capacity", 20 * M)
+    assert micro(capacity["tax"]) == 2 * M
+    assert (debt["label"], debt["item"]) == ("arrears", 1)
+    assert sum(micro(part["amount"]) for part in told["parts"]) == 100 * M
+    month = await why(house, f"accounts/{account_id}/statements/2026-04")
+    (top_up,) = month["days"][0]["top_ups"]
+    assert [part["amount"]["amount"] for part in top_up["parts"]] == [
+        part["amount"]["amount"] for part in told["parts"]
+    ]
 
 
 async def test_what_does_not_exist_is_said_not_to(house):

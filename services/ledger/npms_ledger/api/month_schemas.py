@@ -49,7 +49,7 @@ class MonthLine(BaseModel):
 
 
 class MonthPart(BaseModel):
-    what: str = Field(description="debt, emergency_credit, balance …", examples=["debt"])
+    what: str = Field(description="a step of the waterfall", examples=["payment_debt"])
     label: str | None
     amount: StatementMoney
     tax: StatementMoney | None

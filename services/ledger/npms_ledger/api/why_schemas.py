@@ -176,7 +176,7 @@ class SupplyWhy(BaseModel):
 class PartWhy(BaseModel):
     """A step of the waterfall; `after` is what its bucket then held."""
 
-    what: str = Field(examples=["debt"])
+    what: str = Field(examples=["payment_debt"])
     label: str | None
     item: int | None = Field(description="number of the debt")
     amount: Money

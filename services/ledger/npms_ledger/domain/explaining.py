@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from npms_ledger.domain.policy import Step
 from npms_ledger.domain.position import Bucket, PostingKind
 
 UNITS_A_PRICE = 1000
@@ -27,8 +28,8 @@ def price_that_follows(energy_wh: int, amount_micro: int, *, roundings: int = 1)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Where a part of a top-up went; `after_micro` is what its bucket held then, positive in the
-    customer's favour, `tax_micro` what of the part is tax.
+    """Where a part of a top-up went: `what` is a step of the policy's waterfall, `after_micro` what
+    its bucket held then, positive in the customer's favour, `tax_micro` what of the part is tax.
     """
 
     what: str
@@ -53,9 +54,9 @@ class Paid:
 
 
 _WHAT = {
-    Bucket.DEBT.value: "debt",
-    Bucket.EMERGENCY.value: "emergency_credit",
-    Bucket.BALANCE.value: "balance",
+    Bucket.DEBT.value: Step.PAYMENT_DEBT.value,
+    Bucket.EMERGENCY.value: Step.EMERGENCY_CREDIT.value,
+    Bucket.BALANCE.value: Step.BALANCE.value,
 }
 
 
@@ -70,7 +71,7 @@ def parts_of(postings: Iterable[Paid]) -> list[Part]:
             what = paid.label if paid.bucket == Bucket.BALANCE and paid.label else ""
             parts.append(_part(paid, what or _WHAT.get(paid.bucket, paid.bucket)))
         elif paid.kind == PostingKind.VEND_CHARGE:
-            parts[-1] = _part(paid, paid.kind, sign=-1)
+            parts[-1] = _part(paid, Step.VEND_CHARGES.value, sign=-1)
     return parts
 
 
