@@ -1,7 +1,10 @@
 """`npms why` says in words, and in --json exactly, what the ledger answers."""
 
+import asyncio
 import json
+import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -107,6 +110,44 @@ async def test_a_span_of_time_is_handed_on(monkeypatch):
     shown = run("balance", "7", "--from", at, "--stack", "other")
     assert "Nothing was posted." in shown.output
     assert asked == {"from": at, "stack": "other"}
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with what it was asked; refuses what has `refuse` in its path."""
+
+    def do_GET(self) -> None:
+        refused = "refuse" in self.path
+        told = {"path": self.path, "token": self.headers["Authorization"], "detail": "not today"}
+        self.send_response(404 if refused else 200)
+        self.end_headers()
+        self.wfile.write(json.dumps(told).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def echo(tmp_path, monkeypatch):
+    server = HTTPServer(("127.0.0.1", 0), Echo)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    stack = SimpleNamespace(issuer=Issuer(tmp_path))
+    up = {"tariff": SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}")}
+    monkeypatch.setattr(answers, "Stack", lambda _name: stack)
+    monkeypatch.setattr(answers, "Services", lambda _stack: up)
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.usefixtures("echo")
+async def test_the_query_of_a_link_and_the_token_arrive():
+    linked = await asyncio.to_thread(answers.ask, "demo", "tariff", "/v1/x/why?from=a%2B1&to=b")
+    assert linked["path"] == "/v1/x/why?from=a%2B1&to=b"
+    assert linked["token"].startswith("Bearer ey")
+    asked = await asyncio.to_thread(answers.ask, "demo", "tariff", "/v1/x", **{"from": "a+1"})
+    assert asked["path"] == "/v1/x?from=a%2B1"
+    with pytest.raises(StackError, match="404 not today"):
+        await asyncio.to_thread(answers.ask, "demo", "tariff", "/v1/refuse")
 
 
 async def test_a_stack_that_does_not_run_is_said_to_be_down(tmp_path, monkeypatch):

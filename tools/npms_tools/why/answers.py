@@ -12,13 +12,16 @@ SUBJECT = "npms-why"
 
 
 def ask(stack_name: str, service: str, path: str, **query: str) -> Any:
-    """The answer's JSON; raises StackError when nobody answers or the answer refuses."""
+    """The answer's JSON; the path may have a query of its own.
+
+    Raises StackError when nobody answers or the answer refuses.
+    """
     stack = Stack(stack_name)
     url = Services(stack)[service].url
     token = stack.issuer.issue_token(SUBJECT, ["operator"])
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client:
         try:
-            answer = client.get(path, params=query, timeout=20)
+            answer = client.get(path, params=query or None, timeout=20)
         except httpx.TransportError as fault:
             raise StackError(
                 f"no {service} answers at {url}: {fault}",

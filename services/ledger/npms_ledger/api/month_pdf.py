@@ -14,7 +14,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import CondPageBreak, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from npms_ledger.api.month_schemas import shown_amount
 from npms_ledger.domain.explaining import LineKey
@@ -92,8 +92,9 @@ def _story(month: Month) -> Iterator[Any]:
 
 
 def _section(title: str, table: Table) -> Iterator[Any]:
+    yield CondPageBreak(30 * mm)
     yield Spacer(1, 6 * mm)
-    yield _words(title, 11.5, spaceAfter=4, keepWithNext=True)
+    yield _words(title, 11.5, spaceAfter=4)
     yield table
 
 
