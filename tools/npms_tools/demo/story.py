@@ -14,11 +14,12 @@ from npms_tools.demo.dearer import CREDIT, Dearer
 from npms_tools.demo.payers import Payers
 from npms_tools.demo.scene import Scene
 from npms_tools.demo.street_life import Household, households
+from npms_tools.why.words import of_cut
 
 HOMES = 24
 HERO_LOAD_W, EVENING_LOAD_W, QUIET_LOAD_W = 3600, 2400, 900
 RECEIPT = "credit_posted"
-STEPS = 10
+STEPS = 11
 """Those of the story and the audit at its end."""
 
 
@@ -60,6 +61,7 @@ class Story:
             ("A dearer block, a dearer hour", lambda: self.dearer.observe()),
             ("Emergency credit", self.borrow),
             ("Exhausted: cut and kept on", self.cut),
+            ("Why was I cut?", self.explain_cut),
             ("Top-up through the waterfall", self.restore),
             ("Refused and ignored", self.refuse),
         )
@@ -258,6 +260,11 @@ class Story:
         held = account["supply_reason"] == "friendly_hours" and account["supply_desired"] == "on"
         relay = self.api.get("street", f"/meters/{self.friend.serial}")["relay"]
         return account if held and relay == "on" else None
+
+    def explain_cut(self) -> str:
+        """What `npms why cut` prints, of the hero's cut."""
+        told = self.api.get("ledger", f"/v1/accounts/{self.hero.account_id}/supply/why")
+        return "; ".join(" ".join(line.split()) for line in takewhile(bool, of_cut(told)))
 
     def restore(self) -> str:
         before = self._account(self.hero)
