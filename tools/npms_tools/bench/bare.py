@@ -50,6 +50,7 @@ class State:
         self.installation_id, self.version = installation_id, version
         self.register_wh = self.read_at_s = self.rated_wh = self.charged_micro = 0
         self.readings_billed = 0
+        self.moved = True
         for name in NUMBERS:
             setattr(self, name, 0)
         for name in LISTS:
@@ -85,6 +86,7 @@ class BareTariff:
             state = touched[installation_id] = self._states[installation_id]
             before_wh, state.register_wh = state.register_wh, register_wh
             before_s, state.read_at_s = state.read_at_s, at_s
+            state.moved = state.moved or before_s // 3600 != at_s // 3600
             charges.append(
                 (installation_id, account_id, before_wh, register_wh, before_s, at_s, 1,
                  ENERGY_WH, AMOUNT_MICRO, TAX_MICRO, LINES)
@@ -95,7 +97,7 @@ class BareTariff:
         if missing:
             for stored in await states.load_states(conn, missing):
                 self._states[stored.installation_id] = State(
-                    stored.installation_id, stored.totals["version"]
+                    stored.installation_id, stored.values["version"]
                 )
 
 

@@ -80,6 +80,7 @@ def rate_across(s: RatingState, at_s: int, register_wh: int, rated: Rated) -> No
     Energy up to an instant is interpolated between the two registers, rounded down.
     A plan version that begins in between ends one charge and begins another.
     """
+    s.moved = True
     from_s, from_wh = s.read_at_s, s.register_wh
     cell = s.cell if s.cell is not None else s.calendar.cell_at(from_s)
     if cell is None:
@@ -106,6 +107,7 @@ def rate_across(s: RatingState, at_s: int, register_wh: int, rated: Rated) -> No
 
 def finish(s: RatingState, rated: Rated) -> None:
     """Close the open scope, hour, day and month: nothing more will be rated."""
+    s.moved = True
     lines: Lines = {}
     if s.tariff is not None:
         carried = s.used_by_period()

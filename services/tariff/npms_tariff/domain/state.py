@@ -76,7 +76,8 @@ class RatingState:
     many days of its month the scope may have. Usage of the running hour, day and
     month is kept beside them, that of the day without the running hour and that of
     the month without the running day. The cursor (`until_s` and what follows from
-    the accumulators) is derived: see `resume`.
+    the accumulators) is derived: see `resume`. `moved` is false while nothing but
+    energy in the running cell was added since it was saved.
     """
 
     __slots__ = (
@@ -92,6 +93,7 @@ class RatingState:
         "currency",
         "ends_s",
         "installation_id",
+        "moved",
         "nano",
         "paid_micro",
         "paid_wh",
@@ -124,6 +126,7 @@ class RatingState:
         self.calendar, self.connected_w = calendar, connected_w
         self.register_wh, self.read_at_s = register_wh, read_at_s
         self.ends_s = FOR_EVER_S
+        self.moved = True
         self.rated_wh = self.charged_micro = self.readings_billed = self.version = 0
         self.plan_version_id = self.month = self.days_left = self.days = self.used_days = 0
         self.paid_until_s = self.used_until_s = read_at_s

@@ -63,7 +63,7 @@ class Catalogue:
 
     def tariff(self, stored: StoredState) -> Tariff | None:
         """The version of the open scope; None before the first reading."""
-        tariff = self._tariffs.get(stored.numbers["plan_version_id"])
+        tariff = self._tariffs.get(stored.values["plan_version_id"])
         return None if tariff is None else self._of_class(tariff, stored.customer_class)
 
     def _of_class(self, tariff: Tariff, customer_class: str) -> Tariff:

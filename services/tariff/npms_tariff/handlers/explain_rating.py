@@ -4,6 +4,7 @@ in which block its energy fell."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -75,15 +76,15 @@ async def explain_rating(
         conn, installation_id, first_month=first, last_month=last
     )
     (state,) = await states.load_states(conn, [installation_id])
-    numbers, totals = state.numbers, state.totals
-    if first <= numbers["month"] <= last:
-        scopes.append(_open(numbers, state.lists["slots"]))
+    values = state.values
+    if first <= values["month"] <= last:
+        scopes.append(_open(values, values["slots"]))
     return RatingStory(
         installation=found,
         versions=in_force(versions, begin, end),
         counters=_named(scopes, versions, found.customer_class),
-        register_wh=totals["register_wh"],
-        read_at_s=totals["read_at_s"],
+        register_wh=values["register_wh"],
+        read_at_s=values["read_at_s"],
     )
 
 
@@ -92,8 +93,8 @@ def _month(at: datetime, zone: ZoneInfo) -> int:
     return local.year * 100 + local.month
 
 
-def _open(numbers: dict[str, int], slots: list[int]) -> Scope:
-    return Scope(numbers["plan_version_id"], numbers["month"], slots, numbers["days"], None)
+def _open(values: dict[str, Any], slots: list[int]) -> Scope:
+    return Scope(values["plan_version_id"], values["month"], slots, values["days"], None)
 
 
 def in_force(versions: Sequence[PlanVersion], begin: datetime, end: datetime) -> list[InForce]:

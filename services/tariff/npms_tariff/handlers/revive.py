@@ -25,13 +25,13 @@ def revive(stored: StoredState, catalogue: Catalogue) -> RatingState:
         account_id=stored.account_id,
         currency=stored.currency,
         calendar=catalogue.calendar(stored),
-        register_wh=stored.totals["register_wh"],
-        read_at_s=stored.totals["read_at_s"],
+        register_wh=stored.values["register_wh"],
+        read_at_s=stored.values["read_at_s"],
         connected_w=stored.connected_w,
     )
     if stored.closed_at_s is not None:
         state.ends_s = stored.closed_at_s
-    for name, value in (stored.totals | stored.numbers | stored.lists).items():
+    for name, value in stored.values.items():
         setattr(state, name, value)
     tariff = catalogue.tariff(stored)
     if tariff is not None:

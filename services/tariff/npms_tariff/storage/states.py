@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.db.arrays import array, arrays, arrays_of
@@ -24,7 +24,7 @@ class StaleState(Exception):
 class StoredState:
     """A row of rating_state, with what of its installation rating needs.
 
-    `totals`, `numbers` and `lists` are attributes of the state by name.
+    `values` are attributes of the state by name.
     """
 
     installation_id: int
@@ -35,9 +35,7 @@ class StoredState:
     customer_class: str
     connected_w: int
     closed_at_s: int | None
-    totals: dict[str, int]
-    numbers: dict[str, int]
-    lists: dict[str, list[int]]
+    values: dict[str, Any]
 
 
 TOTALS = ("version", "register_wh", "read_at_s", "rated_wh", "charged_micro", "readings_billed")
@@ -62,18 +60,32 @@ _LOAD = text(
     """  # noqa: S608 - names of this module
 )
 
-_SAVED = ("installation_id", *TOTALS, *NUMBERS)
-_KEPT = ", ".join(f"{name} = u.{name}" for name in (*TOTALS[1:], *NUMBERS))
-_KEPT_LISTS = ", ".join(f"{name} = nullif(CAST(u.{name} AS bigint[]), '{{}}')" for name in LISTS)
-_TEXTS = ", ".join(arrays_of("text", name) for name in LISTS)
-_SAVE = text(
-    f"""
-    UPDATE rating_state AS s SET version = s.version + 1, {_KEPT}, {_KEPT_LISTS}
-    FROM unnest({arrays(*_SAVED)}, {_TEXTS})
-        AS u ({", ".join((*_SAVED, *LISTS))})
-    WHERE s.installation_id = u.installation_id AND s.version = u.version
-    """  # noqa: S608 - names of this module
-)
+_KEY = ("installation_id", "version")
+_IN_CELL = ("hour_wh", "hour_micro")
+_SLOTS = ("slots",)
+
+
+def _saving(numbers: Sequence[str], lists: Sequence[str]) -> TextClause:
+    """A statement that writes these columns of many states, each over the version it was loaded
+    at."""
+    kept = ", ".join(f"{name} = u.{name}" for name in numbers)
+    kept_lists = ", ".join(f"{name} = nullif(CAST(u.{name} AS bigint[]), '{{}}')" for name in lists)
+    texts = ", ".join(arrays_of("text", name) for name in lists)
+    return text(
+        f"""
+        UPDATE rating_state AS s SET version = s.version + 1, {kept}, {kept_lists}
+        FROM unnest({arrays(*_KEY, *numbers)}, {texts})
+            AS u ({", ".join((*_KEY, *numbers, *lists))})
+        WHERE s.installation_id = u.installation_id AND s.version = u.version
+        """  # noqa: S608 - names of this module
+    )
+
+
+_WHOLE = (*TOTALS[1:], *NUMBERS), LISTS
+_WITHIN = (*TOTALS[1:], *_IN_CELL), _SLOTS
+"""What a state that has not moved out of its cell may have changed: three readings in four of a
+quarter of an hour each."""
+_SAVE_WHOLE, _SAVE_WITHIN = _saving(*_WHOLE), _saving(*_WITHIN)
 
 _ADD = text(
     """
@@ -110,24 +122,39 @@ async def load_states(conn: AsyncConnection, ids: Sequence[int]) -> list[StoredS
 
 
 def _stored(row: tuple[Any, ...]) -> StoredState:
-    values = dict(zip((*_INSTALLATION, "closed_at_s", *_COLUMNS), row, strict=True))
-    return StoredState(
-        **{name: values[name] for name in (*_INSTALLATION, "closed_at_s")},
-        totals={name: values[name] for name in TOTALS},
-        numbers={name: values[name] for name in NUMBERS},
-        lists={name: values[name] for name in LISTS},
-    )
+    known = len(_INSTALLATION) + 1
+    fields = zip((*_INSTALLATION, "closed_at_s"), row[:known], strict=True)
+    return StoredState(**dict(fields), values=dict(zip(_COLUMNS, row[known:], strict=True)))
 
 
 async def save_states(conn: AsyncConnection, states: Sequence[RatingState]) -> None:
     """Write all of them, and count their versions up; raises StaleState."""
-    numbers = {name: array(map(attrgetter(name), states)) for name in _SAVED}
-    lists = {name: _array_of_arrays(map(attrgetter(name), states)) for name in LISTS}
-    done = await conn.execute(_SAVE, {**numbers, **lists})
-    if done.rowcount != len(states):
-        raise StaleState(len(states), done.rowcount)
+    moved = [s for s in states if s.moved]
+    saved = await _save(conn, _SAVE_WHOLE, moved, columns=_WHOLE)
+    if len(moved) < len(states):
+        within = [s for s in states if not s.moved]
+        saved += await _save(conn, _SAVE_WITHIN, within, columns=_WITHIN)
+    if saved != len(states):
+        raise StaleState(len(states), saved)
     for s in states:
         s.version += 1
+        s.moved = False
+
+
+async def _save(
+    conn: AsyncConnection,
+    statement: TextClause,
+    states: Sequence[RatingState],
+    *,
+    columns: tuple[Sequence[str], Sequence[str]],
+) -> int:
+    if not states:
+        return 0
+    numbers, lists = columns
+    values = {name: array(map(attrgetter(name), states)) for name in (*_KEY, *numbers)}
+    texts = {name: _array_of_arrays(map(attrgetter(name), states)) for name in lists}
+    done = await conn.execute(statement, {**values, **texts})
+    return done.rowcount
 
 
 async def add_state(
