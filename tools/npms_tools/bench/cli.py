@@ -91,8 +91,11 @@ async def _phase(
         async with measure.benching(
             ground, installations=installations, opened_at=opened_at, bare=bare
         ) as running:
+            before = ground.cpu_seconds()
             rate = await running.sustained(seconds)
             figures: dict[str, Any] = {"readings_per_second": round(rate), "seconds": seconds}
+            if not bare:
+                figures["cpu_us_a_reading"] = _cpu_us(before, ground, running.posted.count)
             if paced_s:
                 figures["latency"] = await _latencies(ground, running, rate, paced_s)
                 figures["memory_mb"] = {**ground.memory_mb(), "feeder": measure.own_memory_mb()}
@@ -102,6 +105,15 @@ async def _phase(
         empty, await measure.stored_bytes(ground), figures["readings"]
     )
     return figures
+
+
+def _cpu_us(before: dict[str, float], ground: Ground, readings: int) -> dict[str, float]:
+    """Of the processes that rate and post, warm-up included; the database's share is its own."""
+    used = ground.cpu_seconds()
+    return {
+        service: round((used[service] - before[service]) * 1e6 / readings, 1)
+        for service in ("tariff", "ledger")
+    }
 
 
 async def _latencies(

@@ -78,6 +78,14 @@ class Ground:
         self._bare.append(helper)
         helper.start()
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """What each service's process has used of the processors so far."""
+        return {
+            process.service: sum(psutil.Process(process.pid).cpu_times()[:2])
+            for process in self.services
+            if process.pid is not None
+        }
+
     def memory_mb(self) -> dict[str, float]:
         """Resident memory of each service's process."""
         return {
