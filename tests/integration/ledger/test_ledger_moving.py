@@ -3,6 +3,8 @@
 import pytest
 from tests.integration.ledger.house import M
 
+from npms_ledger.handlers.note import note_profile
+from npms_shared.contracts.meter_gateway import ProfilePublished
 from npms_shared.ids import new_id
 
 BOSS = {"sub": "the-boss"}
@@ -189,6 +191,37 @@ async def test_r7_a_wrong_swap_changes_nothing(house, changes, status, code):
     assert await house.said("installation_closed") == []
     other = f"/v1/accounts/{_other['account_id']}/installations/{opened['installation_id']}/swap"
     assert (await house.post(other, swap_body("NEW-1", "102.000"))).status_code == 404
+
+
+async def test_r11_a_new_transformer_ratio_counts_from_its_instant_on(house):
+    """The same meter, read from then on by a profile whose scale has the new ratio in it."""
+    opened = await house.open()
+    await house.pay(opened["account_id"], 100 * M)
+    await house.charge((opened, 10 * M))
+    async with house.database.transaction() as conn:
+        await note_profile(
+            conn, ProfilePublished(profile="p1-ct40", vendor="v", model="m", has_relay=True)
+        )
+    meter = (await house.account(opened["account_id"]))["installations"][0]["meter"]
+    path = f"/v1/accounts/{opened['account_id']}/installations/{opened['installation_id']}/swap"
+    body = swap_body("x", "102.000") | {
+        "meter": {**meter, "profile": "p1-ct40"},
+        "opening_register": kwh("4080.000"),
+        "reason": "Transformers of 200/5 A.",
+    }
+    answer = await house.post(path, body)
+    assert answer.status_code == 201, answer.text
+    (closed,) = await house.said("installation_closed")
+    told = (await house.said("installation_opened"))[-1]
+    assert told["opened_at"] == closed["closed_at"], "no moment has two ratios, or none"
+    assert (closed["closing_register_wh"], told["opening_register_wh"]) == (102_000, 4_080_000)
+    assert told["meter"] == {**meter, "profile": "p1-ct40"}
+    assert told["replaces_installation_id"] == opened["installation_id"]
+    await house.charge((opened, 7 * M))
+    house.registers[told["installation_id"]] = 4_080_000
+    await house.charge(({**opened, "installation_id": told["installation_id"]}, 3 * M))
+    assert (await house.account(opened["account_id"]))["balance"]["amount"] == "80.000000"
+    assert await house.broken() == []
 
 
 async def test_r7_the_same_meter_may_come_back_to_its_place(house):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -184,3 +185,13 @@ def test_invalid_patterns_and_nan_are_not_available() -> None:
     assert decode(eastron, [0x7FC0, 0]) is None
     assert decode(eastron, [0x7F80, 0]) is None
     assert decode(eastron, [0x3F80, 0]) == Fraction(1000)
+
+
+def test_r11_a_profile_with_the_transformers_ratio_in_its_scale_reads_primary_energy() -> None:
+    """So a changed ratio is another profile, from the opening of another installation on."""
+    plain = PROFILES["schneider_iem3000"].points[ENERGY]
+    behind_200_to_5 = replace(plain, scale=plain.scale * 40)
+    raw = [0, 0, 0x0001, 0x86A0][-plain.type.registers :]
+    shown = decode(plain, raw)
+    assert shown
+    assert decode(behind_200_to_5, raw) == 40 * shown
