@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,16 @@ HOUR_S = 3600
 
 
 def hours_of(bill: dict[str, Any]) -> Iterator[int]:
-    """The hours of the billed months that begin in them, as seconds."""
-    zone, (year, month) = ZoneInfo(bill["zone"]), map(int, bill["month"].split("-"))
-    first = date(year, month, 1)
-    after = first
-    for _ in range(bill.get("months", 1)):
-        after = (after.replace(day=28) + timedelta(days=4)).replace(day=1)
-    begin, end = (datetime(d.year, d.month, 1, tzinfo=zone).astimezone(UTC) for d in (first, after))
+    """The hours that begin in the billed months, or in so many days, as seconds."""
+    zone = ZoneInfo(bill["zone"])
+    if "days" in bill:
+        first = date.fromisoformat(bill["from"])
+        after = first + timedelta(days=bill["days"])
+    else:
+        after = first = date.fromisoformat(f"{bill['month']}-01")
+        for _ in range(bill.get("months", 1)):
+            after = (after.replace(day=28) + timedelta(days=4)).replace(day=1)
+    begin, end = (datetime.combine(d, time(), zone).astimezone(UTC) for d in (first, after))
     return iter(range(int(begin.timestamp()), int(end.timestamp()), HOUR_S))
 
 
@@ -52,6 +55,8 @@ def load_of(tariff: dict[str, Any], bill: dict[str, Any]) -> dict[int, int]:
         peak, rest = usage["highest_kw"], hours[1:]
         left = str(Decimal(usage["total"]) - Decimal(peak))
         return {hours[0]: slow_rater.base_units(peak), **spread(rest, left)}
+    if "days" in bill:
+        return spread(hours, usage["total"])
     if "total" in usage:
         per_month: dict[str, list[int]] = {}
         for at_s in hours:
@@ -134,6 +139,10 @@ def test_every_line_and_the_total_are_those_of_the_printed_bill(tariff, bill):
         Decimal(0),
     )
     assert as_printed(total, expected["total"], bill) == Decimal(expected["total"])
+
+
+def test_ten_tariffs_or_more_are_from_the_utilities_themselves():
+    assert sum(tariff["from_the_utility"] for tariff in FILES.values()) >= 10
 
 
 def test_there_are_tariffs_of_ten_countries_with_their_sources():
