@@ -40,7 +40,7 @@ _CHARGE_COLUMNS = " || E'\\n' || ".join(
         "tax_micro",
     )
 )
-_DIGESTS = f"""
+DIGESTS = f"""
     SELECT j.journal_id, sha256(convert_to(concat_ws(E'\\n',
         'npms seal 1', j.journal_id, j.kind,
         CAST(extract(epoch FROM j.posted_at) * 1000000 AS bigint), coalesce(CAST(j.payment_id AS text), '-'),
@@ -59,8 +59,10 @@ _DIGESTS = f"""
                    after_micro, '#' || item_no, '%' || tax_micro, ':' || label), E'\\n' ORDER BY account_id, seq) AS form
         FROM posting WHERE kind <> 'charge' GROUP BY journal_id) e USING (journal_id)
 """  # noqa: S608, E501 - names of this module
+"""(journal_id, digest) of every journal, as its rows are now."""
+
 BROKEN = f"""
-    WITH made AS MATERIALIZED ({_DIGESTS}),
+    WITH made AS MATERIALIZED ({DIGESTS}),
     chained AS (
         SELECT *, lag(hash, 1, sha256(convert_to(chain, 'UTF8'))) OVER w AS hash_before,
                lag(seq, 1, CAST(0 AS bigint)) OVER w AS seq_before
