@@ -19,6 +19,10 @@ HISTORY = timedelta(days=400)
 """How long ago the readings begin: sweeps then run through days and hours as real ones would."""
 CREDIT_MICRO = 10**13
 
+_SEAL = f"""
+    INSERT INTO seal SELECT 'bench', 1, journal_id, digest, sha256('bench'),
+        sha256(sha256('bench') || digest) FROM ({DIGESTS}) AS made WHERE journal_id = $1
+"""  # noqa: S608 - a query of the ledger's
 ALL_WEEK = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -152,11 +156,7 @@ async def _credit(conn: "asyncpg.Connection[Any]", count: int, opened_at: dateti
         CURRENCY,
         -CREDIT_MICRO * count,
     )
-    await conn.execute(
-        "INSERT INTO seal SELECT 'bench', 1, journal_id, digest, sha256('bench'), "
-        f"sha256(sha256('bench') || digest) FROM ({DIGESTS}) AS made WHERE journal_id = $1",  # noqa: S608
-        journal,
-    )
+    await conn.execute(_SEAL, journal)
     await conn.execute("INSERT INTO seal_head SELECT chain, seq, prev_hash, hash FROM seal")
 
 
