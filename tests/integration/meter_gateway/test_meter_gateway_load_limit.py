@@ -15,8 +15,10 @@ from tests.support.databases import TestDatabase
 from tests.support.wait import until
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.reconciling import Sight, SwitchingPolicy
 from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
 from npms_meter_gateway.polling.switching import Switchman
 from npms_meter_gateway.polling.unit import Unit
@@ -134,8 +136,9 @@ async def test_d1_a_top_up_right_before_the_write_cancels_the_cut(
     await world.open(1, meter)
     await world.desire(1, "off")
     book = SupplyBook(world.database, world.clock, SwitchingPolicy())
-    bus = Bus(meter.host, meter.port)
-    unit = Interrupted(bus, meter.unit_id, PROFILES[profile], BreakerPolicy())
+    bus = Bus(Gateway(meter.host, meter.port))
+    driver = ModbusDriver(bus, meter.unit_id, PROFILES[profile])
+    unit = Interrupted(driver, PROFILES[profile], BreakerPolicy())
     unit.meanwhile = lambda: world.desire(1, "on")
     try:
         (supply,) = await book.due(limit=1)

@@ -13,9 +13,12 @@ import pytest
 from tests.support.wait import until
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.drivers.modbus.bus import Bus, Priority
-from npms_meter_gateway.drivers.modbus.errors import LinkFault, Refused
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import LinkFault, Refused
+from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.polling.line import Hooks, Line, Meter
@@ -70,9 +73,9 @@ async def polling(
     street: Street, watcher: Watcher, *, policy: BreakerPolicy
 ) -> AsyncIterator[Line]:
     meters = list(street.meters.values())
-    line = Line(Bus(meters[0].host, meters[0].port), CLOCK, 0.02, watcher.hooks())
+    line = Line(Bus(Gateway(meters[0].host, meters[0].port)), CLOCK, 0.02, watcher.hooks())
     for number, meter in enumerate(meters):
-        unit = Unit(line.bus, meter.unit_id, PROFILES[meter.map.profile], policy)
+        unit = _unit(line.bus, meter.unit_id, PROFILES[meter.map.profile], policy)
         line.add(Meter(number, number, meter.serial, unit))
     task = asyncio.create_task(line.run())
     try:
@@ -114,7 +117,7 @@ async def test_a_dead_unit_is_probed_once_a_pause_and_comes_back(street: Street)
 async def test_a_unit_the_gateway_does_not_know_does_not_stop_the_others(street: Street) -> None:
     watcher = Watcher()
     async with polling(street, watcher, policy=BreakerPolicy(first_pause_s=60)) as line:
-        unit = Unit(line.bus, 99, PROFILES["eastron_sdm120"], BreakerPolicy(first_pause_s=60))
+        unit = _unit(line.bus, 99, PROFILES["eastron_sdm120"], BreakerPolicy(first_pause_s=60))
         line.add(Meter(99, 99, "nobody", unit))
 
         async def noticed() -> bool:
@@ -134,14 +137,14 @@ async def test_what_a_meter_refuses_together_is_read_apart_and_remembered(street
     beyond = replace(hiking.relay, address=0x20, read_address=0x20)
     pretended = replace(hiking, relay=beyond, limits=replace(hiking.limits, max_hole=30))
     meter.map = replace(build_street(Plan(meters=1), CLOCK).meters["SIM00001"].map, relay=None)
-    bus = Bus(meter.host, meter.port)
-    unit = Unit(bus, meter.unit_id, pretended, BreakerPolicy())
+    bus = Bus(Gateway(meter.host, meter.port))
+    unit = _unit(bus, meter.unit_id, pretended, BreakerPolicy())
     polled = await unit.poll()
-    assert unit.refused == ["relay"]
+    assert unit.driver.refused == ["relay"]
     assert polled.register_wh is not None
     assert polled.relay is None
     assert (await unit.poll()).power_w == polled.power_w
-    assert unit.refused == ["relay"]
+    assert unit.driver.refused == ["relay"]
     await bus.close()
 
 
@@ -161,7 +164,7 @@ async def test_late_answers_never_become_another_registers_value() -> None:
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    bus = Bus("127.0.0.1", server.sockets[0].getsockname()[1])
+    bus = Bus(Gateway("127.0.0.1", server.sockets[0].getsockname()[1]))
     good = late = 0
     for turn in range(1500):
         address = 100 + turn % 2
@@ -180,3 +183,7 @@ async def test_late_answers_never_become_another_registers_value() -> None:
     server.close()
     assert late > 5
     assert good > 1300
+
+
+def _unit(bus: Bus, unit_id: int, profile: Profile, policy: BreakerPolicy) -> Unit:
+    return Unit(ModbusDriver(bus, unit_id, profile), profile, policy)

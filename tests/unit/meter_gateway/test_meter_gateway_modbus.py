@@ -13,9 +13,9 @@ from pymodbus.pdu import DecodePDU
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from npms_meter_gateway.drivers.modbus.bus import Bus, Priority
-from npms_meter_gateway.drivers.modbus.connection import Connection
-from npms_meter_gateway.drivers.modbus.errors import (
+from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import (
     BadAnswer,
     LinkFault,
     NoAnswer,
@@ -23,6 +23,8 @@ from npms_meter_gateway.drivers.modbus.errors import (
     PeerClosed,
     Refused,
 )
+from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.connection import Connection
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegister
 
 Frame = tuple[int, int, bytes]
@@ -184,7 +186,7 @@ async def test_a_pymodbus_server_gives_the_same_registers() -> None:
 
 async def test_urgent_requests_go_first() -> None:
     async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, asked):
-        bus = Bus("127.0.0.1", port)
+        bus = Bus(Gateway("127.0.0.1", port))
         order = [Priority.BILLING, Priority.BILLING, Priority.ON_DEMAND, Priority.READ_BACK]
         await asyncio.gather(
             *(bus.ask(unit, READ, timeout_s=1, priority=p) for unit, p in enumerate(order, 1))
@@ -196,7 +198,7 @@ async def test_urgent_requests_go_first() -> None:
 async def test_a_busy_meter_is_asked_again() -> None:
     answers = [bytes([0x83, 6]), REGISTERS]
     async with peer(lambda t, u, _: [frame(t, u, answers.pop(0))]) as (port, asked):
-        bus = Bus("127.0.0.1", port)
+        bus = Bus(Gateway("127.0.0.1", port))
         assert await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING) == (0x1234, 0x5678)
         await bus.close()
     assert len(asked) == 2
@@ -210,7 +212,7 @@ async def test_a_bus_reconnects_after_a_fault() -> None:
         return None if chunks is None else [frame(t, u, pdu) for pdu in chunks]
 
     async with peer(script) as (port, _):
-        bus = Bus("127.0.0.1", port)
+        bus = Bus(Gateway("127.0.0.1", port))
         for fault in (NoAnswer, PeerClosed):
             with pytest.raises(fault):
                 await bus.ask(1, READ, timeout_s=0.05, priority=Priority.BILLING)
@@ -221,7 +223,7 @@ async def test_a_bus_reconnects_after_a_fault() -> None:
 async def test_a_gateway_that_is_down_fails_fast_and_is_tried_rarely() -> None:
     async with peer(lambda _t, _u, _p: []) as (port, _):
         pass
-    bus = Bus("127.0.0.1", port, jitter=lambda: 0.0)
+    bus = Bus(Gateway("127.0.0.1", port), jitter=lambda: 0.0)
     with pytest.raises(NotConnected):
         await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING)
     assert bus.is_down
@@ -232,7 +234,7 @@ async def test_a_gateway_that_is_down_fails_fast_and_is_tried_rarely() -> None:
 
 async def test_a_request_that_cannot_be_sent_does_not_stop_the_bus() -> None:
     async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, _):
-        bus = Bus("127.0.0.1", port)
+        bus = Bus(Gateway("127.0.0.1", port))
         with pytest.raises(BadAnswer, match=r"error"):
             await bus.ask(300, READ, timeout_s=1, priority=Priority.BILLING)
         assert await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING) == (0x1234, 0x5678)
@@ -241,7 +243,7 @@ async def test_a_request_that_cannot_be_sent_does_not_stop_the_bus() -> None:
 
 async def test_closing_a_bus_fails_what_waits() -> None:
     async with peer(lambda _t, _u, _p: []) as (port, _):
-        bus = Bus("127.0.0.1", port)
+        bus = Bus(Gateway("127.0.0.1", port))
         waiting = [
             asyncio.create_task(bus.ask(u, READ, timeout_s=30, priority=Priority.BILLING))
             for u in (1, 2)

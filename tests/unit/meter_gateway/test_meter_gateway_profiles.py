@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npms_meter_gateway.domain.decoding import decode
-from npms_meter_gateway.domain.planning import Spot, plan, polled_spots, split, spot_of
-from npms_meter_gateway.domain.profile import ENERGY, Profile, ProfileError
+from npms_meter_gateway.domain.planning import Spot, plan, split, spots_of
+from npms_meter_gateway.domain.profile import ENERGY, LOAD_LIMIT, RELAY, Profile, ProfileError
+from npms_meter_gateway.polling.unit import POLLED
 from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.profiles.loading import load_profile, parse_profile
 from npms_tools.street.register_map import load_map
@@ -55,7 +56,7 @@ def test_every_profile_reads_back_what_its_meter_shows(profile: Profile) -> None
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
 def test_every_plan_covers_its_spots_inside_the_limits(profile: Profile) -> None:
-    spots = [*polled_spots(profile), *(spot_of(p) for p in profile.points.values())]
+    spots = spots_of(profile, {*profile.points, RELAY, LOAD_LIMIT})
     blocks = plan(set(spots), profile.limits)
     covered = {spot for block in blocks for spot in block.spots}
     assert covered == set(spots)
@@ -70,7 +71,7 @@ def test_every_plan_covers_its_spots_inside_the_limits(profile: Profile) -> None
 
 def test_one_read_brings_everything_of_the_hiking_relay_meter() -> None:
     profile = PROFILES["hiking_dds238_2_znsr"]
-    blocks = plan(polled_spots(profile), profile.limits)
+    blocks = plan(spots_of(profile, POLLED), profile.limits)
     assert [(b.address, b.count) for b in blocks] == [(0x0A, 17)]
     assert all(len(part.spots) == 1 for part in split(blocks[0], profile.limits))
 

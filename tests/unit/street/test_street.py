@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.connection import Connection
-from npms_meter_gateway.drivers.modbus.errors import LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.pdus import Read, WriteCoil, WriteRegister
 from npms_shared.clock import ManualClock
 from npms_tools.street.control import control_app

@@ -1,22 +1,18 @@
 """Which reads bring a set of points: few, inside the meter's limits."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from npms_meter_gateway.domain.profile import (
-    ENERGY,
     LOAD_LIMIT,
-    POWER,
     RELAY,
-    VOLTAGE,
     Limits,
     NumberType,
     Point,
     Profile,
-    Table,
 )
+from npms_meter_gateway.domain.relay import Table
 
-POLLED = (ENERGY, POWER, VOLTAGE)
 MAX_READ_PDU = 125
 
 
@@ -40,22 +36,15 @@ class Block:
     spots: tuple[Spot, ...]
 
 
-def polled_spots(profile: Profile) -> list[Spot]:
-    """What every poll reads: energy, power, voltage and the relay's state, as far as there."""
-    spots = [spot_of(profile.points[name]) for name in POLLED if name in profile.points]
-    return [*spots, *relay_spots(profile)]
-
-
-def relay_spots(profile: Profile) -> list[Spot]:
-    """Where the relay's state is read back; nothing for a meter without a relay."""
-    relay = profile.relay
-    return [Spot(RELAY, relay.read_table, relay.read_address, 1)] if relay else []
-
-
-def limit_spots(profile: Profile) -> list[Spot]:
-    """Where the load limit is read back; nothing for a meter that has none."""
-    limit = profile.load_limit
-    return [Spot(LOAD_LIMIT, "holding", limit.address, 1)] if limit else []
+def spots_of(profile: Profile, names: Collection[str]) -> list[Spot]:
+    """Where what is asked for stands, as far as the meter has it."""
+    spots = [spot_of(point) for name, point in profile.points.items() if name in names]
+    relay, limit = profile.relay, profile.load_limit
+    if relay and RELAY in names:
+        spots.append(Spot(RELAY, relay.read_table, relay.read_address, 1))
+    if limit and LOAD_LIMIT in names:
+        spots.append(Spot(LOAD_LIMIT, "holding", limit.address, 1))
+    return spots
 
 
 def spot_of(point: Point) -> Spot:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any
 
 import structlog
@@ -10,14 +11,18 @@ from sqlalchemy import Row
 
 from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.polling.line import Hooks, Line, Meter
 from npms_meter_gateway.polling.unit import Unit
 from npms_shared.clock import Clock
 from npms_shared.db.engine import is_passing
 
 Address = tuple[str, int]
+
+_GATEWAY = tuple(column.name for column in fields(Gateway))
 
 log = structlog.get_logger()
 
@@ -61,17 +66,19 @@ class Fleet:
 
     def _add(self, row: Row[Any]) -> None:
         address = (row.host, row.port)
-        line = self._line(address)
-        unit = Unit(line.bus, row.unit_id, self._profiles[row.profile], self._policy)
+        profile = self._profiles[row.profile]
+        line = self._line(_gateway(row))
+        unit = Unit(ModbusDriver(line.bus, row.unit_id, profile), profile, self._policy)
         reach = {"reachable": True, "unreachable": False}.get(row.link)
         meter = Meter(row.installation_id, row.account_id, row.serial, unit, is_reachable=reach)
         self._meters[row.installation_id] = (address, meter)
         line.add(meter)
 
-    def _line(self, address: Address) -> Line:
+    def _line(self, gateway: Gateway) -> Line:
+        address = (gateway.host, gateway.port)
         if address not in self._lines:
-            line = Line(Bus(*address), self._clock, self._interval_s, self._hooks)
-            task = asyncio.create_task(self._keep(line), name=f"line {address[0]}:{address[1]}")
+            line = Line(Bus(gateway), self._clock, self._interval_s, self._hooks)
+            task = asyncio.create_task(self._keep(line), name=f"line {gateway.name}")
             self._lines[address] = (line, task)
         return self._lines[address][0]
 
@@ -94,5 +101,9 @@ class Fleet:
                 await line.run()
             except Exception as fault:  # noqa: BLE001 - told of, and the line goes on
                 tell = log.warning if is_passing(fault) else log.exception
-                tell("line_failed", host=line.bus.host, port=line.bus.port, fault=repr(fault))
+                tell("line_failed", gateway=line.bus.gateway.name, fault=repr(fault))
                 await asyncio.sleep(1)
+
+
+def _gateway(row: Row[Any]) -> Gateway:
+    return Gateway(**{column: getattr(row, column) for column in _GATEWAY})

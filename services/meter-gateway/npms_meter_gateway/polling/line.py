@@ -9,8 +9,8 @@ from zlib import crc32
 import structlog
 
 from npms_meter_gateway import metrics
+from npms_meter_gateway.drivers.errors import LinkFault
 from npms_meter_gateway.drivers.modbus.bus import Bus
-from npms_meter_gateway.drivers.modbus.errors import LinkFault
 from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.polling.unit import Unit
 from npms_shared.clock import Clock
@@ -137,7 +137,7 @@ class Line:
         if meter.is_reachable is not True:
             await self._hooks.link_changed(meter, True, "answers")
             meter.is_reachable = True
-        for name in meter.unit.refused[meter.told_refused :]:
+        for name in meter.unit.driver.refused[meter.told_refused :]:
             meter.told_refused += 1
             await self._hooks.refused(meter, name)
 

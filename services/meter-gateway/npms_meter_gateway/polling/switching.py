@@ -15,7 +15,7 @@ from npms_meter_gateway.domain.reconciling import (
     must_limit,
     must_write,
 )
-from npms_meter_gateway.drivers.modbus.errors import LinkFault
+from npms_meter_gateway.drivers.errors import LinkFault
 from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
 from npms_meter_gateway.polling.unit import Suspended, Unit
 

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from npms_meter_gateway.domain import profile as domain
+from npms_meter_gateway.domain import relay as relays
 from npms_meter_gateway.domain.profile import NumberType, Profile, ProfileError, check
 
 SHIPPED = Path(__file__).parent
@@ -148,17 +149,17 @@ def parse_profile(data: Any, *, name: str) -> Profile:
             resolution_wh=parsed.resolution_wh,
             rollover_wh=parsed.rollover_wh,
             relay=_relay(parsed.relay, name),
-            load_limit=domain.LoadLimit(**dict(parsed.load_limit)) if parsed.load_limit else None,
+            load_limit=relays.LoadLimit(**dict(parsed.load_limit)) if parsed.load_limit else None,
         )
     )
 
 
-def _relay(relay: _Relay, name: str) -> domain.Relay | None:
+def _relay(relay: _Relay, name: str) -> relays.Relay | None:
     if relay.kind == "none":
         return None
     if relay.read_back is None:
         raise ProfileError(name, ["relay.read_back: a relay that cannot be read is not switched"])
-    return domain.Relay(
+    return relays.Relay(
         kind=relay.kind,
         address=relay.address,
         value_on=relay.value_on,

@@ -18,6 +18,12 @@ _OPEN = text(
     ON CONFLICT (installation_id) DO NOTHING
     """
 )
+_ADD_GATEWAY = text(
+    """
+    INSERT INTO gateway (host, port) SELECT :host, :port WHERE :port > 0
+    ON CONFLICT (host, port) DO NOTHING
+    """
+)
 _CLOSE = text(
     """
     UPDATE installation
@@ -29,15 +35,19 @@ _CLOSE = text(
 )
 _FINGERPRINT = text(
     """
-    SELECT count(*), coalesce(sum(change), 0) FROM installation
-    WHERE closed_at IS NULL AND port > 0
+    SELECT count(*), coalesce(sum(i.change), 0) + coalesce(sum(g.change), 0)
+    FROM installation i JOIN gateway g USING (host, port)
+    WHERE i.closed_at IS NULL AND i.port > 0
     """
 )
 _POLLED = text(
     """
     SELECT i.installation_id, i.account_id, i.serial, i.profile, i.host, i.port, i.unit_id,
-           coalesce(m.link, 'unknown') AS link
-    FROM installation i LEFT JOIN meter_state m USING (installation_id)
+           g.gateway_id, g.transport, g.device, g.baud, g.parity, g.site, g.depth, g.pause_ms,
+           g.late_window_ms, coalesce(m.link, 'unknown') AS link
+    FROM installation i
+    JOIN gateway g USING (host, port)
+    LEFT JOIN meter_state m USING (installation_id)
     WHERE i.closed_at IS NULL AND i.port > 0
     """
 )
@@ -106,6 +116,7 @@ async def open_installation(
     try:
         async with conn.begin_nested():
             await conn.execute(_OPEN, values)
+            await conn.execute(_ADD_GATEWAY, {"host": meter.host, "port": meter.port})
     except IntegrityError as fault:
         if "installation_of_meter" in str(fault.orig):
             raise MeterInUse from None

@@ -5,14 +5,15 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import IntEnum
 from itertools import count
 
 import structlog
 
 from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy
+from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import BadAnswer, LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.connection import Connection
-from npms_meter_gateway.drivers.modbus.errors import BadAnswer, LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.pdus import Request
 
 RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
@@ -20,13 +21,6 @@ BUSY_RETRIES = 2
 BUSY_PAUSE_S = 0.1
 
 log = structlog.get_logger()
-
-
-class Priority(IntEnum):
-    RELAY_WRITE = 0
-    READ_BACK = 1
-    ON_DEMAND = 2
-    BILLING = 3
 
 
 @dataclass(order=True, slots=True)
@@ -48,14 +42,13 @@ class Bus:
 
     def __init__(
         self,
-        host: str,
-        port: int,
+        gateway: Gateway,
         *,
         connect_timeout_s: float = 3.0,
         reconnect: BreakerPolicy = RECONNECT,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.host, self.port = host, port
+        self.gateway = gateway
         self._connect_timeout_s = connect_timeout_s
         self._jitter = jitter
         self._breaker = Breaker(reconnect)
@@ -78,7 +71,7 @@ class Bus:
         for its turn. A write is never repeated here: read back first.
         """
         if self._task is None:
-            self._task = asyncio.create_task(self._work(), name=f"bus {self.host}:{self.port}")
+            self._task = asyncio.create_task(self._work(), name=f"bus {self.gateway.name}")
         answer: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
         job = _Job(priority, next(self._numbers), unit, request, timeout_s, answer)
         self._jobs.put_nowait(job)
@@ -108,7 +101,7 @@ class Bus:
             except LinkFault as fault:
                 _settle(job, fault)
             except Exception as fault:
-                log.exception("bus_failed", host=self.host, port=self.port)
+                log.exception("bus_failed", gateway=self.gateway.name)
                 self._drop_connection()
                 _settle(job, BadAnswer(repr(fault)))
             except asyncio.CancelledError:
@@ -134,10 +127,10 @@ class Bus:
             return self._connection
         now = asyncio.get_running_loop().time()
         if not self._breaker.allows(now):
-            raise NotConnected(f"{self.host}:{self.port} did not answer; waiting to try again")
+            raise NotConnected(f"{self.gateway.name} did not answer; waiting to try again")
         try:
             self._connection = await Connection.open(
-                self.host, self.port, timeout_s=self._connect_timeout_s
+                self.gateway.host, self.gateway.port, timeout_s=self._connect_timeout_s
             )
         except NotConnected:
             self._breaker.fail(asyncio.get_running_loop().time(), self._jitter())

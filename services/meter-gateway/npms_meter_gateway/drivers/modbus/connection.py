@@ -4,7 +4,7 @@ import asyncio
 import struct
 from typing import cast
 
-from npms_meter_gateway.drivers.modbus.errors import (
+from npms_meter_gateway.drivers.errors import (
     BadAnswer,
     LinkFault,
     NoAnswer,

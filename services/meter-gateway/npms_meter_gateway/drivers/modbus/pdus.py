@@ -15,8 +15,8 @@ from pymodbus.pdu.register_message import (
     WriteMultipleRegistersRequest,
 )
 
-from npms_meter_gateway.domain.profile import Table
-from npms_meter_gateway.drivers.modbus.errors import BadAnswer, Refused
+from npms_meter_gateway.domain.relay import Table
+from npms_meter_gateway.drivers.errors import BadAnswer, Refused
 
 EXCEPTION_BIT = 0x80
 

@@ -1,0 +1,48 @@
+"""The one interface behind which meters are spoken to, whatever their protocol."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from fractions import Fraction
+from typing import Protocol
+
+from npms_meter_gateway.domain.reconciling import Seen, State
+
+
+class Priority(IntEnum):
+    """The order in which requests leave on a line: the lowest first."""
+
+    RELAY_WRITE = 0
+    READ_BACK = 1
+    ON_DEMAND = 2
+    BILLING = 3
+    FAST = 4
+    SLOW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a meter showed: exact values in the unit of their names, without those it has not.
+
+    `relay` is None where none was asked for or the meter has none, `limit_w` None without a limit.
+    """
+
+    values: Mapping[str, Fraction] = field(default_factory=dict)
+    relay: Seen | None = None
+    limit_w: int | None = None
+
+
+class Driver(Protocol):
+    """One meter. Each call asks it and raises a LinkFault where there is no usable answer."""
+
+    refused: list[str]
+    """Points that the meter does not serve; they are not asked for any more."""
+
+    async def read(self, names: Collection[str], priority: Priority) -> Shown:
+        """The points of these names, as far as the profile has them; also RELAY, LOAD_LIMIT."""
+
+    async def switch(self, state: State) -> None:
+        """Send the command once; that it was acknowledged proves nothing."""
+
+    async def limit(self, limit_w: int | None) -> None:
+        """Send the load limit once; None takes it away."""
