@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvloop
@@ -26,6 +26,7 @@ from npms_meter_gateway.drivers.errors import (
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.connection import Connection
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegister
+from npms_meter_gateway.drivers.tally import Tally
 
 Frame = tuple[int, int, bytes]
 Script = Callable[[int, int, bytes], Sequence[bytes] | None]
@@ -202,6 +203,20 @@ async def test_a_busy_meter_is_asked_again() -> None:
         assert await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING) == (0x1234, 0x5678)
         await bus.close()
     assert len(asked) == 2
+
+
+async def test_a_bus_keeps_a_tally_of_its_requests() -> None:
+    answers = [[REGISTERS], [bytes([0x83, 2])], []]
+    async with peer(lambda t, u, _: [frame(t, u, p) for p in answers.pop(0)]) as (port, _):
+        bus = Bus(Gateway("127.0.0.1", port))
+        for _ in range(3):
+            with suppress(LinkFault):
+                await bus.ask(1, READ, timeout_s=0.05, priority=Priority.BILLING)
+        await bus.close()
+    taken = bus.tally.take()
+    assert (taken.asked, taken.answered, taken.faults) == (3, 1, {"refused": 1, "no_answer": 1})
+    assert 0.05 <= taken.busy_s < 5
+    assert bus.tally.take() == Tally()
 
 
 async def test_a_bus_reconnects_after_a_fault() -> None:

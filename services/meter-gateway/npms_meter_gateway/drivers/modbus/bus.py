@@ -15,6 +15,7 @@ from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import BadAnswer, LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.connection import Connection
 from npms_meter_gateway.drivers.modbus.pdus import Request
+from npms_meter_gateway.drivers.tally import Tally
 
 RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
 BUSY_RETRIES = 2
@@ -51,6 +52,7 @@ class Bus:
         self.gateway = gateway
         self._connect_timeout_s = connect_timeout_s
         self._jitter = jitter
+        self.tally = Tally()
         self._breaker = Breaker(reconnect)
         self._jobs: asyncio.PriorityQueue[_Job] = asyncio.PriorityQueue()
         self._numbers = count()
@@ -120,7 +122,15 @@ class Bus:
 
     async def _ask_once(self, job: _Job) -> tuple[int, ...]:
         connection = await self._connected()
-        return await connection.ask(job.unit, job.request, timeout_s=job.timeout_s)
+        loop = asyncio.get_running_loop()
+        began, fault = loop.time(), None
+        try:
+            return await connection.ask(job.unit, job.request, timeout_s=job.timeout_s)
+        except LinkFault as found:
+            fault = found
+            raise
+        finally:
+            self.tally.count(loop.time() - began, fault)
 
     async def _connected(self) -> Connection:
         if self._connection is not None and self._connection.is_open:
