@@ -12,6 +12,7 @@ from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
+from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.invariants import RULES
 from npms_meter_gateway.polling.operation import Operation
 from npms_meter_gateway.profiles import load_profiles
@@ -40,7 +41,13 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
         name="meter-gateway",
         settings=settings,
         database=database,
-        app=build_app(database, profiles, recorder, token_verifier(settings)),
+        app=build_app(
+            database,
+            profiles,
+            recorder,
+            FleetView(database, clock, settings.poll_interval_s),
+            token_verifier(settings),
+        ),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(profiles, clock, partitions=settings.partitions),
         loops=loops,

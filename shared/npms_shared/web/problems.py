@@ -96,10 +96,15 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
     for path in schema.get("paths", {}).values():
         for operation in path.values():
             for response in operation.get("responses", {}).values():
-                content = response.get("content", {})
-                if "ProblemDocument" in str(content.get("application/json", {}).get("schema")):
-                    content[MEDIA_TYPE] = content.pop("application/json")
+                _as_problem(response.get("content", {}))
     return schema
+
+
+def _as_problem(content: dict[str, Any]) -> None:
+    """Whatever an operation answers otherwise, its refusals are problems."""
+    for media_type, body in list(content.items()):
+        if "ProblemDocument" in str(body.get("schema")):
+            content[MEDIA_TYPE] = content.pop(media_type)
 
 
 def install(app: FastAPI) -> None:

@@ -243,6 +243,7 @@ def bodies() -> dict[str, Any]:
         },
         "quote_units": {"money": MONEY},
         "record_readings": {"readings": [reading]},
+        "change_gateway": {"site": "Kiberyo Court"},
         "order_top_up": {"amount": MONEY, "provider": "paysim"},
         "redeem_voucher": {"pin": "1234 5678 9012 3456 78"},
         "record_payment": {
@@ -290,6 +291,7 @@ class Operation:
     def path_with(self, **values: Any) -> str:
         """The path filled in; what is not given is of nobody and nothing."""
         nothing = {"account_id": 999_999, "installation_id": 999_999, "version": 1}
+        nothing["gateway_id"] = 999_999
         nothing["seq"] = 1
         month = wall_now().astimezone(ZoneInfo("Africa/Nairobi")).strftime("%Y-%m")
         nothing["billing_hold_id"] = nothing["debt_no"] = nothing["grant_no"] = 999_999

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI
 
-from npms_meter_gateway.api.meters import meters_router
+from npms_meter_gateway.api.fleet import fleet_router
+from npms_meter_gateway.api.live import live_router
+from npms_meter_gateway.api.meters import meter_of, meters_router
 from npms_meter_gateway.api.readings import readings_router
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
+from npms_meter_gateway.handlers.show_fleet import FleetView
+from npms_meter_gateway.handlers.watch_meters import MeterWatch
 from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
@@ -18,6 +22,7 @@ def build_app(
     database: Database,
     profiles: Mapping[str, Profile],
     recorder: ReadingRecorder,
+    fleet: FleetView,
     verifier: TokenVerifier,
 ) -> FastAPI:
     return create_app(
@@ -28,6 +33,8 @@ def build_app(
         routers=[
             readings_router(database, recorder),
             meters_router(database, profiles),
+            live_router(database, MeterWatch(database), meter_of),
+            fleet_router(fleet),
             parked_router(database),
         ],
     )

@@ -42,7 +42,7 @@ def meters_router(database: Database, profiles: Mapping[str, Profile]) -> APIRou
         async with database.connect() as conn:
             rows = await list_meters(conn, after=after, limit=limit + 1)
         page, following = cut(rows, limit, lambda row: row.installation_id)
-        return Page(items=[_meter(row) for row in page], next_cursor=following)
+        return Page(items=[meter_of(row) for row in page], next_cursor=following)
 
     @router.get(
         "/meters/{installation_id}", operation_id="show_meter", responses=problem_responses(404)
@@ -53,7 +53,7 @@ def meters_router(database: Database, profiles: Mapping[str, Profile]) -> APIRou
             row = await show_meter(conn, installation_id)
         if row is None:
             raise not_found("meter")
-        return _meter(row)
+        return meter_of(row)
 
     @router.get("/profiles", operation_id="list_profiles", responses=problem_responses())
     async def list_profiles(_caller: Staff) -> list[ProfileOut]:
@@ -63,7 +63,8 @@ def meters_router(database: Database, profiles: Mapping[str, Profile]) -> APIRou
     return router
 
 
-def _meter(row: Row[Any]) -> Meter:
+def meter_of(row: Row[Any]) -> Meter:
+    """The meter that a row of the storage shows."""
     return Meter(
         **{name: getattr(row, name) for name in _PLAIN},
         link=Link(state=row.link, since=row.link_since),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Transport = Literal["modbus_tcp", "rtu_over_tcp", "serial"]
+Parity = Literal["N", "E", "O"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Gateway:
     gateway_id: int = 0
     device: str = ""
     baud: int = 9600
-    parity: Literal["N", "E", "O"] = "N"
+    parity: Parity = "N"
     site: str = ""
     depth: int = 1
     pause_ms: int = 0

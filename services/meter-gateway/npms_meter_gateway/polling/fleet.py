@@ -49,11 +49,19 @@ class Fleet:
         known = self._meters.get(installation_id)
         return known[1].unit if known else None
 
+    def buses(self) -> list[Bus]:
+        """The bus of every line there is now."""
+        return [line.bus for line, _ in self._lines.values()]
+
     async def follow(self, rows: Sequence[Row[Any]]) -> None:
-        """Poll exactly these installations; those already polled go on undisturbed."""
+        """Poll exactly these installations; those already polled go on undisturbed, unless their
+        gateway is set otherwise.
+        """
         wanted = {row.installation_id: row for row in rows if row.profile in self._profiles}
-        for installation_id in self._meters.keys() - wanted.keys():
-            await self._remove(installation_id)
+        for installation_id in list(self._meters):
+            row = wanted.get(installation_id)
+            if row is None or self._gateway_of(installation_id) != _gateway(row):
+                await self._remove(installation_id)
         for installation_id in wanted.keys() - self._meters.keys():
             self._add(wanted[installation_id])
         metrics.METERS_POLLED.set(len(self._meters))
@@ -73,6 +81,10 @@ class Fleet:
         meter = Meter(row.installation_id, row.account_id, row.serial, unit, is_reachable=reach)
         self._meters[row.installation_id] = (address, meter)
         line.add(meter)
+
+    def _gateway_of(self, installation_id: int) -> Gateway:
+        address, _ = self._meters[installation_id]
+        return self._lines[address][0].bus.gateway
 
     def _line(self, gateway: Gateway) -> Line:
         address = (gateway.host, gateway.port)

@@ -17,6 +17,7 @@ from npms_meter_gateway.handlers.switch_supply import SupplyBook
 from npms_meter_gateway.polling.fleet import Fleet
 from npms_meter_gateway.polling.journal import Journal
 from npms_meter_gateway.polling.line import Hooks, Meter
+from npms_meter_gateway.polling.quality import keep_quality
 from npms_meter_gateway.polling.switching import Switchman
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database, is_passing
@@ -72,7 +73,13 @@ class Operation:
         )
         book = SupplyBook(self.database, self.clock, self.switching)
         switchman = Switchman(book, fleet.unit, concurrency=self.concurrency)
-        works = (held.hold(), journal.run(), self._follow(fleet), switchman.run())
+        works = (
+            held.hold(),
+            journal.run(),
+            self._follow(fleet),
+            switchman.run(),
+            keep_quality(self.database, self.clock, fleet.buses),
+        )
         tasks = [asyncio.create_task(work) for work in works]
         stop = asyncio.create_task(stopping.wait())
         try:

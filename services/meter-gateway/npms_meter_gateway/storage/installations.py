@@ -68,6 +68,7 @@ _METERS = """
 """
 _LIST = text(f"{_METERS} WHERE i.installation_id > :after ORDER BY i.installation_id LIMIT :limit")
 _SHOW = text(f"{_METERS} WHERE i.installation_id = :installation_id")
+_SHOW_MANY = text(f"{_METERS} WHERE i.installation_id = ANY(CAST(:installation_ids AS bigint[]))")
 
 _SEE = text(
     """
@@ -153,6 +154,11 @@ async def list_meters(conn: AsyncConnection, *, after: int, limit: int) -> Seque
 
 async def show_meter(conn: AsyncConnection, installation_id: int) -> Row[Any] | None:
     return (await conn.execute(_SHOW, {"installation_id": installation_id})).one_or_none()
+
+
+async def show_meters(conn: AsyncConnection, installation_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Those of them that there are."""
+    return (await conn.execute(_SHOW_MANY, {"installation_ids": list(installation_ids)})).all()
 
 
 async def note_sights(conn: AsyncConnection, columns: dict[str, list[Any]]) -> None:

@@ -1,0 +1,65 @@
+"""A meter's state as a stream of server-sent events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse
+from sqlalchemy import Row
+
+from npms_meter_gateway.api.schemas import Meter
+from npms_meter_gateway.handlers.show_meters import show_meter
+from npms_meter_gateway.handlers.watch_meters import MeterWatch, Newest, TooManyWatchers
+from npms_shared.db.engine import Database
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import Problem, not_found, problem_responses
+from npms_shared.web.schemas import PathId
+
+LONGEST_S = 900.0
+"""A stream ends then, so that nobody watches on with a token long out of date."""
+
+
+def live_router(
+    database: Database, watch: MeterWatch, to_meter: Callable[[Row[Any]], Meter]
+) -> APIRouter:
+    router = APIRouter(tags=["meters"])
+
+    async def watched(_caller: Operator, installation_id: PathId) -> AsyncIterator[Newest]:
+        async with database.connect() as conn:
+            if await show_meter(conn, installation_id) is None:
+                raise not_found("meter")
+        try:
+            async with watch.watch(installation_id) as newest:
+                yield newest
+        except TooManyWatchers:
+            raise Problem(
+                503, "too_many_watchers", "Try again later, or ask now and then."
+            ) from None
+
+    @router.get(
+        "/meters/{installation_id}/live",
+        operation_id="watch_meter",
+        response_class=EventSourceResponse,
+        responses=problem_responses(404, 503),
+    )
+    async def live(newest: Annotated[Newest, Depends(watched)]) -> AsyncIterator[Meter]:
+        """The meter as `GET /meters/{installation_id}` shows it: now, and after every change.
+
+        The stream ends after a quarter of an hour: connect again.
+        """
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + LONGEST_S
+        while (left_s := ends - loop.time()) > 0:
+            try:
+                async with asyncio.timeout(left_s):
+                    row = await newest.get()
+            except TimeoutError:
+                return
+            yield to_meter(row)
+
+    return router
+
+
+def _full() -> Problem:
+    return Problem(503, "too_many_watchers", "Try again later, or ask now and then instead.")

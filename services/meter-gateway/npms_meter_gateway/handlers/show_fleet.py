@@ -1,0 +1,54 @@
+"""The fleet for people to look at: gateways, sites, lines; and what a line is set to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from npms_meter_gateway.storage import gateways
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+
+LATE_AFTER_INTERVALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FleetView:
+    """A meter is late when nothing of it was seen for three intervals (business seconds)."""
+
+    database: Database
+    clock: Clock
+    interval_s: float
+
+    async def gateways(self, *, after: int, limit: int) -> Sequence[Row[Any]]:
+        """Gateways with an id above `after`, each with counts of its meters."""
+        async with self.database.connect() as conn:
+            return await gateways.list_gateways(
+                conn, after=after, limit=limit, late_before=self._late_before()
+            )
+
+    async def gateway(self, gateway_id: int) -> Row[Any] | None:
+        """None where there is no such gateway."""
+        async with self.database.connect() as conn:
+            return await gateways.show_gateway(conn, gateway_id, late_before=self._late_before())
+
+    async def sites(self) -> Sequence[Row[Any]]:
+        """Every site with counts of its gateways and meters."""
+        async with self.database.connect() as conn:
+            return await gateways.count_by_site(conn, late_before=self._late_before())
+
+    async def quality(self, gateway_id: int, *, hours: int) -> Sequence[Row[Any]]:
+        """A gateway's line in each of the last hours in which something was asked."""
+        since = self.clock.wall_now() - timedelta(hours=hours)
+        async with self.database.connect() as conn:
+            return await gateways.show_quality(conn, gateway_id, since=since)
+
+    async def change(self, gateway_id: int, changes: Mapping[str, Any]) -> bool:
+        """Lines are opened anew with what changed; False where there is no such gateway."""
+        async with self.database.transaction() as conn:
+            return await gateways.change_gateway(conn, gateway_id, changes)
+
+    def _late_before(self) -> Any:
+        return self.clock.now() - timedelta(seconds=self.interval_s * LATE_AFTER_INTERVALS)

@@ -1,0 +1,86 @@
+"""Tells who watches a meter of every change: one query a second, however many watch."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from sqlalchemy import Row
+
+from npms_meter_gateway.storage import installations
+from npms_shared.db.engine import Database, is_passing
+
+LOOK_EVERY_S = 1.0
+MOST_WATCHERS = 500
+
+log = structlog.get_logger()
+
+
+class TooManyWatchers(Exception):
+    """As many as this process serves are watching already."""
+
+
+Newest = asyncio.Queue[Row[Any]]
+
+
+class MeterWatch:
+    """Watchers of meters by installation; the database is asked only while somebody watches."""
+
+    def __init__(self, database: Database, *, look_every_s: float = LOOK_EVERY_S) -> None:
+        self._database, self._look_every_s = database, look_every_s
+        self._watchers: dict[int, set[Newest]] = {}
+        self._known: dict[int, Row[Any]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def watch(self, installation_id: int) -> AsyncIterator[Newest]:
+        """A queue that holds the newest row of the meter, once now and after each change.
+
+        Raises TooManyWatchers.
+        """
+        if sum(map(len, self._watchers.values())) >= MOST_WATCHERS:
+            raise TooManyWatchers
+        newest: Newest = asyncio.Queue(1)
+        self._watchers.setdefault(installation_id, set()).add(newest)
+        if known := self._known.get(installation_id):
+            newest.put_nowait(known)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="meter watch")
+        try:
+            yield newest
+        finally:
+            self._leave(installation_id, newest)
+
+    def _leave(self, installation_id: int, newest: Newest) -> None:
+        watchers = self._watchers[installation_id]
+        watchers.discard(newest)
+        if not watchers:
+            del self._watchers[installation_id]
+            self._known.pop(installation_id, None)
+
+    async def _run(self) -> None:
+        while self._watchers:
+            try:
+                await self._look()
+            except Exception as fault:
+                if not is_passing(fault):
+                    raise
+                log.warning("database_away", fault=repr(fault))
+            await asyncio.sleep(self._look_every_s)
+
+    async def _look(self) -> None:
+        async with self._database.connect() as conn:
+            rows = await installations.show_meters(conn, list(self._watchers))
+        for row in rows:
+            if self._known.get(row.installation_id) != row:
+                self._tell(row)
+
+    def _tell(self, row: Row[Any]) -> None:
+        watchers = self._watchers.get(row.installation_id, ())
+        if watchers:
+            self._known[row.installation_id] = row
+        for newest in watchers:
+            if newest.full():
+                newest.get_nowait()
+            newest.put_nowait(row)

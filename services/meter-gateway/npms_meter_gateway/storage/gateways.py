@@ -1,0 +1,139 @@
+"""Gateways: their settings, the state of the meters behind them, the quality of their lines."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_meter_gateway.domain.quality import LineQuality
+
+SETTINGS = (
+    "transport", "device", "baud", "parity", "site", "depth", "pause_ms", "late_window_ms",
+)  # fmt: skip
+
+_COUNTS = """
+    count(i.installation_id) AS meters,
+    count(*) FILTER (WHERE m.link = 'reachable') AS reachable,
+    count(*) FILTER (WHERE m.link = 'unreachable') AS unreachable,
+    count(*) FILTER (WHERE coalesce(m.seen_at, sent.taken_at, i.opened_at) < :late_before) AS late,
+    count(*) FILTER (WHERE s.reported_state = 'off') AS switched_off,
+    count(*) FILTER (WHERE s.reported_state = 'off' AND s.desired_state = 'on')
+        AS off_against_desired,
+    count(*) FILTER (WHERE s.reported_state = 'on' AND s.desired_state = 'off')
+        AS on_against_desired,
+    coalesce(sum(h.held), 0)::bigint AS held_readings
+"""
+_STATES = """
+    LEFT JOIN meter_state m USING (installation_id)
+    LEFT JOIN LATERAL (
+        SELECT taken_at FROM reading r
+        WHERE i.port = 0 AND r.installation_id = i.installation_id ORDER BY taken_at DESC LIMIT 1
+    ) sent ON true
+    LEFT JOIN supply s USING (installation_id)
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS held FROM parked_reading p WHERE p.installation_id = i.installation_id
+    ) h ON true
+"""
+_SETTINGS = "g.gateway_id, g.host, g.port, " + ", ".join(f"g.{name}" for name in SETTINGS)
+_LIST = f"""
+    SELECT {_SETTINGS}, {_COUNTS}
+    FROM gateway g
+    LEFT JOIN installation i ON i.host = g.host AND i.port = g.port AND i.closed_at IS NULL
+    {_STATES}
+"""  # noqa: S608 - names of columns
+_PAGE = text(f"{_LIST} WHERE g.gateway_id > :after GROUP BY g.gateway_id ORDER BY 1 LIMIT :limit")
+_SHOW = text(f"{_LIST} WHERE g.gateway_id = :gateway_id GROUP BY g.gateway_id")
+_SITES = text(
+    f"""
+    SELECT coalesce(g.site, '') AS site, count(DISTINCT g.gateway_id) AS gateways, {_COUNTS}
+    FROM installation i
+    LEFT JOIN gateway g ON i.host = g.host AND i.port = g.port
+    {_STATES}
+    WHERE i.closed_at IS NULL
+    GROUP BY 1 ORDER BY 1
+    """  # noqa: S608 - names of columns
+)
+_CHANGE = text(
+    f"""
+    UPDATE gateway
+    SET {", ".join(f"{name} = coalesce(:{name}, {name})" for name in SETTINGS)},
+        change = nextval('installation_change')
+    WHERE gateway_id = :gateway_id
+    """  # noqa: S608 - names of columns
+)
+_ADD_QUALITY = text(
+    """
+    INSERT INTO gateway_quality AS q (gateway_id, hour, asked, answered, timeouts, exceptions,
+                                      drops, bad_answers, busy_ms)
+    SELECT id, date_trunc('hour', CAST(:now AS timestamptz)), asked, answered, timeouts,
+           exceptions, drops, bad, busy
+    FROM unnest(CAST(:gateway_id AS bigint[]), CAST(:asked AS bigint[]),
+                CAST(:answered AS bigint[]), CAST(:timeouts AS bigint[]),
+                CAST(:exceptions AS bigint[]), CAST(:drops AS bigint[]),
+                CAST(:bad_answers AS bigint[]), CAST(:busy_ms AS bigint[]))
+         AS t (id, asked, answered, timeouts, exceptions, drops, bad, busy)
+    ON CONFLICT (gateway_id, hour) DO UPDATE
+    SET asked = q.asked + excluded.asked, answered = q.answered + excluded.answered,
+        timeouts = q.timeouts + excluded.timeouts, exceptions = q.exceptions + excluded.exceptions,
+        drops = q.drops + excluded.drops, bad_answers = q.bad_answers + excluded.bad_answers,
+        busy_ms = q.busy_ms + excluded.busy_ms
+    """
+)
+_QUALITY = text(
+    """
+    SELECT hour, asked, answered, timeouts, exceptions, drops, bad_answers, busy_ms
+    FROM gateway_quality WHERE gateway_id = :gateway_id AND hour >= :since ORDER BY hour
+    """
+)
+_FORGET = text("DELETE FROM gateway_quality WHERE hour < :before")
+
+
+async def list_gateways(
+    conn: AsyncConnection, *, after: int, limit: int, late_before: datetime
+) -> Sequence[Row[Any]]:
+    """By their ids, each with counts of its open installations."""
+    values = {"after": after, "limit": limit, "late_before": late_before}
+    return (await conn.execute(_PAGE, values)).all()
+
+
+async def show_gateway(
+    conn: AsyncConnection, gateway_id: int, *, late_before: datetime
+) -> Row[Any] | None:
+    values = {"gateway_id": gateway_id, "late_before": late_before}
+    return (await conn.execute(_SHOW, values)).one_or_none()
+
+
+async def count_by_site(conn: AsyncConnection, *, late_before: datetime) -> Sequence[Row[Any]]:
+    """Every site; meters that send their readings count as of no site."""
+    return (await conn.execute(_SITES, {"late_before": late_before})).all()
+
+
+async def change_gateway(
+    conn: AsyncConnection, gateway_id: int, changes: Mapping[str, Any]
+) -> bool:
+    """Set the settings that are given; False if there is no such gateway."""
+    values = {name: changes.get(name) for name in SETTINGS}
+    return (await conn.execute(_CHANGE, {**values, "gateway_id": gateway_id})).rowcount == 1
+
+
+async def add_quality(
+    conn: AsyncConnection, qualities: Sequence[LineQuality], *, now: datetime
+) -> None:
+    """Add to the hour that `now` lies in."""
+    columns = {
+        name: [getattr(quality, name) for quality in qualities] for name in LineQuality.__slots__
+    }
+    await conn.execute(_ADD_QUALITY, {**columns, "now": now})
+
+
+async def show_quality(
+    conn: AsyncConnection, gateway_id: int, *, since: datetime
+) -> Sequence[Row[Any]]:
+    """Hours in their order; one without a request has no row."""
+    return (await conn.execute(_QUALITY, {"gateway_id": gateway_id, "since": since})).all()
+
+
+async def forget_quality(conn: AsyncConnection, *, before: datetime) -> None:
+    await conn.execute(_FORGET, {"before": before})

@@ -1,0 +1,234 @@
+"""The fleet as operators see it: counts, gateways and their lines, a meter as a stream."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from tests.integration.meter_gateway.gateway_world import (
+    World,
+    operating,
+    operation,
+    scaled_clock,
+    serving,
+)
+from tests.support.databases import TestDatabase
+from tests.support.tokens import TestIssuer
+from tests.support.wait import until
+
+from npms_meter_gateway.bootstrap import build
+from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.pdus import Read
+from npms_meter_gateway.handlers import watch_meters
+from npms_meter_gateway.polling.quality import keep_quality
+from npms_meter_gateway.settings import MeterGatewaySettings
+from npms_tools.street.meter import Faults
+from npms_tools.street.street import Plan, Street, build_street
+
+MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
+
+
+@pytest.fixture
+async def world(database_for: MakeDatabase) -> World:
+    return World(await database_for("meter-gateway"), scaled_clock())
+
+
+@pytest.fixture
+async def street(world: World) -> AsyncIterator[Street]:
+    async with serving(build_street(Plan(meters=4, gateways=2, port_base=0), world.clock)) as one:
+        yield one
+
+
+@pytest.fixture
+async def http(world: World, issuer: TestIssuer, amqp_url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """The service's REST interface on a real socket: a stream must be seen as it comes."""
+    service = build(
+        MeterGatewaySettings(
+            database_url=world.store.url, amqp_url=amqp_url, jwks_path=issuer.jwks_path
+        ),  # type: ignore[arg-type]
+        clock=world.clock,
+    )
+    async with serving_http(service.app) as base_url, httpx.AsyncClient(base_url=base_url) as http:
+        http.headers.update(issuer.headers("operator"))
+        yield http
+    await service.database.close()
+
+
+@asynccontextmanager
+async def serving_http(app: Any) -> AsyncIterator[str]:
+    config = uvicorn.Config(
+        app, port=0, log_config=None, access_log=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        return server.started
+
+    await until(started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await task
+
+
+async def open_street(world: World, street: Street) -> None:
+    for number, meter in enumerate(street.meters.values(), 1):
+        await world.open(number, meter)
+
+
+async def test_the_fleet_counts_meters_by_how_they_are(
+    world: World, street: Street, http: httpx.AsyncClient
+) -> None:
+    await open_street(world, street)
+    await world.open(9, opened_at=world.clock.now() - timedelta(days=3))
+    silent = next(iter(street.meters.values()))
+    silent.faults = Faults(silent=-1)
+    async with operating(operation(world)):
+
+        async def seen() -> Any:
+            total = (await http.get("/v1/fleet")).json()["total"]
+            return (total["reachable"], total["unreachable"]) == (3, 1) and total
+
+        total = await until(seen)
+    assert total["meters"] == 5
+    assert total["late"] == 1, "the one whose readings are sent to us, and were not"
+    assert total["switched_off"] == total["off_against_desired"] == total["held_readings"] == 0
+
+
+async def test_supplies_against_what_is_desired_are_counted(
+    world: World, street: Street, http: httpx.AsyncClient
+) -> None:
+    await open_street(world, street)
+    meter = next(m for m in street.meters.values() if m.map.relay)
+    number = list(street.meters.values()).index(meter) + 1
+    meter.faults = Faults(stuck_relay=-1)
+    await world.desire(number, "off")
+    async with operating(operation(world)):
+
+        async def counted() -> Any:
+            gateways = (await http.get("/v1/gateways")).json()["items"]
+            return [g for g in gateways if g["counts"]["on_against_desired"] == 1]
+
+        (gateway,) = await until(counted)
+    assert (gateway["host"], gateway["port"]) == (meter.host, meter.port)
+    assert gateway["counts"]["meters"] == 2
+
+
+async def test_a_gateway_set_otherwise_is_reached_anew(
+    world: World, street: Street, http: httpx.AsyncClient
+) -> None:
+    await open_street(world, street)
+    async with operating(operation(world)):
+        await until(lambda: _registers(world, 1, 1))
+        (first, second) = (await http.get("/v1/gateways")).json()["items"]
+        body = {"site": "Kiberyo Court", "pause_ms": 1}
+        changed = await http.patch(f"/v1/gateways/{first['gateway_id']}", json=body)
+        assert changed.status_code == 200
+        assert changed.json() | {"counts": None} == first | body | {"counts": None}
+        known = len(await world.registers(1))
+        await until(lambda: _registers(world, 1, known + 3))
+    sites = (await http.get("/v1/fleet")).json()["sites"]
+    assert [(s["site"], s["gateways"], s["counts"]["meters"]) for s in sites] == [
+        ("", 1, 2), ("Kiberyo Court", 1, 2),
+    ]  # fmt: skip
+    assert second == (await http.get(f"/v1/gateways/{second['gateway_id']}")).json() | {
+        "counts": second["counts"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"transport": "serial"}, "device_missing"),
+        ({"transport": "carrier_pigeon"}, "invalid_request"),
+        ({"depth": 0}, "invalid_request"),
+        ({"colour": "green"}, "invalid_request"),
+    ],
+)
+async def test_a_gateway_is_not_set_to_what_cannot_be(
+    world: World, street: Street, http: httpx.AsyncClient, body: dict[str, Any], code: str
+) -> None:
+    await open_street(world, street)
+    answer = await http.patch("/v1/gateways/1", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert (await http.patch("/v1/gateways/99", json={"site": "x"})).status_code == 404
+
+
+async def test_the_quality_of_a_line_is_kept_by_the_hour(
+    world: World, street: Street, http: httpx.AsyncClient
+) -> None:
+    await open_street(world, street)
+    meter = next(iter(street.meters.values()))
+    bus = Bus(Gateway(meter.host, meter.port, gateway_id=1))
+    meter.faults = Faults(silent=1, wrong_unit=1)
+    for _ in range(3):
+        try:
+            await bus.ask(1, Read("holding", 0, 2), timeout_s=0.05, priority=Priority.BILLING)
+        except LinkFault:
+            continue
+    keeping = asyncio.create_task(
+        keep_quality(world.database, world.clock, lambda: [bus], every_s=0.01)
+    )
+
+    async def kept() -> Any:
+        return (await http.get("/v1/gateways/1/quality")).json()
+
+    (hour,) = await until(kept)
+    keeping.cancel()
+    await bus.close()
+    assert (hour["asked"], hour["answered"], hour["timeouts"]) == (3, 1, 1)
+    assert hour["exceptions"] + hour["bad_answers"] == 1
+    assert hour["busy_ms"] >= 50
+    assert hour["bus_share"] == pytest.approx(hour["busy_ms"] / 3_600_000, abs=1e-6)
+    assert (await http.get("/v1/gateways/99/quality")).status_code == 404
+
+
+async def test_a_meter_is_watched_as_a_stream(
+    world: World, street: Street, http: httpx.AsyncClient
+) -> None:
+    await open_street(world, street)
+    meter = next(iter(street.meters.values()))
+    meter.load_w = 1111
+    async with operating(operation(world)), http.stream("GET", "/v1/meters/1/live") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        events = _events(stream)
+        while (await anext(events))["power_w"] != 1111:
+            pass
+        meter.load_w = 2222
+        while (await anext(events))["power_w"] != 2222:
+            pass
+        shown = await anext(events)
+        await events.aclose()
+    assert shown["installation_id"] == 1
+    assert shown["link"]["state"] == "reachable"
+    assert shown["last_reading"]["register"]["unit"] == "kWh"
+
+
+async def test_only_so_many_watch_and_only_what_there_is(
+    world: World, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.open(1)
+    assert (await http.get("/v1/meters/77/live")).status_code == 404
+    monkeypatch.setattr(watch_meters, "MOST_WATCHERS", 1)
+    async with http.stream("GET", "/v1/meters/1/live") as stream:
+        assert stream.status_code == 200
+        answer = await http.get("/v1/meters/1/live")
+        assert (answer.status_code, answer.json()["code"]) == (503, "too_many_watchers")
+
+
+async def _events(stream: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    async for line in stream.aiter_lines():
+        if line.startswith("data: "):
+            yield json.loads(line.removeprefix("data: "))
+
+
+async def _registers(world: World, installation_id: int, count: int) -> bool:
+    return len(await world.registers(installation_id)) >= count
