@@ -134,7 +134,9 @@ async def test_what_a_meter_refuses_together_is_read_apart_and_remembered(street
     meter = next(m for m in street.meters.values() if m.map.relay is None)
     hiking = PROFILES["hiking_dds238_2_znsr"]
     assert hiking.relay is not None
-    beyond = replace(hiking.relay, address=0x20, read_address=0x20)
+    assert hiking.relay.read_back is not None
+    back = replace(hiking.relay.read_back, address=0x20)
+    beyond = replace(hiking.relay, address=0x20, read_back=back)
     pretended = replace(hiking, relay=beyond, limits=replace(hiking.limits, max_hole=30))
     meter.map = replace(build_street(Plan(meters=1), CLOCK).meters["SIM00001"].map, relay=None)
     bus = Bus(Gateway(meter.host, meter.port))

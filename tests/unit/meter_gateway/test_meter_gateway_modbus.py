@@ -25,7 +25,7 @@ from npms_meter_gateway.drivers.errors import (
 )
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.connection import Connection
-from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegister
+from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
 from npms_meter_gateway.drivers.tally import Tally
 
 Frame = tuple[int, int, bytes]
@@ -153,9 +153,9 @@ async def test_exceptions_keep_the_connection() -> None:
 
 async def test_a_write_must_be_acknowledged_for_what_it_was() -> None:
     async with peer(lambda t, u, _: [frame(t, u, bytes.fromhex("10001a0001"))]) as (port, _):
-        assert await ask(port, WriteRegister(0x1A, 0)) == ()
+        assert await ask(port, WriteRegisters(0x1A, (0,))) == ()
         with pytest.raises(BadAnswer):
-            await ask(port, WriteRegister(0x1B, 0))
+            await ask(port, WriteRegisters(0x1B, (0,)))
         with pytest.raises(BadAnswer):
             await ask(port, WriteCoil(0, is_on=True))
 
@@ -177,7 +177,7 @@ async def test_a_pymodbus_server_gives_the_same_registers() -> None:
         assert server.transport is not None
         port = server.transport.sockets[0].getsockname()[1]
         assert await ask(port, timeout_s=2) == (0x1234, 0x5678)
-        assert await ask(port, WriteRegister(12, 0xBEEF), timeout_s=2) == ()
+        assert await ask(port, WriteRegisters(12, (0xBEEF,)), timeout_s=2) == ()
         assert await ask(port, Read("holding", 12, 1), timeout_s=2) == (0xBEEF,)
         with pytest.raises(Refused):
             await ask(port, Read("holding", 4000, 1), timeout_s=2)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.connection import Connection
-from npms_meter_gateway.drivers.modbus.pdus import Read, WriteCoil, WriteRegister
+from npms_meter_gateway.drivers.modbus.pdus import Read, WriteCoil, WriteRegisters
 from npms_shared.clock import ManualClock
 from npms_tools.street.control import control_app
 from npms_tools.street.households import SHAPES, draw_w
@@ -111,7 +111,7 @@ async def test_relays_of_both_kinds_stop_the_register() -> None:
         by_profile = {m.map.profile: m for m in street.meters.values()}
         connection = await connect(by_profile[HIKING])
         for profile, write, back in (
-            (HIKING, WriteRegister(0x1A, 0), Read("holding", 0x1A, 1)),
+            (HIKING, WriteRegisters(0x1A, (0,)), Read("holding", 0x1A, 1)),
             (COIL, WriteCoil(0, is_on=False), Read("coil", 0, 1)),
         ):
             home = by_profile[profile]
@@ -123,7 +123,7 @@ async def test_relays_of_both_kinds_stop_the_register() -> None:
             home.advance(street.now_ms())
             assert (home.register_wh, home.power_w) == (before, 0)
         with pytest.raises(Refused):
-            await connection.ask(by_profile[NONE].unit_id, WriteRegister(0x1A, 0), timeout_s=2)
+            await connection.ask(by_profile[NONE].unit_id, WriteRegisters(0x1A, (0,)), timeout_s=2)
         with pytest.raises(Refused):
             await connection.ask(200, Read("holding", 0, 1), timeout_s=2)
         with pytest.raises(Refused):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from npms_meter_gateway.domain.profile import (
     LOAD_LIMIT,
     RELAY,
+    RELAY_FAULT,
     Limits,
     NumberType,
     Point,
@@ -40,8 +41,10 @@ def spots_of(profile: Profile, names: Collection[str]) -> list[Spot]:
     """Where what is asked for stands, as far as the meter has it."""
     spots = [spot_of(point) for name, point in profile.points.items() if name in names]
     relay, limit = profile.relay, profile.load_limit
-    if relay and RELAY in names:
-        spots.append(Spot(RELAY, relay.read_table, relay.read_address, 1))
+    if relay and relay.read_back and RELAY in names:
+        spots.append(Spot(RELAY, relay.read_back.table, relay.read_back.address, 1))
+    if relay and relay.fault and RELAY_FAULT in names:
+        spots.append(Spot(RELAY_FAULT, relay.fault.table, relay.fault.address, 1))
     if limit and LOAD_LIMIT in names:
         spots.append(Spot(LOAD_LIMIT, "holding", limit.address, 1))
     return spots

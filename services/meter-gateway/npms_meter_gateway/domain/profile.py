@@ -11,14 +11,16 @@ from npms_meter_gateway.domain.relay import LoadLimit, Relay, Table
 ENERGY = "energy_import_wh"
 POWER = "power_w"
 VOLTAGE = "voltage_v"
+SERIAL = "serial_number"
 RELAY = "relay"
+RELAY_FAULT = "relay_fault"
 LOAD_LIMIT = "load_limit"
 
 CANONICAL = frozenset(
     {
         ENERGY, POWER, VOLTAGE, "energy_export_wh", "energy_total_wh", "voltage_l2_v",
         "voltage_l3_v", "current_a", "current_l2_a", "current_l3_a", "power_factor",
-        "frequency_hz", "serial_number",
+        "frequency_hz", SERIAL,
     }
 )  # fmt: skip
 """Every name a point may have; the unit is in the name."""
@@ -115,6 +117,7 @@ def check(profile: Profile) -> Profile:
     """The profile, or ProfileError with everything that is wrong in it."""
     faults = [
         *_missing(profile),
+        *_relay_faults(profile),
         *(fault for point in profile.points.values() for fault in _point_faults(point, profile)),
         *_overlaps(profile),
     ]
@@ -130,14 +133,25 @@ def _missing(profile: Profile) -> Iterator[str]:
         yield "resolution_wh: must be at least 1"
     if profile.rollover_wh is not None and profile.rollover_wh <= profile.resolution_wh:
         yield "rollover_wh: must be above the resolution"
-    if profile.relay and profile.relay.read_on == profile.relay.read_off:
-        yield "relay.read_back: on and off read the same"
-    if profile.relay and profile.relay.value_on == profile.relay.value_off:
-        yield "relay: on and off are written the same"
     if profile.load_limit and profile.load_limit.scale <= 0:
         yield "load_limit.scale: must be above zero"
     if profile.load_limit and not profile.relay:
         yield "load_limit: a meter without a relay is not limited"
+
+
+def _relay_faults(profile: Profile) -> Iterator[str]:
+    relay = profile.relay
+    if relay is None:
+        return
+    back = relay.read_back
+    if back and len({back.on, back.off, back.armed}) < 3:
+        yield "relay.read_back: two states read the same"
+    if back is None and POWER not in profile.points:
+        yield f"relay.read_back: without a state register points.{POWER} must tell of it"
+    if relay.value_on == relay.value_off:
+        yield "relay: on and off are written the same"
+    if relay.kind == "fc16_keyed" and SERIAL not in profile.points:
+        yield f"relay.key: follows from points.{SERIAL}, which is missing"
 
 
 def _point_faults(point: Point, profile: Profile) -> Iterator[str]:
@@ -159,8 +173,8 @@ def _point_faults(point: Point, profile: Profile) -> Iterator[str]:
 def _overlaps(profile: Profile) -> Iterator[str]:
     spans = [(p.table, p.address, p.end, f"points.{p.name}") for p in profile.points.values()]
     relay = profile.relay
-    if relay and relay.kind == "fc16_register":
-        spans.append(("holding", relay.address, relay.address + 1, "relay"))
+    if relay and relay.is_commanded and relay.kind != "fc5_coil":
+        spans.append(("holding", relay.address, relay.address + relay.registers, "relay"))
     limit = profile.load_limit
     if limit:
         spans.append(("holding", limit.address, limit.address + 1, "load_limit"))

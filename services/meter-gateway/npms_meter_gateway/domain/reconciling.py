@@ -1,10 +1,8 @@
 """Working a relay toward the state the ledger desires: what is seen decides, not what was sent."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-State = Literal["on", "off"]
-Seen = Literal["on", "off", "unknown"]
+from npms_meter_gateway.domain.relay import Seen, State
 
 
 @dataclass(frozen=True, slots=True)

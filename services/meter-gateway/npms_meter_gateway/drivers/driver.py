@@ -6,7 +6,7 @@ from enum import IntEnum
 from fractions import Fraction
 from typing import Protocol
 
-from npms_meter_gateway.domain.reconciling import Seen, State
+from npms_meter_gateway.domain.relay import Seen, State
 
 
 class Priority(IntEnum):
@@ -25,11 +25,14 @@ class Shown:
     """What a meter showed: exact values in the unit of their names, without those it has not.
 
     `relay` is None where none was asked for or the meter has none, `limit_w` None without a limit.
+    `armed` says that the customer may close the relay, `relay_fault` that it cannot open.
     """
 
     values: Mapping[str, Fraction] = field(default_factory=dict)
     relay: Seen | None = None
     limit_w: int | None = None
+    armed: bool = False
+    relay_fault: bool = False
 
 
 class Driver(Protocol):
@@ -39,7 +42,9 @@ class Driver(Protocol):
     """Points that the meter does not serve; they are not asked for any more."""
 
     async def read(self, names: Collection[str], priority: Priority) -> Shown:
-        """The points of these names, as far as the profile has them; also RELAY, LOAD_LIMIT."""
+        """The points of these names, as far as the profile has them; also RELAY,
+        RELAY_FAULT, LOAD_LIMIT.
+        """
 
     async def switch(self, state: State) -> None:
         """Send the command once; that it was acknowledged proves nothing."""

@@ -17,7 +17,8 @@ from npms_meter_gateway.domain.profile import (
     VOLTAGE,
     Profile,
 )
-from npms_meter_gateway.domain.reconciling import Sight, State
+from npms_meter_gateway.domain.reconciling import Sight
+from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Driver, Priority
 from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, Refused
 

@@ -15,14 +15,29 @@ class ReadBack(Block):
     address: Register
     value_on: Register
     value_off: Register
+    value_armed: Register | None = None
+
+
+class FaultBlock(Block):
+    table: Literal["input", "holding"]
+    address: Register
+    value: Register
 
 
 class RelayBlock(Block):
-    kind: Literal["none", "fc16_register", "fc5_coil"]
+    """`read_back: power` says that the meter has no state to read: power that flows is all the
+    evidence there is.
+    """
+
+    kind: Literal["none", "fc16_register", "fc5_coil", "fc16_keyed", "fc16_timed", "local"]
     address: Register = 0
     value_on: Register = 1
     value_off: Register = 0
-    read_back: ReadBack | None = None
+    read_back: ReadBack | Literal["power"] | None = None
+    fault: FaultBlock | None = None
+    key: Literal["fineco"] | None = None
+    open_for_s: int = Field(default=domain.FOR_EVER_S, ge=60, le=domain.FOR_EVER_S)
+    local_reclose: bool = False
     settle_ms: int = Field(default=500, ge=0, le=60_000)
 
 
@@ -39,16 +54,31 @@ def relay_of(block: RelayBlock, name: str) -> domain.Relay | None:
         return None
     if block.read_back is None:
         raise ProfileError(name, ["relay.read_back: a relay that cannot be read is not switched"])
+    if (block.kind == "fc16_keyed") != (block.key is not None):
+        raise ProfileError(name, ["relay.key: a keyed relay, and no other, names its key"])
     return domain.Relay(
         kind=block.kind,
+        settle_ms=block.settle_ms,
         address=block.address,
         value_on=block.value_on,
         value_off=block.value_off,
-        read_table=block.read_back.table,
-        read_address=block.read_back.address,
-        read_on=block.read_back.value_on,
-        read_off=block.read_back.value_off,
-        settle_ms=block.settle_ms,
+        read_back=_read_back_of(block.read_back),
+        fault=domain.FaultRegister(**dict(block.fault)) if block.fault else None,
+        key=block.key or "",
+        open_for_s=block.open_for_s,
+        local_reclose=block.local_reclose or block.kind == "local",
+    )
+
+
+def _read_back_of(block: ReadBack | Literal["power"]) -> domain.ReadBack | None:
+    if block == "power":
+        return None
+    return domain.ReadBack(
+        table=block.table,
+        address=block.address,
+        on=block.value_on,
+        off=block.value_off,
+        armed=block.value_armed,
     )
 
 

@@ -3,15 +3,20 @@
 from collections.abc import Collection, Iterable
 from fractions import Fraction
 
-from npms_meter_gateway.domain.decoding import decode
+from npms_meter_gateway.domain.decoding import decode, whole
 from npms_meter_gateway.domain.planning import Block, Spot, plan, split, spots_of
-from npms_meter_gateway.domain.profile import LOAD_LIMIT, RELAY, Profile
-from npms_meter_gateway.domain.reconciling import State
-from npms_meter_gateway.domain.relay import Relay
+from npms_meter_gateway.domain.profile import (
+    LOAD_LIMIT,
+    RELAY,
+    RELAY_FAULT,
+    SERIAL,
+    Profile,
+)
+from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Priority, Shown
-from npms_meter_gateway.drivers.errors import Refused
+from npms_meter_gateway.drivers.errors import BadAnswer, Refused
 from npms_meter_gateway.drivers.modbus.bus import Bus
-from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegister
+from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
 
 Words = tuple[int, ...]
 
@@ -26,21 +31,45 @@ class ModbusDriver:
 
     async def read(self, names: Collection[str], priority: Priority) -> Shown:
         found = await self._read_spots(frozenset(names), priority)
-        relay, limit = self.profile.relay, self.profile.load_limit
+        values, limit = dict(self._values(found)), self.profile.load_limit
+        relay = self.profile.relay
+        back, fault = (relay.read_back, relay.fault) if relay else (None, None)
+        raw = found[RELAY][0] if RELAY in found else None
         return Shown(
-            values=dict(self._values(found)),
-            relay=relay.state_of(found[RELAY][0]) if relay and RELAY in found else None,
+            values=values,
+            relay=None if back is None or raw is None else back.state_of(raw),
             limit_w=limit.limit_of(found[LOAD_LIMIT][0]) if limit and LOAD_LIMIT in found else None,
+            armed=back is not None and raw is not None and raw == back.armed,
+            relay_fault=bool(fault and found.get(RELAY_FAULT) == (fault.value,)),
         )
 
     async def switch(self, state: State) -> None:
-        assert self.profile.relay is not None
-        await self._ask(_command(self.profile.relay, state), Priority.RELAY_WRITE)
+        relay = self.profile.relay
+        assert relay is not None
+        assert relay.is_commanded
+        await self._ask(await self._command(state), Priority.RELAY_WRITE)
+
+    async def _command(self, state: State) -> Request:
+        relay = self.profile.relay
+        assert relay is not None
+        if relay.kind == "fc5_coil":
+            return WriteCoil(relay.address, state == "on")
+        serial_number = await self._serial_number() if relay.kind == "fc16_keyed" else None
+        return WriteRegisters(relay.address, relay.words(state, serial_number))
+
+    async def _serial_number(self) -> int:
+        """Read for every command: a key from the number of a meter that was exchanged is wrong."""
+        shown = await self.read({SERIAL}, Priority.RELAY_WRITE)
+        if SERIAL not in shown.values:
+            raise BadAnswer("no serial number, from which the key follows")
+        return whole(shown.values[SERIAL])
 
     async def limit(self, limit_w: int | None) -> None:
         limit = self.profile.load_limit
         assert limit is not None
-        await self._ask(WriteRegister(limit.address, limit.raw_of(limit_w)), Priority.RELAY_WRITE)
+        await self._ask(
+            WriteRegisters(limit.address, (limit.raw_of(limit_w),)), Priority.RELAY_WRITE
+        )
 
     async def _read_spots(self, names: frozenset[str], priority: Priority) -> dict[str, Words]:
         found: dict[str, Words] = {}
@@ -90,9 +119,3 @@ class ModbusDriver:
 def _cut(words: Words, spot: Spot, block: Block) -> Words:
     start = spot.address - block.address
     return words[start : start + spot.count]
-
-
-def _command(relay: Relay, state: State) -> Request:
-    if relay.kind == "fc5_coil":
-        return WriteCoil(relay.address, state == "on")
-    return WriteRegister(relay.address, relay.value_on if state == "on" else relay.value_off)

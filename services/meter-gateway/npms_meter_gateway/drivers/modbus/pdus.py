@@ -50,18 +50,20 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteRegister:
-    """Writes one holding register by function 16."""
+class WriteRegisters:
+    """Writes holding registers from `address` on by function 16."""
 
     address: int
-    value: int
+    values: tuple[int, ...]
 
     def encode(self) -> bytes:
-        return _encoded(WriteMultipleRegistersRequest(address=self.address, registers=[self.value]))
+        return _encoded(
+            WriteMultipleRegistersRequest(address=self.address, registers=list(self.values))
+        )
 
     def decode(self, answer: bytes) -> tuple[int, ...]:
         """Empty: that it was acknowledged."""
-        expected = struct.pack(">HH", self.address, 1)
+        expected = struct.pack(">HH", self.address, len(self.values))
         return _acknowledged(answer, WriteMultipleRegistersRequest.function_code, expected)
 
 
@@ -81,7 +83,7 @@ class WriteCoil:
         return _acknowledged(answer, WriteSingleCoilRequest.function_code, expected)
 
 
-Request = Read | WriteRegister | WriteCoil
+Request = Read | WriteRegisters | WriteCoil
 
 
 def _encoded(pdu: ModbusPDU) -> bytes:
