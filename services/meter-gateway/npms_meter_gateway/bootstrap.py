@@ -10,6 +10,7 @@ from npms_meter_gateway.consumers import subscriptions
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
+from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.show_fleet import FleetView
@@ -34,7 +35,8 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
     recorder = ReadingRecorder(
         database, profiles, clock, future_tolerance_s=settings.future_tolerance_s
     )
-    loops = [_announcement(database, profiles)]
+    fleet = FleetView(database, clock, settings.poll_interval_s)
+    loops = [_announcement(database, profiles), fleet_gauges(fleet)]
     if settings.poll:
         loops.append(_operation(settings, database, clock, profiles, recorder).run)
     return Service(
@@ -45,7 +47,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             database,
             profiles,
             recorder,
-            FleetView(database, clock, settings.poll_interval_s),
+            fleet,
             token_verifier(settings),
         ),
         migrations=MIGRATIONS,

@@ -13,3 +13,5 @@ RELAY_ATTEMPTS = Counter(
     "npms_gateway_relay_attempts", "Attempts to bring a relay to its desired state", ["outcome"]
 )
 METERS_POLLED = Gauge("npms_gateway_meters_polled", "Meters this process reads")
+METERS = Gauge("npms_gateway_meters", "Open installations by the state of their meters", ["state"])
+HELD_READINGS = Gauge("npms_gateway_held_readings", "Readings that wait for a person")

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from prometheus_client import REGISTRY
 from tests.integration.meter_gateway.gateway_world import (
     World,
     operating,
@@ -28,6 +29,8 @@ from npms_meter_gateway.drivers.errors import LinkFault
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.handlers import watch_meters
+from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
+from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.polling.quality import keep_quality
 from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_tools.street.meter import Faults
@@ -98,6 +101,11 @@ async def test_the_fleet_counts_meters_by_how_they_are(
             return (total["reachable"], total["unreachable"]) == (3, 1) and total
 
         total = await until(seen)
+        assert await _listed(http, "link=unreachable") == [1]
+        assert await _listed(http, "late=true") == [9]
+        assert await _listed(http, "gateway_id=2") == [2, 4]
+        assert await _listed(http, f"serial={silent.serial}") == [1]
+        await _gauges_show(world, reachable=3, unreachable=1, late=1)
     assert total["meters"] == 5
     assert total["late"] == 1, "the one whose readings are sent to us, and were not"
     assert total["switched_off"] == total["off_against_desired"] == total["held_readings"] == 0
@@ -118,6 +126,7 @@ async def test_supplies_against_what_is_desired_are_counted(
             return [g for g in gateways if g["counts"]["on_against_desired"] == 1]
 
         (gateway,) = await until(counted)
+        assert await _listed(http, "against_desired=true") == [number]
     assert (gateway["host"], gateway["port"]) == (meter.host, meter.port)
     assert gateway["counts"]["meters"] == 2
 
@@ -222,6 +231,27 @@ async def test_only_so_many_watch_and_only_what_there_is(
         assert stream.status_code == 200
         answer = await http.get("/v1/meters/1/live")
         assert (answer.status_code, answer.json()["code"]) == (503, "too_many_watchers")
+
+
+async def _listed(http: httpx.AsyncClient, query: str) -> list[int]:
+    answer = await http.get(f"/v1/meters?{query}")
+    return [meter["installation_id"] for meter in answer.json()["items"]]
+
+
+async def _gauges_show(world: World, **counts: int) -> None:
+    stopping = asyncio.Event()
+    gauges = fleet_gauges(FleetView(world.database, world.clock, 900), every_s=0.01)
+    setting = asyncio.create_task(gauges(stopping))
+
+    async def shown() -> bool:
+        return all(
+            REGISTRY.get_sample_value("npms_gateway_meters", {"state": state}) == count
+            for state, count in counts.items()
+        )
+
+    await until(shown)
+    stopping.set()
+    await setting
 
 
 async def _events(stream: httpx.Response) -> AsyncIterator[dict[str, Any]]:

@@ -32,7 +32,7 @@ def build_app(
         verifier=verifier,
         routers=[
             readings_router(database, recorder),
-            meters_router(database, profiles),
+            meters_router(database, profiles, fleet),
             live_router(database, MeterWatch(database), meter_of),
             fleet_router(fleet),
             parked_router(database),

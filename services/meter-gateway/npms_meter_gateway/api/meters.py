@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Row
 
 from npms_meter_gateway.api.schemas import (
     DesiredSupply,
     LastReading,
     Link,
+    LinkState,
     Meter,
     ProfileOut,
     ReportedSupply,
@@ -17,30 +18,32 @@ from npms_meter_gateway.api.schemas import (
     Supply,
 )
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.handlers.show_meters import list_meters, show_meter
+from npms_meter_gateway.handlers.show_fleet import FleetView, MeterFilter
+from npms_meter_gateway.handlers.show_meters import show_meter
 from npms_shared.auth.tokens import Principal
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import require
 from npms_shared.web.problems import not_found, problem_responses
-from npms_shared.web.schemas import Energy, PathId
+from npms_shared.web.schemas import Energy, FilterId, Line, PathId
 
 Staff = Annotated[Principal, Depends(require("operator", "admin", "service"))]
 
 
-def meters_router(database: Database, profiles: Mapping[str, Profile]) -> APIRouter:
+def meters_router(
+    database: Database, profiles: Mapping[str, Profile], view: FleetView
+) -> APIRouter:
     router = APIRouter(tags=["meters"])
 
     @router.get("/meters", operation_id="list_meters", responses=problem_responses())
     async def list_all(
         _caller: Staff,
+        wanted: Annotated[MeterFilter, Depends(_wanted)],
         cursor: Cursor = None,
         limit: Limit = 100,
     ) -> Page[Meter]:
         """In the order of their installations."""
-        after = number_in(cursor) or 0
-        async with database.connect() as conn:
-            rows = await list_meters(conn, after=after, limit=limit + 1)
+        rows = await view.meters(wanted, after=number_in(cursor) or 0, limit=limit + 1)
         page, following = cut(rows, limit, lambda row: row.installation_id)
         return Page(items=[meter_of(row) for row in page], next_cursor=following)
 
@@ -61,6 +64,18 @@ def meters_router(database: Database, profiles: Mapping[str, Profile]) -> APIRou
         return [_profile(profile) for profile in profiles.values()]
 
     return router
+
+
+async def _wanted(
+    serial: Annotated[Line | None, Query(description="only the meter of this number")] = None,
+    link: Annotated[LinkState | None, Query(description="only those whose link is so")] = None,
+    gateway_id: FilterId = None,
+    late: Annotated[bool, Query(description="only those not seen for three intervals")] = False,  # noqa: FBT002
+    against_desired: Annotated[  # noqa: FBT002
+        bool, Query(description="only those on that should be off, or off that should be on")
+    ] = False,
+) -> MeterFilter:
+    return MeterFilter(serial, link, gateway_id, late, against_desired)
 
 
 def meter_of(row: Row[Any]) -> Meter:

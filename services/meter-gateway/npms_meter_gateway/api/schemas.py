@@ -73,8 +73,11 @@ class Supply(BaseModel):
     settled: bool
 
 
+LinkState = Literal["unknown", "reachable", "unreachable"]
+
+
 class Link(BaseModel):
-    state: Literal["unknown", "reachable", "unreachable"]
+    state: LinkState
     since: datetime | None
 
 

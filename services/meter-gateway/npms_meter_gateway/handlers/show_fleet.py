@@ -1,17 +1,28 @@
 """The fleet for people to look at: gateways, sites, lines; and what a line is set to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row
 
-from npms_meter_gateway.storage import gateways
+from npms_meter_gateway.storage import gateways, installations
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 
 LATE_AFTER_INTERVALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class MeterFilter:
+    """Which meters are wanted; all, where nothing is said."""
+
+    serial: str | None = None
+    link: str | None = None
+    gateway_id: int | None = None
+    late: bool = False
+    against_desired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,13 @@ class FleetView:
     database: Database
     clock: Clock
     interval_s: float
+
+    async def meters(self, wanted: MeterFilter, *, after: int, limit: int) -> Sequence[Row[Any]]:
+        """Installations with an id above `after`, in the order of their ids."""
+        async with self.database.connect() as conn:
+            return await installations.list_meters(
+                conn, asdict(wanted), late_before=self._late_before(), after=after, limit=limit
+            )
 
     async def gateways(self, *, after: int, limit: int) -> Sequence[Row[Any]]:
         """Gateways with an id above `after`, each with counts of its meters."""

@@ -9,11 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_meter_gateway.storage import installations, readings
 
 
-async def list_meters(conn: AsyncConnection, *, after: int, limit: int) -> Sequence[Row[Any]]:
-    """Installations with an id above `after`, in the order of their ids."""
-    return await installations.list_meters(conn, after=after, limit=limit)
-
-
 async def show_meter(conn: AsyncConnection, installation_id: int) -> Row[Any] | None:
     """None where there is no such installation."""
     return await installations.show_meter(conn, installation_id)

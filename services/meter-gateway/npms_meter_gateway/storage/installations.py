@@ -1,6 +1,7 @@
 """Installations as the gateway needs them, and what their meters last showed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -66,7 +67,20 @@ _METERS = """
         WHERE installation_id = i.installation_id ORDER BY taken_at DESC LIMIT 1
     ) r ON true
 """
-_LIST = text(f"{_METERS} WHERE i.installation_id > :after ORDER BY i.installation_id LIMIT :limit")
+_LIST = text(
+    f"""
+    {_METERS} LEFT JOIN gateway g ON i.host = g.host AND i.port = g.port
+    WHERE i.installation_id > :after
+      AND (CAST(:serial AS text) IS NULL OR i.serial = :serial)
+      AND (CAST(:link AS text) IS NULL OR coalesce(m.link, 'unknown') = :link)
+      AND (CAST(:gateway_id AS bigint) IS NULL OR g.gateway_id = :gateway_id)
+      AND (NOT :late OR (
+           i.closed_at IS NULL AND coalesce(m.seen_at, r.taken_at, i.opened_at) < :late_before))
+      AND (NOT :against_desired OR (i.closed_at IS NULL AND s.reported_state <> s.desired_state
+           AND s.reported_state IN ('on', 'off')))
+    ORDER BY i.installation_id LIMIT :limit
+    """
+)
 _SHOW = text(f"{_METERS} WHERE i.installation_id = :installation_id")
 _SHOW_MANY = text(f"{_METERS} WHERE i.installation_id = ANY(CAST(:installation_ids AS bigint[]))")
 
@@ -148,8 +162,17 @@ async def polled(conn: AsyncConnection) -> Sequence[Row[Any]]:
     return (await conn.execute(_POLLED)).all()
 
 
-async def list_meters(conn: AsyncConnection, *, after: int, limit: int) -> Sequence[Row[Any]]:
-    return (await conn.execute(_LIST, {"after": after, "limit": limit})).all()
+async def list_meters(
+    conn: AsyncConnection,
+    wanted: Mapping[str, Any],
+    *,
+    late_before: datetime,
+    after: int,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """By installation; `wanted` has serial, link, gateway_id, late and against_desired."""
+    values = {"late_before": late_before, "after": after, "limit": limit}
+    return (await conn.execute(_LIST, {**wanted, **values})).all()
 
 
 async def show_meter(conn: AsyncConnection, installation_id: int) -> Row[Any] | None:
