@@ -14,6 +14,7 @@ from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.show_fleet import FleetView
+from npms_meter_gateway.handlers.take_readings import ReadingDesk
 from npms_meter_gateway.invariants import RULES
 from npms_meter_gateway.polling.operation import Operation
 from npms_meter_gateway.profiles import load_profiles
@@ -32,9 +33,8 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
     clock = clock or clock_from_environment()
     database = open_database(settings, service="meter-gateway")
     profiles = _profiles(settings.profiles_path)
-    recorder = ReadingRecorder(
-        database, profiles, clock, future_tolerance_s=settings.future_tolerance_s
-    )
+    recorder = _recorder(settings, database, profiles, clock)
+    desk = ReadingDesk(database, recorder)
     fleet = FleetView(database, clock, settings.poll_interval_s)
     loops = [_announcement(database, profiles), fleet_gauges(fleet)]
     if settings.poll:
@@ -46,7 +46,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
         app=build_app(
             database,
             profiles,
-            recorder,
+            desk,
             fleet,
             token_verifier(settings),
         ),
@@ -54,6 +54,24 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
         subscriptions=subscriptions(profiles, clock, partitions=settings.partitions),
         loops=loops,
         rules=RULES,
+    )
+
+
+def reading_desk(settings: MeterGatewaySettings, database: Database) -> ReadingDesk:
+    """Where a command hands in readings, beside a service that runs."""
+    profiles = _profiles(settings.profiles_path)
+    recorder = _recorder(settings, database, profiles, clock_from_environment())
+    return ReadingDesk(database, recorder)
+
+
+def _recorder(
+    settings: MeterGatewaySettings,
+    database: Database,
+    profiles: Mapping[str, Profile],
+    clock: Clock,
+) -> ReadingRecorder:
+    return ReadingRecorder(
+        database, profiles, clock, future_tolerance_s=settings.future_tolerance_s
     )
 
 

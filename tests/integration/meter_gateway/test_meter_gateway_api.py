@@ -77,13 +77,13 @@ async def test_readings_are_answered_one_by_one(
     assert again.json()["results"][0]["result"] == "duplicate"
     parked = await http.get("/v1/parked-readings?limit=3", headers=issuer.headers("operator"))
     assert [p["reason"] for p in parked.json()["items"]] == [
-        "future", "unknown_installation", "jump",
+        "future", "backwards", "unknown_installation",
     ]  # fmt: skip
     rest = await http.get(
         f"/v1/parked-readings?cursor={parked.json()['next_cursor']}",
         headers=issuer.headers("operator"),
     )
-    assert [p["reason"] for p in rest.json()["items"]] == ["backwards"]
+    assert [p["reason"] for p in rest.json()["items"]] == ["jump"]
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ NO_MONEY = {
     "simulate_plan": "reads only",
     "quote_units": "a trial: reads only",
     "record_readings": "counts once by installation and moment",
+    "import_readings": "counts once by installation and moment",
     "open_ticket": "words",
     "write_ticket_message": "words",
     "close_ticket": "sets a mark",

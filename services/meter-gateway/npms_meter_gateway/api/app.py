@@ -7,10 +7,11 @@ from fastapi import FastAPI
 from npms_meter_gateway.api.fleet import fleet_router
 from npms_meter_gateway.api.live import live_router
 from npms_meter_gateway.api.meters import meter_of, meters_router
+from npms_meter_gateway.api.reading_imports import reading_imports_router
 from npms_meter_gateway.api.readings import readings_router
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.show_fleet import FleetView
+from npms_meter_gateway.handlers.take_readings import ReadingDesk
 from npms_meter_gateway.handlers.watch_meters import MeterWatch
 from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.db.engine import Database
@@ -21,7 +22,7 @@ from npms_shared.web.parked_api import parked_router
 def build_app(
     database: Database,
     profiles: Mapping[str, Profile],
-    recorder: ReadingRecorder,
+    desk: ReadingDesk,
     fleet: FleetView,
     verifier: TokenVerifier,
 ) -> FastAPI:
@@ -31,7 +32,8 @@ def build_app(
         "the state the ledger desires.",
         verifier=verifier,
         routers=[
-            readings_router(database, recorder),
+            readings_router(database, desk),
+            reading_imports_router(desk),
             meters_router(database, profiles, fleet),
             live_router(database, MeterWatch(database), meter_of),
             fleet_router(fleet),

@@ -7,13 +7,14 @@ from sqlalchemy import Row
 
 from npms_meter_gateway.api.schemas import (
     ParkedReading,
+    ReadingIn,
     ReadingResult,
     ReadingsIn,
     ReadingsResult,
 )
-from npms_meter_gateway.domain.validation import Verdict
-from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
+from npms_meter_gateway.domain.verdicts import WORDS
 from npms_meter_gateway.handlers.show_meters import list_parked_readings
+from npms_meter_gateway.handlers.take_readings import Given, ReadingDesk
 from npms_shared.auth.tokens import Principal
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
@@ -24,36 +25,40 @@ from npms_shared.web.schemas import MAX_ID, FilterId
 Sender = Annotated[Principal, Depends(require("service", "operator", "admin"))]
 
 
-def readings_router(database: Database, recorder: ReadingRecorder) -> APIRouter:
+def readings_router(database: Database, desk: ReadingDesk) -> APIRouter:
     router = APIRouter(tags=["readings"])
-    _add_recording(router, recorder)
+    _add_recording(router, desk)
     _add_parked(router, database)
     return router
 
 
-def _add_recording(router: APIRouter, recorder: ReadingRecorder) -> None:
+def _add_recording(router: APIRouter, desk: ReadingDesk) -> None:
     @router.post("/readings", operation_id="record_readings", responses=problem_responses())
     async def record(_caller: Sender, body: ReadingsIn) -> ReadingsResult:
-        """Judged one by one, stored together; sending the same again changes nothing."""
-        items = body.readings
-        outcome = await recorder.record_readings(
-            Readings(
-                [item.installation_id for item in items],
-                [int(item.taken_at.timestamp()) for item in items],
-                [item.register_wh for item in items],
-            ),
-            source="rest",
-        )
+        """Up to 1,000 readings, of any meters and in any order: judged one by one in the order of
+        their moments, stored together. Sending the same again changes nothing.
+        """
+        taken = await desk.take([_given(item) for item in body.readings], source="rest")
         return ReadingsResult(
-            accepted=outcome.accepted,
+            accepted=taken.accepted,
             results=[
                 ReadingResult(
-                    installation_id=item.installation_id,
-                    result=outcome.others.get(index, Verdict.ACCEPTED),
+                    installation_id=installation_id,
+                    serial=item.serial,
+                    result=verdict,
+                    reason=WORDS[verdict],
                 )
-                for index, item in enumerate(items)
+                for item, installation_id, verdict in zip(
+                    body.readings, taken.installation_ids, taken.verdicts, strict=True
+                )
             ],
         )
+
+
+def _given(item: ReadingIn) -> Given:
+    meter = item.serial if item.installation_id is None else item.installation_id
+    assert meter is not None
+    return Given(meter, int(item.taken_at.timestamp()), item.register_wh)
 
 
 def _add_parked(router: APIRouter, database: Database) -> None:

@@ -3,16 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from npms_meter_gateway.domain.validation import Verdict
-from npms_shared.web.schemas import MAX_ID, Energy, Instant, Schema
+from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Instant, Line, Schema
 
 
 class ReadingIn(Schema):
-    """What a meter showed at a moment."""
+    """What a meter, named by its installation or by its serial, showed at a moment."""
 
-    installation_id: int = Field(ge=1, le=MAX_ID, examples=[1])
+    installation_id: int | None = Field(default=None, ge=1, le=MAX_ID, examples=[1])
+    serial: Line | None = Field(
+        default=None, description="instead of installation_id: of the meter", examples=["M1"]
+    )
     taken_at: Instant = Field(
         description="with its offset from UTC; kept to the second",
         examples=["2026-11-23T18:15:00+03:00"],
@@ -24,6 +27,12 @@ class ReadingIn(Schema):
         examples=[1250000],
     )
 
+    @model_validator(mode="after")
+    def _names_one_meter(self) -> "ReadingIn":
+        if (self.installation_id is None) == (self.serial is None):
+            raise CodedError("which_meter", "give either installation_id or serial")
+        return self
+
 
 class ReadingsIn(Schema):
     readings: Annotated[list[ReadingIn], Field(min_length=1, max_length=1000)]
@@ -32,17 +41,35 @@ class ReadingsIn(Schema):
 class ReadingResult(BaseModel):
     """What became of one reading, in the order given."""
 
-    installation_id: int
+    installation_id: int | None = Field(description="null where the serial is not known")
+    serial: str | None = Field(description="as given")
     result: Verdict = Field(
         description="accepted; unchanged or duplicate, nothing new; anything else is the reason "
-        "for which the reading was parked",
+        "for which the reading was parked, unknown_serial why it was not kept",
         examples=["accepted"],
     )
+    reason: str = Field(description="the same in words", examples=["stored"])
 
 
 class ReadingsResult(BaseModel):
     accepted: int
     results: list[ReadingResult]
+
+
+class ImportedReading(BaseModel):
+    """What became of one line."""
+
+    line: int = Field(description="in the file, the heading being line 1", examples=[2])
+    installation_id: int | None
+    serial: str | None
+    result: Verdict = Field(examples=["accepted"])
+    reason: str = Field(examples=["stored"])
+
+
+class ReadingImport(BaseModel):
+    dry_run: bool
+    accepted: int = Field(description="how many were, or would be, stored")
+    lines: list[ImportedReading]
 
 
 class LastReading(BaseModel):

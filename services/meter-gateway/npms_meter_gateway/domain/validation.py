@@ -15,7 +15,9 @@ MAX_REGISTER_WH = 1 << 62
 
 class Verdict(StrEnum):
     """What became of a reading. Only `accepted` is stored and told; `unchanged` and `duplicate`
-    are nothing new; all others are parked with their name as the reason."""
+    are nothing new; all others are parked with their name as the reason, but `unknown_serial`:
+    there is no installation to park it under, and its sender is told.
+    """
 
     ACCEPTED = "accepted"
     UNCHANGED = "unchanged"
@@ -28,6 +30,7 @@ class Verdict(StrEnum):
     CLOSED = "closed"
     OUT_OF_RANGE = "out_of_range"
     UNKNOWN_INSTALLATION = "unknown_installation"
+    UNKNOWN_SERIAL = "unknown_serial"
 
 
 NOTHING_NEW = frozenset({Verdict.ACCEPTED, Verdict.UNCHANGED, Verdict.DUPLICATE})

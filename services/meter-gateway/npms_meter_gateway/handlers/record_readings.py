@@ -85,6 +85,16 @@ class ReadingRecorder:
         _count(accepted, sifted.others)
         return Outcome(accepted, sifted.others)
 
+    async def rehearse(self, readings: Readings, *, source: str) -> Outcome:
+        """What `record_readings` would answer now; nothing is stored, parked, told or counted."""
+        async with self._turn:
+            try:
+                async with self._database.connect() as conn:
+                    sifted, _ = await self._record(conn, readings, source)
+            finally:
+                self._forget_all()
+        return Outcome(len(readings) - len(sifted.others), sifted.others)
+
     async def _record(
         self, conn: AsyncConnection, readings: Readings, source: str
     ) -> tuple[Sifted, dict[int, int]]:

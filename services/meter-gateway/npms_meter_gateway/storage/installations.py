@@ -1,6 +1,6 @@
 """Installations as the gateway needs them, and what their meters last showed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,13 @@ _POLLED = text(
     JOIN gateway g USING (host, port)
     LEFT JOIN meter_state m USING (installation_id)
     WHERE i.closed_at IS NULL AND i.port > 0
+    """
+)
+_OF_SERIALS = text(
+    """
+    SELECT DISTINCT ON (serial) serial, installation_id FROM installation
+    WHERE serial = ANY(CAST(:serials AS text[]))
+    ORDER BY serial, closed_at IS NULL DESC, opened_at DESC
     """
 )
 _METERS = """
@@ -160,6 +167,12 @@ async def polled_fingerprint(conn: AsyncConnection) -> tuple[int, int]:
 async def polled(conn: AsyncConnection) -> Sequence[Row[Any]]:
     """Every open installation whose meter is read by us, with its link state."""
     return (await conn.execute(_POLLED)).all()
+
+
+async def of_serials(conn: AsyncConnection, serials: Collection[str]) -> dict[str, int]:
+    """The installation that each meter serves, or the last one it served."""
+    rows = await conn.execute(_OF_SERIALS, {"serials": list(serials)})
+    return {row.serial: row.installation_id for row in rows}
 
 
 async def list_meters(
