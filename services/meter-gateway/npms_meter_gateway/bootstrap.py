@@ -10,6 +10,7 @@ from npms_meter_gateway.consumers import subscriptions
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
+from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
@@ -105,7 +106,11 @@ def _operation(
         clock=clock,
         profiles=profiles,
         recorder=recorder,
-        interval_s=settings.poll_interval_s / clock.speed,
+        cadence=Cadence(
+            billing_s=settings.poll_interval_s / clock.speed,
+            fast_s=settings.fast_interval_s / clock.speed,
+            slow_s=settings.slow_interval_s / clock.speed,
+        ),
         units=BreakerPolicy(
             first_pause_s=settings.unit_first_pause_s,
             longest_pause_s=settings.unit_longest_pause_s,
@@ -116,4 +121,5 @@ def _operation(
             longest_pause_s=settings.relay_longest_pause_s,
         ),
         concurrency=settings.relay_concurrency,
+        connects_per_s=settings.connects_per_s,
     )

@@ -6,7 +6,8 @@ READINGS = Counter("npms_gateway_readings", "Readings by what became of them", [
 POLLS = Counter("npms_gateway_polls", "Polls of meters by outcome", ["outcome"])
 POLL_LATENESS = Histogram(
     "npms_gateway_poll_lateness_seconds",
-    "How long after its time a poll began",
+    "How long after its time a poll began, by group of points",
+    ["group"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300),
 )
 RELAY_ATTEMPTS = Counter(

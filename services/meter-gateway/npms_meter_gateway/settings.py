@@ -17,6 +17,15 @@ class MeterGatewaySettings(ServiceSettings):
     poll_interval_s: float = Field(
         default=900, gt=0, description="business seconds between two readings of a meter"
     )
+    fast_interval_s: float = Field(
+        default=0, ge=0, description="business seconds between two looks at power; 0 is never"
+    )
+    slow_interval_s: float = Field(
+        default=86_400, ge=0, description="business seconds between two slow rounds; 0 is never"
+    )
+    connects_per_s: float = Field(
+        default=100, gt=0, description="connections to gateways opened at most, a second"
+    )
     future_tolerance_s: int = Field(
         default=300, ge=0, description="how far ahead of our clock a reading may be, in seconds"
     )

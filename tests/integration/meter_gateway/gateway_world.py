@@ -14,6 +14,7 @@ from tests.support.databases import TestDatabase
 from npms_meter_gateway.consumers import subscriptions
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
+from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.polling.operation import Operation
 from npms_meter_gateway.profiles import load_profiles
@@ -164,6 +165,7 @@ def operation(
     world: World,
     *,
     interval_s: float = 0.1,
+    slow_s: float = 0,
     units: BreakerPolicy = BreakerPolicy(first_pause_s=0.3, longest_pause_s=0.6),  # noqa: B008
     switching: SwitchingPolicy = SwitchingPolicy(first_pause_s=0.2, longest_pause_s=0.4),  # noqa: B008
 ) -> Operation:
@@ -173,7 +175,7 @@ def operation(
         clock=world.clock,
         profiles=PROFILES,
         recorder=world.recorder(),
-        interval_s=interval_s,
+        cadence=Cadence(interval_s, slow_s=slow_s),
         units=units,
         switching=switching,
         concurrency=8,

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 import pytest
 from tests.support.wait import until
 
-from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.breaker import BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import LinkFault, Refused
 from npms_meter_gateway.drivers.modbus.bus import Bus
@@ -73,9 +74,10 @@ async def polling(
     street: Street, watcher: Watcher, *, policy: BreakerPolicy
 ) -> AsyncIterator[Line]:
     meters = list(street.meters.values())
-    line = Line(Bus(Gateway(meters[0].host, meters[0].port)), CLOCK, 0.02, watcher.hooks())
+    bus = Bus(Gateway(meters[0].host, meters[0].port))
+    line = Line(bus, CLOCK, Cadence(0.02), watcher.hooks(), GatewayBreaker(policy))
     for number, meter in enumerate(meters):
-        unit = _unit(line.bus, meter.unit_id, PROFILES[meter.map.profile], policy)
+        unit = _unit(bus, meter.unit_id, PROFILES[meter.map.profile], policy, line.breaker)
         line.add(Meter(number, number, meter.serial, unit))
     task = asyncio.create_task(line.run())
     try:
@@ -117,7 +119,8 @@ async def test_a_dead_unit_is_probed_once_a_pause_and_comes_back(street: Street)
 async def test_a_unit_the_gateway_does_not_know_does_not_stop_the_others(street: Street) -> None:
     watcher = Watcher()
     async with polling(street, watcher, policy=BreakerPolicy(first_pause_s=60)) as line:
-        unit = _unit(line.bus, 99, PROFILES["eastron_sdm120"], BreakerPolicy(first_pause_s=60))
+        policy = BreakerPolicy(first_pause_s=60)
+        unit = _unit(line.bus, 99, PROFILES["eastron_sdm120"], policy, line.breaker)
         line.add(Meter(99, 99, "nobody", unit))
 
         async def noticed() -> bool:
@@ -187,5 +190,11 @@ async def test_late_answers_never_become_another_registers_value() -> None:
     assert good > 1300
 
 
-def _unit(bus: Bus, unit_id: int, profile: Profile, policy: BreakerPolicy) -> Unit:
-    return Unit(ModbusDriver(bus, unit_id, profile), profile, policy)
+def _unit(
+    bus: Bus,
+    unit_id: int,
+    profile: Profile,
+    policy: BreakerPolicy,
+    gateway: GatewayBreaker | None = None,
+) -> Unit:
+    return Unit(ModbusDriver(bus, unit_id, profile), profile, policy, gateway=gateway)

@@ -8,9 +8,22 @@ class LinkFault(Exception):
 
 
 class NotConnected(LinkFault):
-    """The gateway's address does not take a connection, or its breaker is open."""
+    """The gateway's address does not take a connection, or its breaker is open.
+
+    `until` is the loop time before which it is not tried again, where that is settled.
+    """
 
     cause = "not_connected"
+
+    def __init__(self, detail: str, until: float = 0.0) -> None:
+        super().__init__(detail)
+        self.until = until
+
+
+class Lapsed(LinkFault):
+    """Nothing was sent: this process may not speak to the gateway any more."""
+
+    cause = "lapsed"
 
 
 class NoAnswer(LinkFault):

@@ -1,8 +1,10 @@
 """What polls show besides registers: power, voltage, the relay's state."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from npms_meter_gateway.storage import installations, supplies
@@ -12,7 +14,10 @@ from npms_shared.db.engine import Database
 
 @dataclass(frozen=True, slots=True)
 class MeterSight:
-    """One poll's answer; None for what the meter does not tell. `relay` is on, off or unknown."""
+    """One poll's answer; None for what the meter does not tell, or was not asked for.
+
+    `relay` is on, off or unknown; `points` has every value of a slow read, in the unit of its name.
+    """
 
     installation_id: int
     seen_at: datetime
@@ -20,20 +25,43 @@ class MeterSight:
     power_w: int | None
     voltage_mv: int | None
     relay: str | None
+    points: Mapping[str, Fraction] | None = None
 
 
 async def note_sights(
     database: Database, clock: Clock, sights: Sequence[MeterSight], *, idle_power_w: int
 ) -> None:
     """Keep the newest sight of each meter; take up supplies seen other than desired."""
-    newest = {sight.installation_id: sight for sight in sights}
+    newest: dict[int, MeterSight] = {}
+    for sight in sights:
+        newest[sight.installation_id] = _over(newest.get(sight.installation_id), sight)
     columns: dict[str, list[Any]] = {
         "installation_ids": list(newest),
         "seen_at": [sight.seen_at for sight in newest.values()],
         "power_w": [sight.power_w for sight in newest.values()],
         "voltage_mv": [sight.voltage_mv for sight in newest.values()],
         "relays": [sight.relay for sight in newest.values()],
+        "points": [_json_of(sight.points) for sight in newest.values()],
     }
     async with database.transaction() as conn:
         await installations.note_sights(conn, columns)
         await supplies.unsettle(conn, columns, idle_power_w=idle_power_w, now=clock.wall_now())
+
+
+def _over(older: MeterSight | None, newer: MeterSight) -> MeterSight:
+    """The newer sight, with what it did not look at kept from the older one."""
+    if older is None:
+        return newer
+    kept = {
+        name: getattr(older, name)
+        for name in ("power_w", "voltage_mv", "relay", "points")
+        if getattr(newer, name) is None
+    }
+    return replace(newer, **kept)
+
+
+def _json_of(points: Mapping[str, Fraction] | None) -> str | None:
+    """Numbers with up to six decimals, for people to look at."""
+    if points is None:
+        return None
+    return json.dumps({name: round(float(value), 6) for name, value in sorted(points.items())})

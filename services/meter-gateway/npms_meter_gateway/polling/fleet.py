@@ -10,11 +10,13 @@ import structlog
 from sqlalchemy import Row
 
 from npms_meter_gateway import metrics
-from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.breaker import BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
+from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.polling.line import Hooks, Line, Meter
 from npms_meter_gateway.polling.unit import Unit
 from npms_shared.clock import Clock
@@ -36,11 +38,12 @@ class Fleet:
         clock: Clock,
         hooks: Hooks,
         *,
-        interval_s: float,
+        cadence: Cadence,
         policy: BreakerPolicy,
+        permit: Permit | None = None,
     ) -> None:
         self._profiles, self._clock, self._hooks = profiles, clock, hooks
-        self._interval_s, self._policy = interval_s, policy
+        self._cadence, self._policy, self._permit = cadence, policy, permit or Permit()
         self._lines: dict[Address, tuple[Line, asyncio.Task[None]]] = {}
         self._meters: dict[int, tuple[Address, Meter]] = {}
 
@@ -76,7 +79,8 @@ class Fleet:
         address = (row.host, row.port)
         profile = self._profiles[row.profile]
         line = self._line(_gateway(row))
-        unit = Unit(ModbusDriver(line.bus, row.unit_id, profile), profile, self._policy)
+        driver = ModbusDriver(line.bus, row.unit_id, profile)
+        unit = Unit(driver, profile, self._policy, gateway=line.breaker)
         reach = {"reachable": True, "unreachable": False}.get(row.link)
         meter = Meter(row.installation_id, row.account_id, row.serial, unit, is_reachable=reach)
         self._meters[row.installation_id] = (address, meter)
@@ -89,7 +93,9 @@ class Fleet:
     def _line(self, gateway: Gateway) -> Line:
         address = (gateway.host, gateway.port)
         if address not in self._lines:
-            line = Line(Bus(gateway), self._clock, self._interval_s, self._hooks)
+            bus = Bus(gateway, permit=self._permit)
+            breaker = GatewayBreaker(self._policy)
+            line = Line(bus, self._clock, self._cadence, self._hooks, breaker)
             task = asyncio.create_task(self._keep(line), name=f"line {gateway.name}")
             self._lines[address] = (line, task)
         return self._lines[address][0]
@@ -112,9 +118,15 @@ class Fleet:
             try:
                 await line.run()
             except Exception as fault:  # noqa: BLE001 - told of, and the line goes on
-                tell = log.warning if is_passing(fault) else log.exception
+                tell = log.warning if _is_passing(fault) else log.exception
                 tell("line_failed", gateway=line.bus.gateway.name, fault=repr(fault))
                 await asyncio.sleep(1)
+
+
+def _is_passing(fault: Exception) -> bool:
+    if isinstance(fault, ExceptionGroup):
+        return all(_is_passing(inner) for inner in fault.exceptions)
+    return is_passing(fault)
 
 
 def _gateway(row: Row[Any]) -> Gateway:

@@ -1,23 +1,34 @@
 """One gateway address and its meters: polls each in its turn, and tells who went silent."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
 from heapq import heappop, heappush
 from zlib import crc32
 
 import structlog
 
 from npms_meter_gateway import metrics
-from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.domain.breaker import GatewayBreaker
+from npms_meter_gateway.domain.schedule import Agenda, Cadence, Group, names_of
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import Lapsed, LinkFault
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.handlers.note_sights import MeterSight
-from npms_meter_gateway.polling.unit import Unit
+from npms_meter_gateway.polling.unit import Polled, Suspended, Unit
 from npms_shared.clock import Clock
 
 FIRST_ROUND_S = 5.0
 SILENT_AFTER = 2
 RETRY_S = 5.0
+PRIORITIES = {
+    Group.BILLING: Priority.BILLING,
+    Group.FAST: Priority.FAST,
+    Group.SLOW: Priority.SLOW,
+}
 
 log = structlog.get_logger()
 
@@ -33,6 +44,27 @@ class Meter:
     is_reachable: bool | None = None
     missed: int = 0
     told_refused: int = 0
+    is_known: bool = False
+    """Whether it has answered since this process polls it."""
+    is_toured: bool = False
+    """Whether it has had its slow round since then, or since it was last silent."""
+    agenda: Agenda = field(init=False)
+    """Given by the line it is added to."""
+    turn: "_Turn | None" = None
+    """Its only turn in the line that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlowRound:
+    """What a slow read of a meter brought: exact values in the unit of their names.
+
+    `is_first` tells that it is the first since this process polls it, or since its silence ended.
+    """
+
+    meter: Meter
+    seen_at: datetime
+    values: Mapping[str, Fraction]
+    is_first: bool
 
 
 @dataclass(slots=True, order=True)
@@ -42,50 +74,108 @@ class _Turn:
     meter: Meter = field(compare=False)
 
 
-LinkChanged = Callable[[Meter, bool, str], Awaitable[None]]
-Refusal = Callable[[Meter, str], Awaitable[None]]
+async def _nothing(_: object) -> None:
+    """Nobody looks closer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Where a line delivers: sights of meters, changes of reach, points a meter does not serve."""
+    """Where a line delivers: sights of meters, changes of reach, points a meter does not serve.
+
+    `slow_round` is called after each slow read, for one meter of the line at a time and beside
+    its polls; it may ask the meter further things with Priority.SLOW, and raise a LinkFault.
+    `returned` is called when a meter answers for the first time since this process polls it or
+    since it was silent, before that answer is delivered: what it recorded meanwhile comes first.
+    A LinkFault from there takes the answer back: the poll counts as missed.
+    """
 
     saw: Callable[[MeterSight], Awaitable[None]]
-    link_changed: LinkChanged
-    refused: Refusal
+    link_changed: Callable[[Meter, bool, str], Awaitable[None]]
+    refused: Callable[[Meter, str], Awaitable[None]]
+    slow_round: Callable[[SlowRound], Awaitable[None]] = _nothing
+    returned: Callable[[Meter], Awaitable[None]] = _nothing
 
 
 class Line:
-    """Polls go one after the other, as the serial line behind the address would have it anyway."""
+    """Polls go one after the other, as the serial line behind the address would have it anyway;
 
-    def __init__(self, bus: Bus, clock: Clock, interval_s: float, hooks: Hooks) -> None:
-        self.bus, self._clock, self._interval_s, self._hooks = bus, clock, interval_s, hooks
+    `depth` of them at a time where the gateway bears several requests in flight. While the
+    gateway's breaker is open, nothing is asked but one probe after each of its pauses.
+    """
+
+    def __init__(
+        self, bus: Bus, clock: Clock, cadence: Cadence, hooks: Hooks, breaker: GatewayBreaker
+    ) -> None:
+        self.bus, self.breaker = bus, breaker
+        self._clock, self._cadence, self._hooks = clock, cadence, hooks
+        self._intervals = cadence.intervals
         self.meters: dict[int, Meter] = {}
         self._turns: list[_Turn] = []
         self._changed = asyncio.Event()
+        self._rounds: deque[SlowRound] = deque()
+        self._going_rounds: asyncio.Task[None] | None = None
+        self._probing = asyncio.Lock()
+        self._probes = 0
+        self._answered_at: dict[int, float] = {}
 
     def add(self, meter: Meter) -> None:
-        """Poll it from now on; first polls are spread, so that a start is no storm."""
+        """Poll it from now on; first polls are spread, so that a start is no storm, and later
+        ones keep to the meter's place in the interval, whichever process polls it.
+        """
         self.meters[meter.installation_id] = meter
-        spread = min(self._interval_s, FIRST_ROUND_S)
-        share = crc32(meter.serial.encode()) % 1000 / 1000
-        self._put(meter, asyncio.get_running_loop().time() + spread * share)
+        phase = crc32(meter.serial.encode()) % 1000 / 1000
+        now = asyncio.get_running_loop().time()
+        meter.agenda = Agenda(
+            self._intervals,
+            phase=phase,
+            origin=now - self._clock.wall_now().timestamp(),
+            first=now + phase * min(self._cadence.billing_s, FIRST_ROUND_S),
+        )
+        self._put(meter, meter.agenda.next_due)
 
     def remove(self, installation_id: int) -> None:
-        self.meters.pop(installation_id, None)
+        meter = self.meters.pop(installation_id, None)
+        self._answered_at.pop(installation_id, None)
+        if meter is not None:
+            meter.turn = None
+            meter.unit.leave()
 
     async def run(self) -> None:
         """Poll until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as beside:
+                for _ in range(self.bus.gateway.depth - 1):
+                    beside.create_task(self._work())
+                await self._work()
+        finally:
+            if self._going_rounds is not None:
+                self._going_rounds.cancel()
+
+    async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            turn = await self._next_turn(loop)
-            if self.meters.get(turn.installation_id) is not turn.meter:
+            if self.breaker.is_open:
+                await self._sit_out(loop)
                 continue
-            metrics.POLL_LATENESS.observe(loop.time() - turn.due)
-            try:
-                await self._poll(turn.meter)
-            finally:
-                self._put(turn.meter, self._due_again(turn, loop.time()))
+            turn = await self._next_turn(loop)
+            if turn.meter.turn is turn:
+                await self._take_turn(turn, loop)
+
+    async def _take_turn(self, turn: _Turn, loop: asyncio.AbstractEventLoop) -> None:
+        meter, began = turn.meter, loop.time()
+        if self.breaker.is_open:
+            self._put(meter, turn.due)
+            return
+        groups = meter.agenda.groups_at(began)
+        if not meter.missed:
+            for group in groups:
+                lateness_s = max(began - meter.agenda.due[group], 0)
+                metrics.POLL_LATENESS.labels(group=group.value).observe(lateness_s)
+        try:
+            if groups:
+                await self._poll(meter, groups)
+        finally:
+            self._put(meter, self._due_again(meter, loop.time()))
 
     async def _next_turn(self, loop: asyncio.AbstractEventLoop) -> _Turn:
         while True:
@@ -100,40 +190,93 @@ class Line:
                 continue
 
     def _put(self, meter: Meter, due: float) -> None:
-        heappush(self._turns, _Turn(due, meter.installation_id, meter))
-        self._changed.set()
+        """Its next turn, instead of any it has; none for a meter that was removed."""
+        if meter.installation_id in self.meters:
+            meter.turn = _Turn(due, meter.installation_id, meter)
+            heappush(self._turns, meter.turn)
+            self._changed.set()
 
-    def _due_again(self, turn: _Turn, now: float) -> float:
+    def _due_again(self, meter: Meter, now: float) -> float:
         """The next slot; a silent unit is probed when its breaker lets it, not at every slot."""
-        breaker = turn.meter.unit.breaker
+        breaker = meter.unit.breaker
         if breaker.is_open:
             return max(breaker.closed_to, now)
-        if turn.meter.missed:
-            return now + min(self._interval_s, RETRY_S)
-        return max(turn.due + self._interval_s, now)
+        if meter.missed:
+            return now + min(self._cadence.billing_s, RETRY_S)
+        return meter.agenda.next_due
 
-    async def _poll(self, meter: Meter) -> None:
+    async def _sit_out(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One of the workers waits for the gateway's next probe and sends it, the others behind."""
+        async with self._probing:
+            while self.breaker.is_open and self.meters:
+                await asyncio.sleep(max(self.breaker.closed_to - loop.time(), 0))
+                await self._probe(loop)
+            if not self.meters:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _probe(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ask one unit: first the one heard last, then the others in turn."""
+        candidates = sorted(self.meters.values(), key=self._heard_last)
+        meter = candidates[self._probes % len(candidates)]
+        self._probes += 1
+        await self._poll(meter, frozenset({Group.BILLING}), probe=True)
+        if not self.breaker.is_open:
+            self._probes = 0
+            self._resume(loop.time())
+
+    def _heard_last(self, meter: Meter) -> float:
+        return -self._answered_at.get(meter.installation_id, 0.0)
+
+    def _resume(self, now: float) -> None:
+        """The gateway is back: all its meters are due, spread as at a start."""
+        spread = min(self._cadence.billing_s, FIRST_ROUND_S)
+        for meter in self.meters.values():
+            meter.agenda.hurry(Group.BILLING, now + spread * meter.agenda.phase)
+            self._put(meter, meter.agenda.next_due)
+
+    async def _poll(self, meter: Meter, groups: frozenset[Group], *, probe: bool = False) -> None:
+        names = frozenset().union(*(names_of(meter.unit.profile, group) for group in groups))
+        priority = min(PRIORITIES[group] for group in groups)
         try:
-            polled = await meter.unit.poll()
+            polled = await meter.unit.poll(names, priority, probe=probe)
+            if not meter.is_known or meter.is_reachable is False:
+                await self._hooks.returned(meter)
+        except (Lapsed, Suspended) as fault:
+            metrics.POLLS.labels(outcome=fault.cause).inc()
+            await asyncio.sleep(0 if isinstance(fault, Suspended) else FIRST_ROUND_S)
         except LinkFault as fault:
             metrics.POLLS.labels(outcome=fault.cause).inc()
             await self._missed(meter, fault)
-            return
-        metrics.POLLS.labels(outcome="ok").inc()
+        else:
+            metrics.POLLS.labels(outcome="ok").inc()
+            await self._saw(meter, groups, polled)
+
+    async def _saw(self, meter: Meter, groups: frozenset[Group], polled: Polled) -> None:
+        now, seen_at = asyncio.get_running_loop().time(), self._clock.now()
+        meter.agenda.done(groups, now)
+        self._answered_at[meter.installation_id] = now
+        is_slow = Group.SLOW in groups
         await self._hooks.saw(
             MeterSight(
                 installation_id=meter.installation_id,
-                seen_at=self._clock.now(),
+                seen_at=seen_at,
                 register_wh=polled.register_wh,
                 power_w=polled.power_w,
                 voltage_mv=polled.voltage_mv,
                 relay=polled.relay,
+                points=polled.values if is_slow else None,
             )
         )
         await self._heard(meter)
+        if is_slow:
+            self._tour(SlowRound(meter, seen_at, polled.values, not meter.is_toured))
+            meter.is_toured = True
+        elif not meter.is_toured:
+            meter.agenda.hurry(Group.SLOW, now)
 
     async def _heard(self, meter: Meter) -> None:
-        meter.missed = 0
+        meter.missed, meter.is_known = 0, True
         if meter.is_reachable is not True:
             await self._hooks.link_changed(meter, True, "answers")
             meter.is_reachable = True
@@ -143,7 +286,30 @@ class Line:
 
     async def _missed(self, meter: Meter, fault: LinkFault) -> None:
         meter.missed += 1
-        if meter.missed >= SILENT_AFTER and meter.is_reachable is not False:
-            log.warning("meter_unreachable", serial=meter.serial, fault=str(fault))
-            await self._hooks.link_changed(meter, False, f"{fault.cause}: {fault}")
-            meter.is_reachable = False
+        if self.breaker.is_open:
+            await self._lost(list(self.meters.values()), f"{self.bus.gateway.name}: {fault}")
+        elif meter.missed >= SILENT_AFTER:
+            await self._lost([meter], f"{fault.cause}: {fault}")
+
+    async def _lost(self, meters: Sequence[Meter], detail: str) -> None:
+        for meter in meters:
+            if meter.is_reachable is not False:
+                log.warning("meter_unreachable", serial=meter.serial, fault=detail)
+                await self._hooks.link_changed(meter, False, detail)
+                meter.is_reachable = meter.is_toured = False
+
+    def _tour(self, slow_round: SlowRound) -> None:
+        self._rounds.append(slow_round)
+        if self._going_rounds is None or self._going_rounds.done():
+            self._going_rounds = asyncio.create_task(self._go_rounds())
+
+    async def _go_rounds(self) -> None:
+        while self._rounds:
+            slow_round = self._rounds.popleft()
+            serial = slow_round.meter.serial
+            try:
+                await self._hooks.slow_round(slow_round)
+            except LinkFault as fault:
+                log.info("slow_round_broken_off", serial=serial, fault=str(fault))
+            except Exception:
+                log.exception("slow_round_failed", serial=serial)

@@ -9,6 +9,8 @@ import structlog
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
+from npms_meter_gateway.domain.schedule import Cadence
+from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled_installations
 from npms_meter_gateway.handlers.lead import LOOK_EVERY_S, Lease, lease
 from npms_meter_gateway.handlers.raise_event import raise_event, report_link
@@ -30,16 +32,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What speaking to meters needs. `interval_s` is in real seconds."""
+    """What speaking to meters needs. `cadence` is in real seconds."""
 
     database: Database
     clock: Clock
     profiles: Mapping[str, Profile]
     recorder: ReadingRecorder
-    interval_s: float
+    cadence: Cadence
     units: BreakerPolicy
     switching: SwitchingPolicy
     concurrency: int
+    connects_per_s: float = 100.0
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll and switch until told to stop; what was read is written before it ends."""
@@ -68,8 +71,9 @@ class Operation:
             self.profiles,
             self.clock,
             Hooks(journal.put, self._link_changed, self._refused),
-            interval_s=self.interval_s,
+            cadence=self.cadence,
             policy=self.units,
+            permit=Permit(connects_per_s=self.connects_per_s),
         )
         book = SupplyBook(self.database, self.clock, self.switching)
         switchman = Switchman(book, fleet.unit, concurrency=self.concurrency)

@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeVar
 
-from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy
+from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.decoding import whole
 from npms_meter_gateway.domain.profile import (
     ENERGY,
@@ -20,7 +20,7 @@ from npms_meter_gateway.domain.profile import (
 from npms_meter_gateway.domain.reconciling import Sight
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Driver, Priority
-from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, Refused
+from npms_meter_gateway.drivers.errors import Lapsed, LinkFault, NotConnected, Refused
 
 POLLED = frozenset({ENERGY, POWER, VOLTAGE, RELAY})
 LOOKED_AT = frozenset({RELAY, LOAD_LIMIT, POWER})
@@ -40,16 +40,24 @@ class Suspended(LinkFault):
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll brought; None for what the meter does not tell."""
+    """What one poll brought; None for what the meter does not tell, or was not asked for.
+
+    `values` has every point, exact and in the unit of its name.
+    """
 
     register_wh: int | None
     power_w: int | None
     voltage_mv: int | None
     relay: Literal["on", "off", "unknown"] | None
+    values: Mapping[str, Fraction]
 
 
 class Unit:
-    """A driver and its breaker, which counts silence, not refusals."""
+    """A driver and its breaker, which counts silence, not refusals.
+
+    `gateway` is the breaker of all units behind the same address: while it is open no unit of
+    them is asked, except by a probe.
+    """
 
     def __init__(
         self,
@@ -57,21 +65,35 @@ class Unit:
         profile: Profile,
         policy: BreakerPolicy,
         *,
+        gateway: GatewayBreaker | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.driver, self.profile = driver, profile
         self.breaker = Breaker(policy)
+        self.gateway = gateway or GatewayBreaker(policy)
+        self.gateway.units[self] = self.breaker
         self._jitter = jitter
 
-    async def poll(self, priority: Priority = Priority.BILLING) -> Polled:
-        """Energy, power, voltage and relay, in as few reads as the meter allows."""
-        shown = await self._guarded(lambda: self.driver.read(POLLED, priority))
+    def leave(self) -> None:
+        """Count no more among the units of its gateway."""
+        self.gateway.units.pop(self, None)
+
+    async def poll(
+        self,
+        names: Collection[str] = POLLED,
+        priority: Priority = Priority.BILLING,
+        *,
+        probe: bool = False,
+    ) -> Polled:
+        """These points in as few reads as the meter allows; a probe is sent through any breaker."""
+        shown = await self._guarded(lambda: self.driver.read(names, priority), probe=probe)
         voltage = shown.values.get(VOLTAGE)
         return Polled(
             register_wh=_whole(shown.values.get(ENERGY)),
             power_w=_whole(shown.values.get(POWER)),
             voltage_mv=None if voltage is None else whole(voltage * 1000),
             relay=shown.relay,
+            values=shown.values,
         )
 
     async def look(self) -> Sight:
@@ -87,23 +109,50 @@ class Unit:
         """Write the load limit once; None takes it away."""
         await self._guarded(lambda: self.driver.limit(limit_w))
 
-    async def _guarded(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer; Suspended while the breaker is open, other LinkFaults as they come."""
-        loop = asyncio.get_running_loop()
-        if not self.breaker.allows(loop.time()):
-            raise Suspended(self.breaker.closed_to)
+    async def _guarded(self, ask: Callable[[], Awaitable[T]], *, probe: bool = False) -> T:
+        """The answer; Suspended while a breaker is open, other LinkFaults as they come."""
+        if not probe:
+            self._check_breakers()
         try:
             answer = await ask()
-        except NotConnected:
-            raise
         except LinkFault as fault:
-            if isinstance(fault, Refused) and not fault.is_about_unit:
-                self.breaker.succeed()
-            else:
-                self.breaker.fail(loop.time(), self._jitter())
+            self._note(fault)
             raise
-        self.breaker.succeed()
+        self._answered()
         return answer
+
+    def _check_breakers(self) -> None:
+        if self.gateway.is_open:
+            raise Suspended(self.gateway.closed_to)
+        if not self.breaker.allows(asyncio.get_running_loop().time()):
+            raise Suspended(self.breaker.closed_to)
+
+    def _answered(self) -> None:
+        self.gateway.heard()
+        self.breaker.succeed()
+
+    def _note(self, fault: LinkFault) -> None:
+        """Charge a fault to whom it belongs: an exception 0x0A or 0x0B says that the gateway
+        lives and the unit does not; any other exception is an answer of the unit.
+        """
+        now = asyncio.get_running_loop().time()
+        match fault:
+            case Lapsed() | Suspended():
+                return
+            case NotConnected():
+                self.gateway.refused(now, fault.until, self._jitter())
+            case Refused() if not fault.is_about_unit:
+                self._answered()
+            case Refused():
+                self.gateway.heard()
+                self.breaker.fail(now, self._jitter())
+            case _:
+                self._fell_silent(now)
+
+    def _fell_silent(self, now: float) -> None:
+        if not self.gateway.is_open:
+            self.breaker.fail(now, self._jitter())
+        self.gateway.missed(self, now, self._jitter())
 
 
 def _whole(value: Fraction | None) -> int | None:

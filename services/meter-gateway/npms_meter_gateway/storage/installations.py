@@ -93,13 +93,19 @@ _SHOW_MANY = text(f"{_METERS} WHERE i.installation_id = ANY(CAST(:installation_i
 
 _SEE = text(
     """
-    INSERT INTO meter_state AS m (installation_id, seen_at, power_w, voltage_mv, relay)
-    SELECT * FROM unnest(CAST(:installation_ids AS bigint[]), CAST(:seen_at AS timestamptz[]),
-                         CAST(:power_w AS bigint[]), CAST(:voltage_mv AS bigint[]),
-                         CAST(:relays AS text[]))
+    INSERT INTO meter_state AS m (installation_id, seen_at, power_w, voltage_mv, relay, points)
+    SELECT id, at, power, voltage, relay, CAST(points AS jsonb)
+    FROM unnest(CAST(:installation_ids AS bigint[]), CAST(:seen_at AS timestamptz[]),
+                CAST(:power_w AS bigint[]), CAST(:voltage_mv AS bigint[]),
+                CAST(:relays AS text[]), CAST(:points AS text[]))
+        AS seen (id, at, power, voltage, relay, points)
     ON CONFLICT (installation_id) DO UPDATE
-    SET seen_at = excluded.seen_at, power_w = excluded.power_w,
-        voltage_mv = excluded.voltage_mv, relay = excluded.relay
+    SET seen_at = excluded.seen_at,
+        power_w = coalesce(excluded.power_w, m.power_w),
+        voltage_mv = coalesce(excluded.voltage_mv, m.voltage_mv),
+        relay = coalesce(excluded.relay, m.relay),
+        points = coalesce(excluded.points, m.points)
+    WHERE m.seen_at IS NULL OR m.seen_at <= excluded.seen_at
     """
 )
 _LINK = text("SELECT link FROM meter_state WHERE installation_id = :installation_id FOR UPDATE")
@@ -198,7 +204,9 @@ async def show_meters(conn: AsyncConnection, installation_ids: Sequence[int]) ->
 
 
 async def note_sights(conn: AsyncConnection, columns: dict[str, list[Any]]) -> None:
-    """Upsert sights: lists of installation_ids, seen_at, power_w, voltage_mv, relays."""
+    """Upsert sights unless newer ones are known: lists of installation_ids, seen_at, power_w,
+    voltage_mv, relays, points (JSON texts). None leaves what is known.
+    """
     await conn.execute(_SEE, columns)
 
 

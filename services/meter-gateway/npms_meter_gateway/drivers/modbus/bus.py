@@ -15,6 +15,7 @@ from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import BadAnswer, LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.connection import Connection
 from npms_meter_gateway.drivers.modbus.pdus import Request
+from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.drivers.tally import Tally
 
 RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
@@ -45,11 +46,13 @@ class Bus:
         self,
         gateway: Gateway,
         *,
+        permit: Permit | None = None,
         connect_timeout_s: float = 3.0,
         reconnect: BreakerPolicy = RECONNECT,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.gateway = gateway
+        self._permit = permit or Permit()
         self._connect_timeout_s = connect_timeout_s
         self._jitter = jitter
         self.tally = Tally()
@@ -122,6 +125,7 @@ class Bus:
 
     async def _ask_once(self, job: _Job) -> tuple[int, ...]:
         connection = await self._connected()
+        self._permit.check()
         loop = asyncio.get_running_loop()
         began, fault = loop.time(), None
         try:
@@ -137,13 +141,17 @@ class Bus:
             return self._connection
         now = asyncio.get_running_loop().time()
         if not self._breaker.allows(now):
-            raise NotConnected(f"{self.gateway.name} did not answer; waiting to try again")
+            raise NotConnected(
+                f"{self.gateway.name} did not answer; waiting to try again", self._breaker.closed_to
+            )
+        await self._permit.connect()
         try:
             self._connection = await Connection.open(
                 self.gateway.host, self.gateway.port, timeout_s=self._connect_timeout_s
             )
-        except NotConnected:
+        except NotConnected as fault:
             self._breaker.fail(asyncio.get_running_loop().time(), self._jitter())
+            fault.until = self._breaker.closed_to
             raise
         self._breaker.succeed()
         return self._connection
