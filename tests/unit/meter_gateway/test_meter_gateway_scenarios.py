@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from npms_meter_gateway.domain.decoding import decode, whole
-from npms_meter_gateway.domain.profile import ENERGY, Point
+from npms_meter_gateway.domain.point import ENERGY, Order, Point
 from npms_meter_gateway.domain.validation import Track, Verdict, sift
 from npms_meter_gateway.profiles import load_profiles
 
@@ -81,7 +81,9 @@ def test_r10_a_wrong_word_order_is_never_billed(point: Point, true_wh: int, move
     words = _words(point, Fraction(true_wh) / point.scale)
     assume(abs(words[0] - words[-1]) > FAR_APART)
     shown = decode(point, words)
-    crossed = decode(replace(point, low_word_first=not point.low_word_first), words)
+    crossed = decode(
+        replace(point, order=Order.ABCD if point.order is Order.CDAB else Order.CDAB), words
+    )
     assert shown is not None
     known = replace(track(max(0, whole(shown) - moved_wh)), resolution_wh=1, rollover_wh=None)
     assert judge(replace(known), whole(shown)) is Verdict.ACCEPTED
@@ -97,4 +99,4 @@ def _words(point: Point, raw: Fraction) -> list[int]:
         form[point.type.value], float(raw) if point.type.value[0] == "f" else int(raw) % 2**31
     )
     words = [int.from_bytes(packed[i : i + 2], "big") for i in range(0, len(packed), 2)]
-    return words[::-1] if point.low_word_first else words
+    return words[::-1] if point.order is Order.CDAB else words

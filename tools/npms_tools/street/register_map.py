@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import yaml
 
@@ -34,7 +34,7 @@ class Slot:
     address: int
     type: str
     scale: Fraction
-    low_word_first: bool
+    order: str
 
     def encode(self, value: Fraction) -> list[int]:
         """The registers that show `value`, cut down to what the meter can count."""
@@ -45,8 +45,9 @@ class Slot:
             bits = 8 * struct.calcsize(code)
             number = number % (1 << bits) if self.type.startswith("u") else number
         data = struct.pack(code, number)
-        words = [int.from_bytes(data[i : i + 2], "big") for i in range(0, len(data), 2)]
-        return words[::-1] if self.low_word_first else words
+        endian: Literal["big", "little"] = "little" if self.order in {"badc", "dcba"} else "big"
+        words = [int.from_bytes(data[i : i + 2], endian) for i in range(0, len(data), 2)]
+        return words[::-1] if self.order in {"cdab", "dcba"} else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,9 @@ def load_map(profile: str) -> RegisterMap:
 def _slot(name: str, point: Mapping[str, Any]) -> Slot:
     return Slot(
         name=name,
-        table=point["table"],
+        table=point.get("table", "holding"),
         address=point["address"],
         type=point["type"],
         scale=Fraction(point.get("scale", "1")),
-        low_word_first=bool(point.get("low_word_first", False)),
+        order=point.get("order", "abcd"),
     )

@@ -4,8 +4,9 @@ import math
 import struct
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Literal
 
-from npms_meter_gateway.domain.profile import NumberType, Point
+from npms_meter_gateway.domain.point import NumberType, Point
 
 _FORMATS = {
     NumberType.U16: ">H",
@@ -25,14 +26,20 @@ def decode(point: Point, registers: Sequence[int]) -> Fraction | None:
     `registers` are the point's own, in the order they were read. NaN, infinities
     and the profile's invalid patterns mean "not available", never zero.
     """
-    words = reversed(registers) if point.low_word_first else registers
-    raw = b"".join(word.to_bytes(2, "big") for word in words)
+    raw = raw_bytes(point, registers)
     if int.from_bytes(raw, "big") in point.invalid:
         return None
     (number,) = struct.unpack(_FORMATS[point.type], raw)
     if isinstance(number, float) and not math.isfinite(number):
         return None
     return Fraction(number) * point.scale
+
+
+def raw_bytes(point: Point, registers: Sequence[int]) -> bytes:
+    """The point's bytes, the highest first."""
+    words = reversed(registers) if point.order.low_register_first else registers
+    endian: Literal["big", "little"] = "little" if point.order.swaps_bytes else "big"
+    return b"".join(word.to_bytes(2, endian) for word in words)
 
 
 def whole(value: Fraction) -> int:

@@ -3,15 +3,8 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from npms_meter_gateway.domain.profile import (
-    LOAD_LIMIT,
-    RELAY,
-    RELAY_FAULT,
-    Limits,
-    NumberType,
-    Point,
-    Profile,
-)
+from npms_meter_gateway.domain.point import NumberType, Point
+from npms_meter_gateway.domain.profile import LOAD_LIMIT, RELAY, RELAY_FAULT, Limits, Profile
 from npms_meter_gateway.domain.relay import Table
 
 MAX_READ_PDU = 125

@@ -8,7 +8,11 @@ import yaml
 from pydantic import ValidationError
 
 from npms_meter_gateway.domain import profile as domain
-from npms_meter_gateway.domain.profile import Profile, ProfileError, check
+from npms_meter_gateway.domain.checking import check
+from npms_meter_gateway.domain.profile import Profile, ProfileError
+from npms_meter_gateway.profiles.golden_block import golden_of
+from npms_meter_gateway.profiles.point_block import points_of, probe_of
+from npms_meter_gateway.profiles.records_block import clock_of, events_of, freezes_of, status_of
 from npms_meter_gateway.profiles.relay_block import load_limit_of, relay_of
 from npms_meter_gateway.profiles.schema import ProfileFile
 
@@ -64,17 +68,28 @@ def parse_profile(data: Any, *, name: str) -> Profile:
     except ValidationError as fault:
         places = [".".join(map(str, e["loc"])) + ": " + e["msg"] for e in fault.errors()]
         raise ProfileError(name, places) from None
-    return check(
-        Profile(
-            code=parsed.profile,
-            vendor=parsed.vendor,
-            model=parsed.model,
-            sources=tuple(domain.Source(s.what, s.confidence) for s in parsed.sources),
-            limits=domain.Limits(**parsed.limits.model_dump()),
-            points={key: domain.Point(key, **dict(point)) for key, point in parsed.points.items()},
-            resolution_wh=parsed.resolution_wh,
-            rollover_wh=parsed.rollover_wh,
-            relay=relay_of(parsed.relay, name),
-            load_limit=load_limit_of(parsed.load_limit),
-        )
+    return check(_profile(parsed, name))
+
+
+def _profile(file: ProfileFile, name: str) -> Profile:
+    return Profile(
+        code=file.profile,
+        vendor=file.vendor,
+        model=file.model,
+        aliases=tuple(file.aliases),
+        driver=file.driver,
+        notes=file.notes.strip(),
+        sources=tuple(domain.Source(s.what, s.confidence) for s in file.sources),
+        probe=tuple(map(probe_of, file.probe)),
+        limits=domain.Limits(**dict(file.limits)),
+        points=points_of(file.points),
+        resolution_wh=file.resolution_wh,
+        rollover_wh=file.rollover_wh,
+        relay=relay_of(file.relay, name),
+        load_limit=load_limit_of(file.load_limit),
+        clock=clock_of(file.clock),
+        freezes=tuple(map(freezes_of, file.freezes)),
+        events=events_of(file.events),
+        status=tuple(map(status_of, file.status)),
+        golden=tuple(map(golden_of, file.golden)),
     )
