@@ -8,9 +8,9 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.modbus import Asker
 
 from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, Refused
-from npms_meter_gateway.drivers.modbus.connection import Connection
 from npms_meter_gateway.drivers.modbus.pdus import Read, WriteCoil, WriteRegisters
 from npms_shared.clock import ManualClock
 from npms_tools.street.control import control_app
@@ -48,8 +48,8 @@ async def running(street: Street) -> AsyncIterator[Street]:
         await street.stop()
 
 
-async def connect(of: Meter) -> Connection:
-    return await Connection.open(of.host, of.port, timeout_s=2)
+async def connect(of: Meter) -> Asker:
+    return await Asker.open(of.host, of.port)
 
 
 @given(st.lists(st.integers(1, 10_000_000), max_size=20))

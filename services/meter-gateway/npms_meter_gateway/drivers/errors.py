@@ -39,17 +39,22 @@ class PeerClosed(LinkFault):
 
 
 class BadAnswer(LinkFault):
-    """What came is not the answer to what was asked; it was not decoded, the connection dropped."""
+    """What came is not the answer to what was asked; it was not decoded, the connection dropped.
+
+    `cause` says in what it differs: `wrong_transaction`, `wrong_unit`, `wrong_protocol`,
+    `wrong_length`, `wrong_function`, `wrong_count`, `wrong_echo`, `bad_crc`, `surplus`.
+    """
 
     cause = "bad_answer"
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, cause: str = "bad_answer") -> None:
         super().__init__(detail)
-        self.detail = detail
+        self.detail, self.cause = detail, cause
 
 
 REGISTER_CODES = frozenset({1, 2, 3})
-BUSY_CODES = frozenset({5, 6})
+BUSY_CODES = frozenset({6})
+"""Not 5: the meter has taken that request and still works on it, so it must not come twice."""
 UNIT_CODES = frozenset({0x0A, 0x0B})
 
 

@@ -1,10 +1,14 @@
-"""One gateway address: a single connection, owned by one task, worked by priority."""
+"""One gateway address: a single connection, worked by priority.
+
+There is no task of its own: who asks puts a request in, and each answer sends the next, so that an
+answer costs one change of task. Only opening a connection takes a task.
+"""
 
 import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from itertools import count
 
 import structlog
@@ -12,8 +16,9 @@ import structlog
 from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import BadAnswer, LinkFault, NotConnected, Refused
-from npms_meter_gateway.drivers.modbus.connection import Connection
+from npms_meter_gateway.drivers.errors import BadAnswer, Lapsed, LinkFault, NotConnected, Refused
+from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
+from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
 from npms_meter_gateway.drivers.modbus.pdus import Request
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.drivers.tally import Tally
@@ -21,25 +26,19 @@ from npms_meter_gateway.drivers.tally import Tally
 RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
 BUSY_RETRIES = 2
 BUSY_PAUSE_S = 0.1
+LAST_TRANSACTION = 0xFFFF
 
 log = structlog.get_logger()
 
 
-@dataclass(order=True, slots=True)
-class _Job:
-    priority: Priority
-    number: int
-    unit: int = field(compare=False)
-    request: Request = field(compare=False)
-    timeout_s: float = field(compare=False)
-    answer: asyncio.Future[tuple[int, ...]] = field(compare=False)
-
-
 class Bus:
-    """Asks units behind one gateway, one request at a time, urgent ones first.
+    """Asks units behind one gateway, urgent requests first, `gateway.depth` of them at a time.
 
-    While the address takes no connection, requests fail at once with
-    NotConnected, and one attempt is made after each jittered pause.
+    While the address takes no connection, requests fail at once with NotConnected, and one attempt
+    is made after each jittered pause. After a request without an answer nothing more is sent on
+    that connection: it is opened anew, or, on a serial device, drained. Where frames bear no
+    transaction (RTU) the line is then kept quiet for the gateway's late window, as after every
+    opening, and what comes meanwhile is dropped.
     """
 
     def __init__(
@@ -53,14 +52,23 @@ class Bus:
     ) -> None:
         self.gateway = gateway
         self._permit = permit or Permit()
+        self.tally = Tally()
         self._connect_timeout_s = connect_timeout_s
         self._jitter = jitter
-        self.tally = Tally()
         self._breaker = Breaker(reconnect)
-        self._jobs: asyncio.PriorityQueue[_Job] = asyncio.PriorityQueue()
+        self._framing = framing_of(gateway)
+        self._depth = min(gateway.depth, self._framing.transactions)
+        self._is_rtu = self._framing.transactions == 1
+        self._pause_s = gateway.pause_ms / 1000
+        self._waiting: list[tuple[int, int, Exchange]] = []
         self._numbers = count()
+        self._transaction = random.randrange(LAST_TRANSACTION)  # noqa: S311 - no secret
         self._connection: Connection | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._quiet_until = 0.0
+        self._wake: asyncio.TimerHandle | None = None
+        self._busy_since = 0.0
+        self._is_closed = False
 
     @property
     def is_down(self) -> bool:
@@ -69,98 +77,160 @@ class Bus:
 
     async def ask(
         self, unit: int, request: Request, *, timeout_s: float, priority: Priority
-    ) -> tuple[int, ...]:
+    ) -> Words:
         """The registers or coils asked for, or nothing for a write; raises a LinkFault.
 
         `timeout_s` runs from the moment the request is sent, not while it waits
         for its turn. A write is never repeated here: read back first.
         """
-        if self._task is None:
-            self._task = asyncio.create_task(self._work(), name=f"bus {self.gateway.name}")
-        answer: asyncio.Future[tuple[int, ...]] = asyncio.get_running_loop().create_future()
-        job = _Job(priority, next(self._numbers), unit, request, timeout_s, answer)
-        self._jobs.put_nowait(job)
+        answer: asyncio.Future[Words] = asyncio.get_running_loop().create_future()
+        self._put(Exchange(unit, request, timeout_s, priority, answer))
         return await answer
 
     async def close(self) -> None:
         """Stop; requests that still wait fail with NotConnected."""
-        if self._task is not None:
-            self._task.cancel()
+        self._is_closed = True
+        if self._opening is not None:
+            self._opening.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
-        self._drop_connection()
-        while not self._jobs.empty():
-            _settle(self._jobs.get_nowait(), NotConnected("closed"))
-
-    def _drop_connection(self) -> None:
+                await self._opening
+        if self._wake is not None:
+            self._wake.cancel()
         if self._connection is not None:
             self._connection.close()
+        self._fail_waiting(NotConnected("closed"))
 
-    async def _work(self) -> None:
-        while True:
-            job = await self._jobs.get()
-            if job.answer.done():
-                continue
-            try:
-                _settle(job, await self._do(job))
-            except LinkFault as fault:
-                _settle(job, fault)
-            except Exception as fault:
-                log.exception("bus_failed", gateway=self.gateway.name)
-                self._drop_connection()
-                _settle(job, BadAnswer(repr(fault)))
-            except asyncio.CancelledError:
-                _settle(job, NotConnected("closed"))
-                raise
+    def _put(self, exchange: Exchange) -> None:
+        heappush(self._waiting, (exchange.priority, next(self._numbers), exchange))
+        self._go_on()
 
-    async def _do(self, job: _Job) -> tuple[int, ...]:
-        for _ in range(BUSY_RETRIES):
-            try:
-                return await self._ask_once(job)
-            except Refused as fault:
-                if not fault.is_busy:
-                    raise
-            await asyncio.sleep(BUSY_PAUSE_S)
-        return await self._ask_once(job)
+    def _go_on(self) -> None:
+        """Send what may be sent now. Called whenever that may have changed."""
+        while self._waiting:
+            connection = self._connection
+            if connection is None or connection.is_tainted:
+                self._renew()
+                return
+            if connection.in_flight >= self._depth or self._must_be_quiet():
+                return
+            exchange = heappop(self._waiting)[2]
+            if not exchange.answer.done():
+                self._send(connection, exchange)
 
-    async def _ask_once(self, job: _Job) -> tuple[int, ...]:
-        connection = await self._connected()
-        self._permit.check()
+    def _send(self, connection: Connection, exchange: Exchange) -> None:
+        self._transaction = self._transaction % LAST_TRANSACTION + 1
+        if not connection.in_flight:
+            self._busy_since = connection.now
+        try:
+            self._permit.check()
+            connection.send(self._transaction if not self._is_rtu else 0, exchange)
+        except Lapsed as fault:
+            _settle(exchange, fault)
+        except Exception as fault:
+            log.exception("request_not_sent", gateway=self.gateway.name)
+            _settle(exchange, BadAnswer(repr(fault), "not_sent"))
+
+    def _over(self, exchange: Exchange, outcome: Words | LinkFault) -> None:
+        """An exchange has ended; with it the line is free for the next."""
+        connection, fault = self._connection, None
+        assert connection is not None
+        if isinstance(outcome, LinkFault):
+            fault = outcome
+        now = connection.now
+        self.tally.count(now - self._busy_since, fault)
+        self._busy_since = now
+        if self._pause_s:
+            self._quiet_until = now + self._pause_s
+        if not self._is_to_repeat(exchange, fault):
+            _settle(exchange, outcome)
+        if self._is_rtu and connection.is_tainted:
+            self._renew()
+        self._go_on()
+
+    def _is_to_repeat(self, exchange: Exchange, fault: LinkFault | None) -> bool:
+        """A busy meter has done nothing yet: it is asked again after a pause, others meanwhile."""
+        if not isinstance(fault, Refused) or not fault.is_busy or exchange.tries == BUSY_RETRIES:
+            return False
+        exchange.tries += 1
+        asyncio.get_running_loop().call_later(BUSY_PAUSE_S, self._put_again, exchange)
+        return True
+
+    def _put_again(self, exchange: Exchange) -> None:
+        if self._is_closed:
+            _settle(exchange, NotConnected("closed"))
+        else:
+            self._put(exchange)
+
+    def _must_be_quiet(self) -> bool:
+        """Whether the line is to be left alone for now; if so, it is woken afterwards."""
+        if not self._quiet_until:
+            return False
         loop = asyncio.get_running_loop()
-        began, fault = loop.time(), None
+        if loop.time() >= self._quiet_until:
+            self._quiet_until = 0.0
+            return False
+        if self._wake is None:
+            self._wake = loop.call_at(self._quiet_until, self._woken)
+        return True
+
+    def _woken(self) -> None:
+        self._wake = None
+        self._go_on()
+
+    def _renew(self) -> None:
+        """Bring about a connection on which nothing late can come; then go on."""
+        connection = self._connection
+        if self._opening is not None or (connection is not None and connection.in_flight):
+            return
+        if connection is not None and connection.is_open:
+            if self.gateway.transport == "serial":
+                connection.clear()
+                self._keep_quiet()
+                self._must_be_quiet()
+                return
+            connection.close()
+        if self._is_closed:
+            self._fail_waiting(NotConnected("closed"))
+        elif self._breaker.allows(asyncio.get_running_loop().time()):
+            self._opening = asyncio.create_task(self._open(), name=f"open {self.gateway.name}")
+        else:
+            detail = f"{self.gateway.name} did not answer; waiting to try again"
+            self._fail_waiting(NotConnected(detail, self._breaker.closed_to))
+
+    async def _open(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            return await connection.ask(job.unit, job.request, timeout_s=job.timeout_s)
-        except LinkFault as found:
-            fault = found
-            raise
+            await self._permit.connect()
+            self._connection = await connect(
+                self.gateway, self._framing, self._over, self._connect_timeout_s
+            )
+        except LinkFault as fault:
+            if isinstance(fault, NotConnected):
+                self._breaker.fail(loop.time(), self._jitter())
+                fault.until = self._breaker.closed_to
+            self._fail_waiting(fault)
+            return
         finally:
-            self.tally.count(loop.time() - began, fault)
-
-    async def _connected(self) -> Connection:
-        if self._connection is not None and self._connection.is_open:
-            return self._connection
-        now = asyncio.get_running_loop().time()
-        if not self._breaker.allows(now):
-            raise NotConnected(
-                f"{self.gateway.name} did not answer; waiting to try again", self._breaker.closed_to
-            )
-        await self._permit.connect()
-        try:
-            self._connection = await Connection.open(
-                self.gateway.host, self.gateway.port, timeout_s=self._connect_timeout_s
-            )
-        except NotConnected as fault:
-            self._breaker.fail(asyncio.get_running_loop().time(), self._jitter())
-            fault.until = self._breaker.closed_to
-            raise
+            self._opening = None
         self._breaker.succeed()
-        return self._connection
+        if self._is_rtu:
+            self._keep_quiet()
+        self._go_on()
+
+    def _keep_quiet(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._quiet_until = now + self.gateway.late_window_ms / 1000
+
+    def _fail_waiting(self, fault: LinkFault) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _, _, exchange in waiting:
+            _settle(exchange, fault)
 
 
-def _settle(job: _Job, outcome: tuple[int, ...] | LinkFault) -> None:
-    if job.answer.done():
+def _settle(exchange: Exchange, outcome: Words | LinkFault) -> None:
+    if exchange.answer.done():
         return
     if isinstance(outcome, LinkFault):
-        job.answer.set_exception(outcome)
+        exchange.answer.set_exception(outcome)
     else:
-        job.answer.set_result(outcome)
+        exchange.answer.set_result(outcome)

@@ -1,7 +1,12 @@
-"""One Modbus/TCP connection, one request at a time, every answer held against what was asked."""
+"""One connection to a gateway: sends requests, holds every answer against what was asked.
+
+It judges and reports, and decides nothing: what to send next, and when to open another one, is the
+bus's. Answers are matched by transaction where the framing has one; otherwise only one request may
+be in flight.
+"""
 
 import asyncio
-import struct
+from collections.abc import Callable
 from typing import cast
 
 from npms_meter_gateway.drivers.errors import (
@@ -12,107 +17,165 @@ from npms_meter_gateway.drivers.errors import (
     PeerClosed,
     Refused,
 )
+from npms_meter_gateway.drivers.modbus.framing import Framing
 from npms_meter_gateway.drivers.modbus.pdus import Request
 
-HEADER = struct.Struct(">HHHB")
-LENGTH_MAX = 254
-"""Unit id and PDU: 1 + 253."""
+Words = tuple[int, ...]
+
+
+class Exchange:
+    """A request and what became of it. `deadline` is loop time, set when it is sent."""
+
+    __slots__ = ("answer", "deadline", "priority", "request", "timeout_s", "tries", "unit")
+
+    def __init__(
+        self,
+        unit: int,
+        request: Request,
+        timeout_s: float,
+        priority: int,
+        answer: asyncio.Future[Words],
+    ) -> None:
+        self.unit, self.request, self.timeout_s = unit, request, timeout_s
+        self.priority, self.answer = priority, answer
+        self.deadline = 0.0
+        self.tries = 0
+
+
+Over = Callable[[Exchange, Words | LinkFault], None]
 
 
 class Connection(asyncio.Protocol):
-    """Opened by `Connection.open`. After any fault but a Modbus exception it is closed for good,
+    """Tells `over` of each exchange exactly once.
 
-    so that a late or foreign answer can never meet a later request.
+    After any fault but a Modbus exception it is tainted: a late or foreign answer may still come,
+    so nothing is to be sent on it any more. After an answer that does not fit it closes itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, framing: Framing, over: Over) -> None:
+        self._framing, self._over = framing, over
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._buffer = bytearray()
-        self._awaited: asyncio.Future[bytes] | None = None
-        self._expects = (0, 0)
-        self._transaction = 0
-
-    @classmethod
-    async def open(cls, host: str, port: int, *, timeout_s: float) -> "Connection":
-        """Raises NotConnected when the address does not answer in time."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout_s):
-                _, connection = await loop.create_connection(cls, host, port)
-        except (OSError, TimeoutError) as fault:
-            raise NotConnected(f"{host}:{port}: {fault or 'no answer'}") from None
-        return connection
+        self.made: asyncio.Future[None] = self._loop.create_future()
+        self.is_tainted = False
+        self.stray_bytes = 0
+        self._pending: dict[int, Exchange] = {}
+        self._given_up: set[int] = set()
+        self._rest = b""
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
 
     @property
     def is_open(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing()
+        return self._transport is not None
 
-    async def ask(self, unit: int, request: Request, *, timeout_s: float) -> tuple[int, ...]:
-        """What the unit answered; raises a LinkFault otherwise."""
-        try:
-            return request.decode(await self._transact(unit, request.encode(), timeout_s))
-        except Refused:
-            raise
-        except LinkFault:
-            self.close()
-            raise
+    @property
+    def now(self) -> float:
+        return self._loop.time()
 
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+    @property
+    def in_flight(self) -> int:
+        return len(self._pending)
 
-    async def _transact(self, unit: int, pdu: bytes, timeout_s: float) -> bytes:
-        if self._transport is None or self._transport.is_closing():
-            raise PeerClosed("closed before the request")
-        self._transaction = self._transaction % 0xFFFF + 1
-        header = HEADER.pack(self._transaction, 0, len(pdu) + 1, unit)
-        self._expects = (self._transaction, unit)
-        self._buffer.clear()
-        self._awaited = asyncio.get_running_loop().create_future()
-        self._transport.write(header + pdu)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._awaited
-        except TimeoutError:
-            raise NoAnswer(f"unit {unit}: nothing in {timeout_s:g} s") from None
-        except asyncio.CancelledError:
-            self.close()
-            raise
-        finally:
-            self._awaited = None
+    def send(self, transaction: int, exchange: Exchange) -> None:
+        """Put it on the way; its time begins now. Raises for what no frame can hold."""
+        assert self._transport is not None
+        frame = self._framing.wrap(transaction, exchange.unit, exchange.request.encode())
+        exchange.deadline = self._loop.time() + exchange.timeout_s
+        self._pending[transaction] = exchange
+        self._watch(exchange.deadline)
+        self._transport.write(frame)
+
+    def clear(self) -> None:
+        """Forget the taint: whoever calls has waited until nothing late can come any more."""
+        self.is_tainted, self._rest = False, b""
+
+    def close(self, fault: LinkFault | None = None) -> None:
+        """Drop the connection at once; what is in flight ends with the fault."""
+        transport, self._transport = self._transport, None
+        self.is_tainted = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if transport is not None:
+            transport.abort()
+        self._end(fault or NotConnected("closed"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
+        if not self.made.done():
+            self.made.set_result(None)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self.close(PeerClosed("the peer closed the connection"))
 
     def data_received(self, data: bytes) -> None:
         """Bytes nobody asked for belong to nobody: they are dropped."""
-        if self._awaited is None or self._awaited.done():
-            return
-        self._buffer += data
+        if self._rest:
+            data = self._rest + data
         try:
-            answer = self._take_answer()
+            while data and self._pending:
+                frame = self._framing.first(data)
+                if frame is None:
+                    break
+                data = data[frame[3] :]
+                self._take(*frame, surplus=len(data))
         except BadAnswer as fault:
-            self._awaited.set_exception(fault)
+            self.close(fault)
             return
-        if answer is not None:
-            self._awaited.set_result(answer)
+        if self._pending:
+            self._rest = data
+        else:
+            self.stray_bytes += len(data)
+            self._rest = b""
 
-    def connection_lost(self, _exc: Exception | None) -> None:
-        if self._awaited is not None and not self._awaited.done():
-            self._awaited.set_exception(PeerClosed("the peer closed the connection"))
+    def _take(self, transaction: int, unit: int, pdu: bytes, _size: int, *, surplus: int) -> None:
+        exchange = self._pending.get(transaction)
+        if exchange is None:
+            self._ignore(transaction)
+            return
+        if unit != exchange.unit:
+            raise BadAnswer(f"unit {unit}, {exchange.unit} was asked", "wrong_unit")
+        if surplus and len(self._pending) == 1:
+            raise BadAnswer("more bytes than the answer has", "surplus")
+        outcome: Words | LinkFault
+        try:
+            outcome = exchange.request.decode(pdu)
+        except Refused as fault:
+            outcome = fault
+        del self._pending[transaction]
+        self._over(exchange, outcome)
 
-    def _take_answer(self) -> bytes | None:
-        """The PDU once it is whole; None while bytes are missing."""
-        if len(self._buffer) < HEADER.size:
-            return None
-        transaction, protocol, length, unit = HEADER.unpack_from(self._buffer)
-        if protocol != 0:
-            raise BadAnswer(f"protocol id {protocol}")
-        if not 2 <= length <= LENGTH_MAX:
-            raise BadAnswer(f"length {length}")
-        if (transaction, unit) != self._expects:
-            raise BadAnswer(f"transaction {transaction} of unit {unit}, {self._expects} was asked")
-        whole = HEADER.size - 1 + length
-        if len(self._buffer) > whole:
-            raise BadAnswer("more bytes than the answer has")
-        return bytes(self._buffer[HEADER.size :]) if len(self._buffer) == whole else None
+    def _ignore(self, transaction: int) -> None:
+        """A late answer while others are still awaited is no fault of theirs."""
+        if transaction not in self._given_up:
+            raise BadAnswer(f"transaction {transaction} was not asked", "wrong_transaction")
+        self._given_up.discard(transaction)
+
+    def _watch(self, deadline: float) -> None:
+        """One timer for all: it is only moved when a deadline comes before it."""
+        if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        late = [t for t, exchange in self._pending.items() if exchange.deadline <= now]
+        for transaction in late:
+            self.is_tainted = True
+            self._given_up.add(transaction)
+        ended = [self._pending.pop(transaction) for transaction in late]
+        if self._pending:
+            self._watch(min(exchange.deadline for exchange in self._pending.values()))
+        for exchange in ended:
+            detail = f"unit {exchange.unit}: nothing in {exchange.timeout_s:g} s"
+            self._over(exchange, NoAnswer(detail))
+
+    def _end(self, fault: LinkFault) -> None:
+        ended, self._pending, self._rest = self._pending, {}, b""
+        for exchange in ended.values():
+            self._over(exchange, fault)

@@ -16,7 +16,7 @@ from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Priority, Shown
 from npms_meter_gateway.drivers.errors import BadAnswer, Refused
 from npms_meter_gateway.drivers.modbus.bus import Bus
-from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
+from npms_meter_gateway.drivers.modbus.pdus import Request, WriteCoil, WriteRegisters, read_of
 
 Words = tuple[int, ...]
 
@@ -101,7 +101,7 @@ class ModbusDriver:
         return apart
 
     async def _read(self, block: Block, priority: Priority) -> dict[str, Words]:
-        words = await self._ask(Read(block.table, block.address, block.count), priority)
+        words = await self._ask(read_of(block.table, block.address, block.count), priority)
         return {spot.name: _cut(words, spot, block) for spot in block.spots}
 
     async def _ask(self, request: Request, priority: Priority) -> Words:

@@ -1,0 +1,47 @@
+"""Asking one Modbus address from a test, without a queue's priorities."""
+
+import asyncio
+
+from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
+from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
+from npms_meter_gateway.drivers.modbus.pdus import Request
+
+
+class Asker:
+    """A single connection; what it cannot use closes it, and it is not opened again."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._transaction = 0
+
+    @classmethod
+    async def open(cls, host: str, port: int, **gateway: object) -> "Asker":
+        address = Gateway(host, port, **gateway)  # type: ignore[arg-type]
+        return cls(await connect(address, framing_of(address), _settle, 2))
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.connection.is_tainted
+
+    async def ask(self, unit: int, request: Request, *, timeout_s: float) -> Words:
+        """The answer; raises the LinkFault."""
+        self._transaction += 1
+        answer: asyncio.Future[Words] = asyncio.get_running_loop().create_future()
+        self.connection.send(self._transaction, Exchange(unit, request, timeout_s, 0, answer))
+        try:
+            return await answer
+        finally:
+            if self.connection.is_tainted:
+                self.close()
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _settle(exchange: Exchange, outcome: Words | LinkFault) -> None:
+    if isinstance(outcome, LinkFault):
+        exchange.answer.set_exception(outcome)
+    else:
+        exchange.answer.set_result(outcome)

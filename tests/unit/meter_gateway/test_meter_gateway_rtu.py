@@ -1,0 +1,135 @@
+"""RTU frames, on TCP and on a serial line: what fits is read, nothing else ever is."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pymodbus.framer import FramerRTU
+
+from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import BadAnswer
+from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
+from npms_meter_gateway.drivers.modbus.rtu import Rtu, crc16
+
+REGISTERS = bytes([3, 4]) + struct.pack(">HH", 0x1234, 0x5678)
+READ = Read("holding", 10, 2)
+WINDOW_MS = 30
+Send = Callable[[bytes], None]
+Script = Callable[[bytes, Send], None]
+"""(request frame, send) → whatever it sends, now or later."""
+
+
+def rtu(unit: int, pdu: bytes) -> bytes:
+    """A frame, its checksum made by pymodbus."""
+    body = bytes([unit]) + pdu
+    return body + FramerRTU.compute_CRC(body).to_bytes(2, "big")
+
+
+@asynccontextmanager
+async def converter(script: Script) -> AsyncIterator[tuple[Gateway, list[bytes]]]:
+    """A converter whose serial side sends to whoever is connected now; yields what it was asked."""
+    asked: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    def send(data: bytes) -> None:
+        writers[-1].write(data)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readexactly(8)
+                more = head[6] + 1 if head[1] == 16 else 0
+                asked.append(head + await reader.readexactly(more))
+                script(asked[-1], send)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield Gateway("127.0.0.1", port, "rtu_over_tcp", late_window_ms=WINDOW_MS), asked
+    finally:
+        server.close()
+
+
+@asynccontextmanager
+async def asking(gateway: Gateway) -> AsyncIterator[Bus]:
+    bus = Bus(gateway)
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+async def ask(
+    bus: Bus, request: Request = READ, unit: int = 7, timeout_s: float = 2
+) -> tuple[int, ...]:
+    return await bus.ask(unit, request, timeout_s=timeout_s, priority=Priority.BILLING)
+
+
+@given(st.binary(min_size=1, max_size=254))
+def test_checksums_are_those_of_pymodbus(body: bytes) -> None:
+    assert crc16(body).to_bytes(2, "little") == FramerRTU.compute_CRC(body).to_bytes(2, "big")
+    assert crc16(body + crc16(body).to_bytes(2, "little")) == 0
+
+
+def test_a_request_has_the_bytes_of_the_manuals() -> None:
+    assert Rtu().wrap(0, 1, Read("input", 0, 2).encode()) == bytes.fromhex("01040000000271cb")
+
+
+async def test_reads_and_writes_over_a_converter() -> None:
+    def script(request: bytes, send: Send) -> None:
+        send(rtu(7, REGISTERS) if request[1] == 3 else rtu(7, request[1:6]))
+
+    async with converter(script) as (gateway, asked), asking(gateway) as bus:
+        assert await ask(bus) == (0x1234, 0x5678)
+        assert await ask(bus, WriteRegisters(0x1A, (1,))) == ()
+        assert await ask(bus, WriteCoil(2, is_on=True)) == ()
+    assert asked[0] == rtu(7, bytes.fromhex("03000a0002"))
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+async def test_t5_an_answer_cut_at_every_byte_is_read_whole(cut: int) -> None:
+    loop = asyncio.get_running_loop()
+
+    def script(_: bytes, send: Send) -> None:
+        whole = rtu(7, REGISTERS)
+        send(whole[:cut])
+        loop.call_later(0.02, send, whole[cut:])
+
+    async with converter(script) as (gateway, _), asking(gateway) as bus:
+        assert await ask(bus) == (0x1234, 0x5678)
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (rtu(8, REGISTERS), "wrong_unit"),
+        (rtu(7, bytes([4]) + REGISTERS[1:]), "wrong_function"),
+        (rtu(7, bytes([0x2B, 4, 0, 0, 0, 0])), "wrong_function"),
+        (rtu(7, bytes([3, 2, 0x12, 0x34])), "wrong_count"),
+        (rtu(7, bytes([3, 6]) + bytes(6)), "wrong_count"),
+        (rtu(7, bytes([3, 252]) + bytes(250)), "wrong_length"),
+        (rtu(7, REGISTERS)[:-1] + b"\0", "bad_crc"),
+        (rtu(7, REGISTERS) * 2, "surplus"),
+        (rtu(7, REGISTERS) + b"\0", "surplus"),
+        (rtu(7, bytes([3, 2]) + bytes(4)), "bad_crc"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong_function"),
+    ],
+)
+async def test_t4_what_does_not_fit_is_counted_by_cause_and_never_decoded(
+    answer: bytes, cause: str
+) -> None:
+    async with (
+        converter(lambda _, send: send(answer)) as (gateway, _),
+        asking(gateway) as bus,
+    ):
+        with pytest.raises(BadAnswer):
+            await ask(bus)
+        assert bus.tally.take().faults == {cause: 1}
