@@ -14,6 +14,7 @@ from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.pdus import Read, WriteCoil, WriteRegisters
 from npms_shared.clock import ManualClock
 from npms_tools.street.control import control_app
+from npms_tools.street.homes import Shaped
 from npms_tools.street.households import SHAPES, draw_w
 from npms_tools.street.meter import WMS_PER_WH, Meter
 from npms_tools.street.register_map import load_map
@@ -30,7 +31,7 @@ def meter(profile: str = HIKING, **changes: object) -> Meter:
         "host": "127.0.0.1",
         "port": 0,
         "unit_id": 1,
-        "kind": "family",
+        "home": Shaped("family", 1),
         "seed": 1,
         "counted_wms": 1_000_000 * WMS_PER_WH,
         "at_ms": int(START.timestamp() * 1000),

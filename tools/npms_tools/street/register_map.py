@@ -4,9 +4,10 @@ It shares the data with the gateway and none of its code, so that a fault in one
 the same fault in the other.
 """
 
+import math
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from importlib import resources
 from typing import Any, Literal, cast
@@ -23,6 +24,7 @@ _PACK = {
     "f32": ">f",
     "f64": ">d",
 }
+KEPT_COVERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,41 @@ class Slot:
     type: str
     scale: Fraction
     order: str
+    invalid: int | None = None
+
+    @property
+    def end(self) -> int:
+        return self.address + struct.calcsize(_PACK[self.type]) // 2
 
     def encode(self, value: Fraction) -> list[int]:
         """The registers that show `value`, cut down to what the meter can count."""
-        raw = value / self.scale
+        return self._words(struct.pack(_PACK[self.type], self._raw(value)))
+
+    def encode_missing(self) -> list[int]:
+        """The registers that say "not available": NaN, or the profile's first invalid pattern."""
         code = _PACK[self.type]
-        number: float | int = float(raw) if self.type.startswith("f") else raw.__floor__()
-        if isinstance(number, int):
-            bits = 8 * struct.calcsize(code)
-            number = number % (1 << bits) if self.type.startswith("u") else number
-        data = struct.pack(code, number)
-        endian: Literal["big", "little"] = "little" if self.order in {"badc", "dcba"} else "big"
+        if self.type.startswith("f"):
+            return self._words(struct.pack(code, math.nan))
+        size = struct.calcsize(code)
+        pattern = (1 << 8 * size) - 1 if self.invalid is None else self.invalid
+        return self._words(pattern.to_bytes(size, "big"))
+
+    def shown(self, value: Fraction) -> int:
+        """What a reader of the registers makes of `value`, in whole units."""
+        code = _PACK[self.type]
+        (raw,) = struct.unpack(code, struct.pack(code, self._raw(value)))
+        return math.floor(Fraction(raw) * self.scale)
+
+    def _raw(self, value: Fraction) -> float | int:
+        raw = value / self.scale
+        if self.type.startswith("f"):
+            return float(raw)
+        bits = 8 * struct.calcsize(_PACK[self.type])
+        number = math.floor(raw)
+        return number % (1 << bits) if self.type.startswith("u") else number
+
+    def _words(self, data: bytes) -> list[int]:
+        endian: Literal["big", "little"] = "big" if self.order in {"abcd", "cdab"} else "little"
         words = [int.from_bytes(data[i : i + 2], endian) for i in range(0, len(data), 2)]
         return words[::-1] if self.order in {"cdab", "dcba"} else words
 
@@ -59,21 +85,57 @@ class RegisterMap:
     relay: Mapping[str, Any] | None
     even: bool
     load_limit: Mapping[str, Any] | None = None
+    resolution_wh: int = 1
+    rollover_wh: int | None = None
+    blocks: Mapping[str, Any] = field(default_factory=dict)
+    """The profile's other blocks as they are written: clock, freezes, events."""
+    _covers: dict[tuple[str, int, int], tuple[Slot, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
-    def show(
-        self, values: Mapping[str, Fraction], *, relay_on: bool, limit_w: int | None = None
-    ) -> dict[str, dict[int, int]]:
-        """Register or coil by address, for each table; a value without a slot is left out."""
-        tables: dict[str, dict[int, int]] = {"coil": {}, "input": {}, "holding": {}}
-        for slot in self.slots:
-            words = slot.encode(values.get(slot.name, Fraction(0)))
-            tables[slot.table].update(enumerate(words, start=slot.address))
-        if self.relay is not None:
-            back = self.relay["read_back"]
-            tables[back["table"]][back["address"]] = back["value_on" if relay_on else "value_off"]
-        if self.load_limit is not None:
-            tables["holding"][self.load_limit["address"]] = self.raw_limit(limit_w)
-        return tables
+    _tops: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def covered(self, table: str, address: int, count: int) -> tuple[Slot, ...]:
+        """The slots that a read touches."""
+        asked = (table, address, count)
+        found = self._covers.get(asked)
+        if found is None:
+            end = address + count
+            found = tuple(
+                s for s in self.slots if s.table == table and address < s.end and s.address < end
+            )
+            if len(self._covers) < KEPT_COVERS:
+                self._covers[asked] = found
+        return found
+
+    @property
+    def read_back(self) -> Mapping[str, Any] | None:
+        """Where the relay's state stands; None where there is no register for it."""
+        back = (self.relay or {}).get("read_back")
+        return back if isinstance(back, Mapping) else None
+
+    @property
+    def relay_fault(self) -> Mapping[str, Any] | None:
+        """Where the meter tells that its relay cannot open."""
+        return (self.relay or {}).get("fault")
+
+    def top(self, table: str) -> int:
+        """The last address that the table has; below 0 where there is none."""
+        found = self._tops.get(table)
+        if found is None:
+            ends = [slot.end - 1 for slot in self.slots if slot.table == table]
+            found = self._tops[table] = max([*ends, *self._control_addresses(table)], default=-1)
+        return found
+
+    def _control_addresses(self, table: str) -> Iterable[int]:
+        for block in (self.read_back, self.relay_fault):
+            if block is not None and block["table"] == table:
+                yield block["address"]
+        if self.load_limit is not None and table == "holding":
+            yield self.load_limit["address"]
+
+    def slot(self, name: str) -> Slot | None:
+        return next((slot for slot in self.slots if slot.name == name), None)
 
     def raw_limit(self, limit_w: int | None) -> int:
         """How the load limit reads."""
@@ -95,10 +157,17 @@ def load_map(profile: str) -> RegisterMap:
     folder = resources.files("npms_meter_gateway") / "profiles"
     data = yaml.safe_load((folder / f"{profile}.yaml").read_text(encoding="utf-8"))
     slots = tuple(_slot(name, point) for name, point in data["points"].items())
-    relay = data["relay"] if data["relay"]["kind"] != "none" else None
     limits = cast("dict[str, Any]", data.get("limits", {}))
-    even = bool(limits.get("even", False))
-    return RegisterMap(data["profile"], slots, relay, even, data.get("load_limit"))
+    return RegisterMap(
+        profile=data["profile"],
+        slots=slots,
+        relay=data["relay"] if data["relay"]["kind"] != "none" else None,
+        even=bool(limits.get("even", False)),
+        load_limit=data.get("load_limit"),
+        resolution_wh=data["resolution_wh"],
+        rollover_wh=data.get("rollover_wh"),
+        blocks={name: data[name] for name in ("clock", "freezes", "events") if data.get(name)},
+    )
 
 
 def _slot(name: str, point: Mapping[str, Any]) -> Slot:
@@ -109,4 +178,12 @@ def _slot(name: str, point: Mapping[str, Any]) -> Slot:
         type=point["type"],
         scale=Fraction(point.get("scale", "1")),
         order=point.get("order", "abcd"),
+        invalid=next(iter(point.get("invalid", ())), None),
     )
+
+
+def shipped_profiles() -> tuple[str, ...]:
+    """The codes of every profile that the gateway ships."""
+    folder = resources.files("npms_meter_gateway") / "profiles"
+    names = sorted(file.name for file in folder.iterdir())
+    return tuple(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
