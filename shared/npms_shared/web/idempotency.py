@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Header
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.auth.tokens import Principal
+from npms_shared.db.engine import Database
 from npms_shared.web.problems import Problem
 
 _BEGIN = text(
@@ -78,6 +80,26 @@ async def run_once(
     status, body = await action()
     await conn.execute(_KEEP, {**identity, "status": status, "response": json.dumps(body)})
     return JSONResponse(body, status_code=status)
+
+
+async def answer_once(
+    database: Database,
+    *,
+    key: str,
+    caller: Principal,
+    path: str,
+    body: BaseModel,
+    act: Callable[[AsyncConnection], Awaitable[tuple[int, dict[str, Any]]]],
+) -> JSONResponse:
+    """`run_once` in a transaction of its own, for the request that `path` and `body` are."""
+    async with database.transaction() as conn:
+        return await run_once(
+            conn,
+            key=key,
+            caller=caller,
+            request_fingerprint=fingerprint(path, body),
+            action=partial(act, conn),
+        )
 
 
 async def _replay(

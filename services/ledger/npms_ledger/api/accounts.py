@@ -27,7 +27,7 @@ from npms_ledger.handlers.open_account import open_account
 from npms_shared.auth.tokens import Principal
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
-from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, encode_cursor, number_in
 from npms_shared.web.principals import Operator, require
 from npms_shared.web.problems import problem_responses
@@ -59,7 +59,7 @@ def _add_opening(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> JSONResponse:
         """Customer, account, usage point and installation in one call."""
 
-        async def act() -> tuple[int, dict[str, Any]]:
+        async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             command = request.to_command()
             now = clock.now()
             opened = await open_account(conn, command, now=now, by=caller.subject)
@@ -71,14 +71,9 @@ def _add_opening(router: APIRouter, database: Database, clock: Clock) -> None:
             )
             return 201, to_api_opened(opened).model_dump(mode="json")
 
-        async with database.transaction() as conn:
-            return await run_once(
-                conn,
-                key=key,
-                caller=caller,
-                request_fingerprint=fingerprint("/accounts", request),
-                action=act,
-            )
+        return await answer_once(
+            database, key=key, caller=caller, path="/accounts", body=request, act=act
+        )
 
 
 def _add_looking(router: APIRouter, database: Database, clock: Clock) -> None:

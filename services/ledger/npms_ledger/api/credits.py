@@ -18,7 +18,7 @@ from npms_ledger.handlers import grants, look, trail
 from npms_ledger.handlers.errors import CurrencyMismatch
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
-from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
@@ -63,7 +63,7 @@ def _add_granting(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> JSONResponse:
         """Grant a credit beside the balance."""
 
-        async def act() -> tuple[int, dict[str, Any]]:
+        async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             currency = await look.currency_of(conn, account_id)
             if request.amount is not None and request.amount.currency != currency:
                 raise CurrencyMismatch("grant", request.amount.currency, currency)
@@ -82,14 +82,14 @@ def _add_granting(router: APIRouter, database: Database, clock: Clock) -> None:
             )
             return 201, shown
 
-        async with database.transaction() as conn:
-            return await run_once(
-                conn,
-                key=key,
-                caller=caller,
-                request_fingerprint=fingerprint(f"/accounts/{account_id}/credits", request),
-                action=act,
-            )
+        return await answer_once(
+            database,
+            key=key,
+            caller=caller,
+            path=f"/accounts/{account_id}/credits",
+            body=request,
+            act=act,
+        )
 
 
 def _add_ending(router: APIRouter, database: Database, clock: Clock) -> None:

@@ -18,7 +18,7 @@ from npms_ledger.handlers import debts, look, trail
 from npms_ledger.handlers.errors import CurrencyMismatch, DebtUnknown
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
-from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
@@ -65,7 +65,7 @@ def _add_taking_over(router: APIRouter, database: Database, clock: Clock) -> Non
     ) -> JSONResponse:
         """Take over a debt; the account owes it from now on."""
 
-        async def act() -> tuple[int, dict[str, Any]]:
+        async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             currency = await look.currency_of(conn, account_id)
             if request.amount.currency != currency:
                 raise CurrencyMismatch("debt", request.amount.currency, currency)
@@ -84,14 +84,14 @@ def _add_taking_over(router: APIRouter, database: Database, clock: Clock) -> Non
             )
             return 201, shown
 
-        async with database.transaction() as conn:
-            return await run_once(
-                conn,
-                key=key,
-                caller=caller,
-                request_fingerprint=fingerprint(f"/accounts/{account_id}/debts", request),
-                action=act,
-            )
+        return await answer_once(
+            database,
+            key=key,
+            caller=caller,
+            path=f"/accounts/{account_id}/debts",
+            body=request,
+            act=act,
+        )
 
 
 def _add_changing(router: APIRouter, database: Database, clock: Clock) -> None:

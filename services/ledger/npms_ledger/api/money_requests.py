@@ -25,7 +25,7 @@ from npms_ledger.handlers.errors import AccountUnknown
 from npms_shared.auth.tokens import Principal
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
-from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Caller, Operator
 from npms_shared.web.problems import problem_responses
@@ -54,19 +54,12 @@ async def _ask(
     database: Database, *, key: str, caller: Principal, path: str, body: BaseModel, act: Act
 ) -> JSONResponse:
     """Once by the key; 201 if it was posted, 202 if it waits for a second person."""
-    async with database.transaction() as conn:
 
-        async def action() -> tuple[int, dict[str, Any]]:
-            asked = to_api_request(await act(conn))
-            return 201 if asked.state == "posted" else 202, asked.model_dump(mode="json")
+    async def action(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
+        asked = to_api_request(await act(conn))
+        return 201 if asked.state == "posted" else 202, asked.model_dump(mode="json")
 
-        return await run_once(
-            conn,
-            key=key,
-            caller=caller,
-            request_fingerprint=fingerprint(path, body),
-            action=action,
-        )
+    return await answer_once(database, key=key, caller=caller, path=path, body=body, act=action)
 
 
 def _add_fixes(router: APIRouter, database: Database, clock: Clock, limits: FixLimits) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.api.account_schemas import AccountDetailResponse, to_api_detail
 from npms_ledger.api.callers import actor
@@ -21,7 +22,7 @@ from npms_ledger.handlers import look, move_out
 from npms_ledger.handlers.swap_meter import swap_meter
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
-from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
@@ -93,26 +94,26 @@ def _add_refunds(router: APIRouter, database: Database, clock: Clock) -> None:
         caller: Operator, key: IdempotencyKey, account_id: PathId, body: RefundBody
     ) -> JSONResponse:
         """Make what remains payable, once, and close the account at zero."""
-        async with database.transaction() as conn:
 
-            async def act() -> tuple[int, dict[str, Any]]:
-                row = await move_out.request_refund(
-                    conn,
-                    account_id,
-                    payee=body.payee,
-                    reason=body.reason,
-                    by=actor(caller),
-                    now=clock.now(),
-                )
-                return 201, to_api_refund(row).model_dump(mode="json")
-
-            return await run_once(
+        async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
+            row = await move_out.request_refund(
                 conn,
-                key=key,
-                caller=caller,
-                request_fingerprint=fingerprint(f"/accounts/{account_id}/refund", body),
-                action=act,
+                account_id,
+                payee=body.payee,
+                reason=body.reason,
+                by=actor(caller),
+                now=clock.now(),
             )
+            return 201, to_api_refund(row).model_dump(mode="json")
+
+        return await answer_once(
+            database,
+            key=key,
+            caller=caller,
+            path=f"/accounts/{account_id}/refund",
+            body=body,
+            act=act,
+        )
 
     @router.get("/refunds", operation_id="list_refunds", responses=problem_responses())
     async def list_(

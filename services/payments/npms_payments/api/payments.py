@@ -25,7 +25,7 @@ from npms_payments.handlers.order_top_up import OrderTopUp, open_order, show_ord
 from npms_payments.handlers.read import find_payment, list_payments
 from npms_payments.handlers.record_payment import RecordPayment, record_payment
 from npms_payments.handlers.redeem_voucher import Guards, Redeem, attempt, redeem
-from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.idempotency import IdempotencyKey, answer_once, run_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import Problem, problem_responses
@@ -59,7 +59,7 @@ def _add_top_ups(router: APIRouter, context: Context) -> None:
         """
         written: list[UUID] = []
 
-        async def write() -> tuple[int, dict[str, Any]]:
+        async def write(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             await own_account(conn, account_id, caller)
             command = OrderTopUp(
                 account_id,
@@ -71,14 +71,14 @@ def _add_top_ups(router: APIRouter, context: Context) -> None:
             written.append(await write_order(conn, context, command))
             return 201, {"payment_id": str(written[0])}
 
-        async with context.database.transaction() as conn:
-            kept = await run_once(
-                conn,
-                key=key,
-                caller=caller,
-                request_fingerprint=fingerprint(f"top-ups/{account_id}", request),
-                action=write,
-            )
+        kept = await answer_once(
+            context.database,
+            key=key,
+            caller=caller,
+            path=f"top-ups/{account_id}",
+            body=request,
+            act=write,
+        )
         if written:
             await open_order(context, written[0])
         order = await show_order(context, UUID(json.loads(bytes(kept.body))["payment_id"]))
@@ -159,21 +159,21 @@ def _add_collection(router: APIRouter, context: Context) -> None:
             issuer_of(caller),
         )
 
-        async def act() -> tuple[int, dict[str, Any]]:
+        async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             command = RecordPayment(request.account_number, money, caller.subject)
             made = await record_payment(conn, context, command)
             if isinstance(made, Payment):
                 return _created(made)
             return 202, to_suspense_view(made).model_dump(mode="json")
 
-        async with context.database.transaction() as conn:
-            return await run_once(
-                conn,
-                key=key,
-                caller=caller,
-                request_fingerprint=fingerprint(f"payments/{money.issuer}", request),
-                action=act,
-            )
+        return await answer_once(
+            context.database,
+            key=key,
+            caller=caller,
+            path=f"payments/{money.issuer}",
+            body=request,
+            act=act,
+        )
 
 
 def _add_reading(router: APIRouter, context: Context) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_payments.api.schemas import (
     AllocationRequest,
@@ -18,7 +19,7 @@ from npms_payments.api.schemas import (
 from npms_payments.handlers.allocate_suspense import Allocate, allocate
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.read import list_reviews, list_suspense
-from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
@@ -61,19 +62,19 @@ def _add_allocation(router: APIRouter, context: Context) -> None:
     ) -> JSONResponse:
         """Give the money to an account: it settles there as the payment it was."""
 
-        async def act() -> tuple[int, dict[str, Any]]:
+        async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             command = Allocate(suspense_id, request.account_id, request.reason, caller.subject)
             payment = await allocate(conn, context, command)
             return 201, to_payment_view(payment).model_dump(mode="json")
 
-        async with context.database.transaction() as conn:
-            return await run_once(
-                conn,
-                key=key,
-                caller=caller,
-                request_fingerprint=fingerprint(f"suspense/{suspense_id}", request),
-                action=act,
-            )
+        return await answer_once(
+            context.database,
+            key=key,
+            caller=caller,
+            path=f"suspense/{suspense_id}",
+            body=request,
+            act=act,
+        )
 
 
 def _add_reviews(router: APIRouter, context: Context) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_payments.api.access import Admin
 from npms_payments.api.schemas import BatchRequest, BatchView, to_batch_view
@@ -18,7 +19,7 @@ from npms_payments.handlers.make_vouchers import (
     find_batch,
     make_batch,
 )
-from npms_shared.web.idempotency import IdempotencyKey, fingerprint, run_once
+from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 
@@ -46,7 +47,7 @@ def _add_making(router: APIRouter, context: Context) -> None:
         request gets the batch without them."""
         made: list[tuple[Batch, list[Printed]]] = []
 
-        async def act() -> tuple[int, dict[str, Any]]:
+        async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             command = MakeBatch(
                 value_micro=request.value.micro,
                 currency=request.value.currency,
@@ -57,14 +58,9 @@ def _add_making(router: APIRouter, context: Context) -> None:
             made.append(await make_batch(conn, context, command))
             return 201, to_batch_view(made[0][0]).model_dump(mode="json")
 
-        async with context.database.transaction() as conn:
-            kept = await run_once(
-                conn,
-                key=key,
-                caller=caller,
-                request_fingerprint=fingerprint("voucher-batches", request),
-                action=act,
-            )
+        kept = await answer_once(
+            context.database, key=key, caller=caller, path="voucher-batches", body=request, act=act
+        )
         if not made:
             return kept
         view = to_batch_view(*made[0])
