@@ -24,7 +24,7 @@ def subscriptions(
             case InstallationOpened():
                 await open_installation(conn, event, profiles=profiles, partitions=partitions)
             case InstallationClosed():
-                await close_installation(conn, event)
+                await close_installation(conn, event, clock)
             case SupplyDesired():
                 await accept_desired_supply(conn, event, clock)
 

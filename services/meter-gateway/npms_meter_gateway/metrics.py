@@ -16,3 +16,4 @@ RELAY_ATTEMPTS = Counter(
 METERS_POLLED = Gauge("npms_gateway_meters_polled", "Meters this process reads")
 METERS = Gauge("npms_gateway_meters", "Open installations by the state of their meters", ["state"])
 HELD_READINGS = Gauge("npms_gateway_held_readings", "Readings that wait for a person")
+OPEN_ALARMS = Gauge("npms_gateway_open_alarms", "Alarms that are open, by kind", ["kind"])

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from npms_meter_gateway.domain.event_kinds import severity_of
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import Finding
 from npms_meter_gateway.domain.validation import Columns, Track
 from npms_shared.contracts.meter_gateway import (
+    MeterEventCleared,
     MeterEventRaised,
     ProfilePublished,
     ReadingsBatch,
@@ -73,4 +75,24 @@ def meter_event(
         kind=kind,
         detail=detail,
         raised_at=at,
+        severity=severity_of(kind),
+    )
+
+
+def meter_event_cleared(
+    installation_id: int,
+    account_id: int,
+    *,
+    kind: str,
+    detail: str,
+    raised_at: datetime,
+    cleared_at: datetime,
+) -> MeterEventCleared:
+    return MeterEventCleared(
+        installation_id=installation_id,
+        account_id=account_id,
+        kind=kind,
+        detail=detail,
+        raised_at=raised_at,
+        cleared_at=cleared_at,
     )

@@ -84,7 +84,21 @@ class MeterEventRaised(MeterGatewayEvent):
     kind: str
     detail: str
     raised_at: AwareDatetime
+    severity: Literal["info", "warning", "critical"] | None = None
 
 
-EVENTS = (ProfilePublished, SupplyReported, RegisterFell, MeterEventRaised)
+class MeterEventCleared(MeterGatewayEvent):
+    """What was raised, and lasted, is over."""
+
+    name: ClassVar[str] = "meter_event_cleared.v1"
+
+    installation_id: int
+    account_id: int
+    kind: str
+    detail: str
+    raised_at: AwareDatetime
+    cleared_at: AwareDatetime
+
+
+EVENTS = (ProfilePublished, SupplyReported, RegisterFell, MeterEventRaised, MeterEventCleared)
 BATCHES = (ReadingsBatch,)

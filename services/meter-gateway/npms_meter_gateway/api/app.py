@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 from fastapi import FastAPI
 
+from npms_meter_gateway.api.alarms import alarms_router
 from npms_meter_gateway.api.fleet import fleet_router
 from npms_meter_gateway.api.live import live_router
 from npms_meter_gateway.api.meters import meter_of, meters_router
 from npms_meter_gateway.api.reading_imports import reading_imports_router
 from npms_meter_gateway.api.readings import readings_router
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.handlers.show_alarms import AlarmView
 from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.handlers.take_readings import ReadingDesk
 from npms_meter_gateway.handlers.watch_meters import MeterWatch
@@ -37,6 +39,7 @@ def build_app(
             meters_router(database, profiles, fleet),
             live_router(database, MeterWatch(database), meter_of),
             fleet_router(fleet),
+            alarms_router(AlarmView(database)),
             parked_router(database),
         ],
     )

@@ -7,7 +7,9 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.handlers.raise_event import clear_all_alarms
 from npms_meter_gateway.storage import installations, readings
+from npms_shared.clock import Clock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
 from npms_shared.db.engine import Database
 from npms_shared.messaging.partitions import partition_of
@@ -50,8 +52,11 @@ async def open_installation(
         ) from None
 
 
-async def close_installation(conn: AsyncConnection, event: InstallationClosed) -> None:
-    """No reading is accepted from here on, whoever has the installation in memory.
+async def close_installation(
+    conn: AsyncConnection, event: InstallationClosed, clock: Clock
+) -> None:
+    """No reading is accepted from here on, whoever has the installation in memory; what was open
+    of its meter is over.
 
     Unprocessable where it is not open: its opening may wait, parked.
     """
@@ -59,3 +64,6 @@ async def close_installation(conn: AsyncConnection, event: InstallationClosed) -
     if partition is None:
         raise Unprocessable("unknown_installation", f"{event.installation_id} is not open")
     await readings.take_turns(conn, [partition])
+    await clear_all_alarms(
+        conn, clock, installation_id=event.installation_id, detail="the installation was closed"
+    )

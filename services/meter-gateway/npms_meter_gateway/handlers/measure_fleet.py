@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.event_kinds import KINDS
 from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_shared.db.engine import is_passing
 from npms_shared.loops import Loop, wait_or_stop
@@ -38,3 +39,6 @@ async def _measure(view: FleetView) -> None:
     for state in STATES:
         metrics.METERS.labels(state=state).set(sum(getattr(site, state) for site in sites))
     metrics.HELD_READINGS.set(sum(site.held_readings for site in sites))
+    alarms = await view.open_alarms()
+    for kind in {*alarms, *(name for name, known in KINDS.items() if known.lasts)}:
+        metrics.OPEN_ALARMS.labels(kind=kind).set(alarms.get(kind, 0))

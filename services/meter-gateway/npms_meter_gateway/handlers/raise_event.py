@@ -1,10 +1,14 @@
 """Something about a meter that a person should see: kept, and told."""
 
+from typing import Any
+from uuid import UUID
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_meter_gateway.outgoing import meter_event
-from npms_meter_gateway.storage import events, installations
+from npms_meter_gateway.outgoing import meter_event, meter_event_cleared
+from npms_meter_gateway.storage import alarms, events, installations
 from npms_shared.clock import Clock
+from npms_shared.contracts.meter_gateway import MeterEventRaised
 from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
@@ -19,18 +23,77 @@ async def raise_event(
     kind: str,
     detail: str,
 ) -> None:
+    """Each call is an event of its own; what lasts is an alarm (`raise_alarm`)."""
     at = clock.now()
     event = meter_event(installation_id, account_id, kind=kind, detail=detail, at=at)
-    await events.add_event(
-        conn,
-        event_id=new_id(),
-        installation_id=installation_id,
-        account_id=account_id,
-        kind=kind,
-        detail=detail,
-        raised_at=at,
+    await _keep_and_tell(conn, event, new_id())
+
+
+async def raise_alarm(
+    conn: AsyncConnection,
+    clock: Clock,
+    *,
+    installation_id: int,
+    account_id: int,
+    kind: str,
+    detail: str,
+) -> bool:
+    """Raise an event of what lasts, once: False, and nothing told, while it is open already."""
+    at = clock.now()
+    event = meter_event(installation_id, account_id, kind=kind, detail=detail, at=at)
+    event_id = new_id()
+    opened = await alarms.open_alarm(conn, event_id=event_id, **_columns(event))
+    if opened:
+        await _keep_and_tell(conn, event, event_id)
+    return opened
+
+
+async def _keep_and_tell(conn: AsyncConnection, event: MeterEventRaised, event_id: UUID) -> None:
+    await events.add_event(conn, event_id=event_id, **_columns(event))
+    await outbox.publish(conn, event, subject=str(event.account_id))
+
+
+def _columns(event: MeterEventRaised) -> dict[str, Any]:
+    return event.model_dump(exclude={"severity"})
+
+
+async def clear_alarm(
+    conn: AsyncConnection, clock: Clock, *, installation_id: int, kind: str, detail: str
+) -> bool:
+    """It is over: told once; False, and nothing told, where none of the kind is open."""
+    return await _clear(conn, clock, installation_id, kind=kind, detail=detail)
+
+
+async def clear_all_alarms(
+    conn: AsyncConnection, clock: Clock, *, installation_id: int, detail: str
+) -> None:
+    """Whatever was open is over, because the meter serves the installation no more."""
+    await _clear(conn, clock, installation_id, kind=None, detail=detail)
+
+
+async def _clear(
+    conn: AsyncConnection, clock: Clock, installation_id: int, *, kind: str | None, detail: str
+) -> bool:
+    at = clock.now()
+    cleared = await alarms.clear_alarms(
+        conn, installation_id, kind=kind, detail=detail, cleared_at=at
     )
-    await outbox.publish(conn, event, subject=str(account_id))
+    said = [
+        (
+            meter_event_cleared(
+                installation_id,
+                row.account_id,
+                kind=row.kind,
+                detail=detail,
+                raised_at=row.raised_at,
+                cleared_at=at,
+            ),
+            str(row.account_id),
+        )
+        for row in cleared
+    ]
+    await outbox.publish_all(conn, said)
+    return bool(said)
 
 
 async def report_link(
@@ -42,7 +105,9 @@ async def report_link(
     is_reachable: bool,
     detail: str,
 ) -> None:
-    """Note that a meter is heard or not; `unreachable` and `back` are raised once each."""
+    """Note that a meter is heard or not; `unreachable` and `back` are raised once each, and the
+    alarm is open between them.
+    """
     link = "reachable" if is_reachable else "unreachable"
     async with database.transaction() as conn:
         before = await installations.exchange_link(
@@ -50,7 +115,12 @@ async def report_link(
         )
         if before == link or (is_reachable and before == "unknown"):
             return
-        await raise_event(
+        if is_reachable:
+            await clear_alarm(
+                conn, clock, installation_id=installation_id, kind="unreachable", detail=detail
+            )
+        tell = raise_event if is_reachable else raise_alarm
+        await tell(
             conn,
             clock,
             installation_id=installation_id,

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from npms_meter_gateway.storage import gateways, installations
+from npms_meter_gateway.storage import alarms, gateways, installations
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 
@@ -70,3 +70,8 @@ class FleetView:
 
     def _late_before(self) -> Any:
         return self.clock.now() - timedelta(seconds=self.interval_s * LATE_AFTER_INTERVALS)
+
+    async def open_alarms(self) -> Mapping[str, int]:
+        """How many alarms are open, by kind."""
+        async with self.database.connect() as conn:
+            return await alarms.count_open(conn)

@@ -1,9 +1,11 @@
 """Meter events: what a person should see of a meter."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _ADD = text(
@@ -17,6 +19,16 @@ _HAS = text(
     SELECT EXISTS (
         SELECT FROM meter_event WHERE installation_id = :installation_id AND kind = :kind
     )
+    """
+)
+_LIST = text(
+    """
+    SELECT e.event_id, e.installation_id, e.kind, e.detail, e.raised_at, a.cleared_at,
+           a.cleared_detail
+    FROM meter_event e LEFT JOIN alarm a USING (event_id)
+    WHERE e.installation_id = :installation_id
+      AND (CAST(:before AS uuid) IS NULL OR e.event_id < :before)
+    ORDER BY e.event_id DESC LIMIT :limit
     """
 )
 
@@ -46,3 +58,11 @@ async def has_event(conn: AsyncConnection, installation_id: int, *, kind: str) -
     """Whether an event of this kind was ever raised for the installation."""
     values = {"installation_id": installation_id, "kind": kind}
     return bool((await conn.execute(_HAS, values)).scalar_one())
+
+
+async def list_events(
+    conn: AsyncConnection, installation_id: int, *, before: UUID | None, limit: int
+) -> Sequence[Row[Any]]:
+    """The newest first, with when and why those that last were cleared."""
+    values = {"installation_id": installation_id, "before": before, "limit": limit}
+    return (await conn.execute(_LIST, values)).all()
