@@ -1,3 +1,4 @@
+import struct
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -9,9 +10,18 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npms_meter_gateway.domain.decoding import decode
+from npms_meter_gateway.domain.decoding import decode, text_of, whole
 from npms_meter_gateway.domain.planning import Spot, plan, split, spots_of
-from npms_meter_gateway.domain.profile import ENERGY, LOAD_LIMIT, RELAY, Profile, ProfileError
+from npms_meter_gateway.domain.point import Point
+from npms_meter_gateway.domain.profile import (
+    ENERGY,
+    LOAD_LIMIT,
+    RELAY,
+    GoldenFrame,
+    Profile,
+    ProfileError,
+)
+from npms_meter_gateway.drivers.modbus.golden import golden_faults
 from npms_meter_gateway.polling.unit import POLLED
 from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.profiles.loading import load_profile, parse_profile
@@ -41,8 +51,8 @@ def faults_of(data: dict[str, Any]) -> str:
 
 def test_ships_maps_with_both_kinds_of_relay() -> None:
     kinds = {p.relay.kind for p in PROFILES.values() if p.relay}
-    assert kinds == {"fc16_register", "fc5_coil"}
-    assert len(PROFILES) >= 10
+    assert kinds >= {"fc16_register", "fc5_coil", "fc16_keyed"}
+    assert len(PROFILES) >= 17
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
@@ -67,6 +77,62 @@ def test_every_plan_covers_its_spots_inside_the_limits(profile: Profile) -> None
         for spot in block.spots:
             assert block.address <= spot.address
             assert spot.address + spot.count <= block.address + block.count
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
+def test_golden_frames_mean_what_the_profile_says(profile: Profile) -> None:
+    assert golden_faults(profile) == []
+    assert any(ENERGY in frame.values for frame in profile.golden)
+    if profile.relay and profile.relay.is_commanded:
+        assert {frame.switches for frame in profile.golden} >= {"on", "off"}
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"values": {ENERGY: "12345671"}}, "values.energy_import_wh: 12345670, not 12345671"),
+        ({"values": {ENERGY: None}}, "values.energy_import_wh: 12345670, not absent"),
+        ({"values": {"power_w": "1"}}, "values.power_w: no such point"),
+        ({"request": "01 03 00 0A 00 02 E4 08"}, "request: wrong CRC"),
+        ({"request": "02 03 00 0A 00 02 E4 3A"}, "another unit answers than was asked"),
+        ({"request": "01 03 00 0A 00 01 A4 08"}, "response: 4 bytes of data, 2 were asked for"),
+        ({"request": "01 04 00 0A 00 02 51 C9"}, "response: function 0x03, 0x04 was asked"),
+        ({"response": "01 83 02 C0 F1"}, "response: Modbus exception 0x02"),
+        ({"response": "01"}, "response: too short for a frame"),
+        ({"values": {}, "switches": "on"}, "switches: there is no relay"),
+    ],
+)
+def test_a_golden_frame_that_does_not_fit_is_named(change: dict[str, Any], fault: str) -> None:
+    frame = {
+        "origin": "constructed",
+        "request": "01 03 00 0A 00 02 E4 09",
+        "response": "01 03 04 00 12 D6 87 44 34",
+        "values": {ENERGY: "12345670"},
+    }
+    good = parse_profile(minimal(golden=[frame]), name="t")
+    assert golden_faults(good) == []
+    bad = parse_profile(minimal(golden=[{**frame, **change}]), name="t")
+    assert golden_faults(bad) == [f"golden.0: {fault}"]
+
+
+def test_l11_a_write_with_the_wrong_key_or_function_is_not_golden() -> None:
+    """The DDS238 understands function 16 only; a Fineco nothing without its own key."""
+    hiking = PROFILES["hiking_dds238_2_znsr"]
+    by_06 = GoldenFrame(
+        request=bytes.fromhex("01 06 00 1A 00 01 69 CD"),
+        response=bytes.fromhex("01 06 00 1A 00 01 69 CD"),
+        values={}, switches="on", serial_number=None, origin="constructed",
+    )  # fmt: skip
+    [fault, _] = golden_faults(replace(hiking, golden=(by_06,)))
+    assert fault == "golden.0: request: 10 00 1a 00 01 02 00 01 switches on"
+    fineco = PROFILES["fineco_em115_do"]
+    keyed = next(frame for frame in fineco.golden if frame.switches == "on")
+    assert golden_faults(replace(fineco, golden=(keyed,))) == []
+    another = replace(keyed, serial_number=0x00123400)
+    assert golden_faults(replace(fineco, golden=(another,)))
+    assert golden_faults(replace(fineco, golden=(replace(keyed, serial_number=None),))) == [
+        "golden.0: serial_number: the key follows from it"
+    ]
 
 
 def test_one_read_brings_everything_of_the_hiking_relay_meter() -> None:
@@ -196,3 +262,92 @@ def test_r11_a_profile_with_the_transformers_ratio_in_its_scale_reads_primary_en
     shown = decode(plain, raw)
     assert shown
     assert decode(behind_200_to_5, raw) == 40 * shown
+
+
+ORDERS = {"abcd": [0, 1, 2, 3], "cdab": [2, 3, 0, 1], "badc": [1, 0, 3, 2], "dcba": [3, 2, 1, 0]}
+
+
+@given(st.integers(0, 0xFFFFFFFF), st.sampled_from(sorted(ORDERS)))
+def test_every_byte_order_reads_the_same_number(number: int, order: str) -> None:
+    straight = number.to_bytes(4, "big")
+    sent = bytes(straight[at] for at in ORDERS[order])
+    point = {"table": "holding", "address": 0, "type": "u32", "order": order}
+    read = parse_profile(minimal(points={ENERGY: point}), name="t").points[ENERGY]
+    assert decode(read, struct.unpack(">HH", sent)) == number
+
+
+NOT_AVAILABLE = [
+    ("u16", [0xFFFF], [0xFFFF]),
+    ("s16", [0x8000], [0x8000]),
+    ("s16", [0x7FFF], [0x7FFF]),
+    ("u32", [0xFFFFFFFF], [0xFFFF, 0xFFFF]),
+    ("u32", [0], [0, 0]),
+    ("s32", [0x80000000], [0x8000, 0]),
+    ("s32", [0x7FFFFFFF], [0x7FFF, 0xFFFF]),
+    ("u64", [0xFFFFFFFFFFFFFFFF], [0xFFFF] * 4),
+    ("s64", [0x8000000000000000], [0x8000, 0, 0, 0]),
+    ("f32", [], [0x7FC0, 0]),
+    ("f32", [], [0xFFC0, 0]),
+    ("f32", [], [0x7F80, 0]),
+    ("f32", [], [0xFF80, 0]),
+    ("f64", [], [0x7FF8, 0, 0, 0]),
+]
+
+
+@pytest.mark.parametrize(("number", "invalid", "words"), NOT_AVAILABLE)
+@pytest.mark.parametrize("order", sorted(ORDERS))
+def test_r7_an_invalid_pattern_is_not_available_and_never_zero(
+    number: str, invalid: list[int], words: list[int], order: str
+) -> None:
+    """Also the zero by which a SunSpec accumulator says that it does not count."""
+    point = {
+        "table": "holding", "address": 0, "type": number, "invalid": invalid, "order": order,
+    }  # fmt: skip
+    read = parse_profile(minimal(points={ENERGY: point}), name="t").points[ENERGY]
+    sent = list(reversed(words)) if read.order.low_register_first else words
+    if read.order.swaps_bytes:
+        sent = [int.from_bytes(word.to_bytes(2, "big"), "little") for word in sent]
+    assert decode(read, sent) is None
+
+
+@given(
+    st.lists(st.floats(65_536, 1_000_000, width=32), min_size=2, max_size=50).map(sorted),
+    st.sampled_from(["eastron_sdm630", "chint_dtsu666", "fineco_em115_do"]),
+)
+def test_r14_float32_deltas_sum_to_last_minus_first(register_kwh: list[float], code: str) -> None:
+    """A float32 above 65,536 kWh steps by 8 Wh and more: nothing is lost or invented by it."""
+    point = PROFILES[code].points[ENERGY]
+    shown = [_read_f32(point, kwh) for kwh in register_kwh]
+    assert [Fraction(kwh) * 1000 for kwh in register_kwh] == shown
+    stored_wh = [whole(value) for value in shown]
+    deltas = [after - before for before, after in pairwise(stored_wh)]
+    assert min(deltas) >= 0
+    assert sum(deltas) == stored_wh[-1] - stored_wh[0]
+    assert 0 <= shown[-1] - stored_wh[-1] < 1
+
+
+def _read_f32(point: Point, kwh: float) -> Fraction:
+    value = decode(point, struct.unpack(">HH", struct.pack(">f", kwh)))
+    assert value is not None
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Fraction(5), "5"),
+        (Fraction(-1, 8), "-0.125"),
+        (Fraction(471449625, 2048), "230200.01220703125"),
+        (Fraction(1, 3), "1/3"),
+        (Fraction(10**20), "100000000000000000000"),
+    ],
+)
+def test_exact_values_are_written_exactly(value: Fraction, text: str) -> None:
+    assert text_of(value) == text
+
+
+def test_what_is_uncertain_is_told_apart() -> None:
+    certain = {code for code, profile in PROFILES.items() if profile.is_certain}
+    assert {"eastron_sdm120", "acrel_dtsd1352", "hiking_dds238_2_znsr"} <= certain
+    for code in ("pzem_016", "chint_ddsu666", "eastron_sdm320c", "schneider_iem3000"):
+        assert code not in certain, code

@@ -10,6 +10,7 @@ from npms_meter_gateway.domain.point import (
     POWER,
     PT_RATIO,
     SERIAL,
+    Group,
     Point,
 )
 from npms_meter_gateway.domain.profile import Profile, ProfileError
@@ -37,7 +38,7 @@ def check(profile: Profile) -> Profile:
 def _whole_faults(profile: Profile) -> Iterator[str]:
     if ENERGY not in profile.points:
         yield f"points: {ENERGY} is missing"
-    elif profile.points[ENERGY].group != "billing":
+    elif profile.points[ENERGY].group is not Group.BILLING:
         yield f"points.{ENERGY}.group: what is billed belongs to billing"
     if profile.resolution_wh < 1:
         yield "resolution_wh: must be at least 1"

@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Sequence
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 from typing import Literal
 
@@ -18,6 +19,10 @@ _FORMATS = {
     NumberType.F32: ">f",
     NumberType.F64: ">d",
 }
+
+
+EXACT = Context(prec=60, traps=[Inexact])
+"""More digits than any number of a meter has."""
 
 
 def decode(point: Point, registers: Sequence[int]) -> Fraction | None:
@@ -40,6 +45,14 @@ def raw_bytes(point: Point, registers: Sequence[int]) -> bytes:
     words = reversed(registers) if point.order.low_register_first else registers
     endian: Literal["big", "little"] = "little" if point.order.swaps_bytes else "big"
     return b"".join(word.to_bytes(2, endian) for word in words)
+
+
+def text_of(value: Fraction) -> str:
+    """The exact value for people: as a decimal where it is one, else as a fraction."""
+    try:
+        return f"{EXACT.divide(Decimal(value.numerator), Decimal(value.denominator)):f}"
+    except Inexact:
+        return str(value)
 
 
 def whole(value: Fraction) -> int:

@@ -15,9 +15,6 @@ CT_RATIO = "ct_ratio"
 PT_RATIO = "pt_ratio"
 SERIAL = "serial_number"
 
-Group = Literal["billing", "fast", "slow"]
-"""Read for every bill, more often than that where someone watches, or seldom."""
-
 Ratio = Literal["primary", "ct", "pt", "ct_pt"]
 """By whose ratio a value is still to be multiplied: current transformers, voltage ones, both."""
 
@@ -33,6 +30,14 @@ CANONICAL = frozenset(
 
 BILLED = frozenset({ENERGY, POWER, VOLTAGE})
 """Read for every bill unless the profile says otherwise."""
+
+
+class Group(StrEnum):
+    """How often a point is wanted: for billing, more often where someone watches, or seldom."""
+
+    BILLING = "billing"
+    FAST = "fast"
+    SLOW = "slow"
 
 
 class NumberType(StrEnum):
@@ -88,7 +93,7 @@ class Point:
     scale: Fraction
     order: Order = Order.ABCD
     invalid: frozenset[int] = frozenset()
-    group: Group = "slow"
+    group: Group = Group.SLOW
     ratio: Ratio = "primary"
     minimum: Fraction | None = None
     maximum: Fraction | None = None

@@ -15,7 +15,7 @@ from npms_meter_gateway.domain.point import (
     Point,
 )
 from npms_meter_gateway.domain.records import Clock, EventLog, Freezes, Status
-from npms_meter_gateway.domain.relay import LoadLimit, Relay
+from npms_meter_gateway.domain.relay import LoadLimit, Relay, State
 
 RELAY = "relay"
 RELAY_FAULT = "relay_fault"
@@ -80,14 +80,15 @@ class Probe:
 class GoldenFrame:
     """A request and the answer to it, as RTU frames, and what they mean.
 
-    `values` are exact numbers by point; `switches` is the state that the request commands.
-    `origin` says where the bytes are from.
+    `values` are exact numbers by point, None where the meter has none; `switches` is the state that
+    the request commands, on a meter of this serial number. `origin` says where the bytes are from.
     """
 
     request: bytes
     response: bytes
-    values: Mapping[str, str]
-    switches: Literal["on", "off"] | None
+    values: Mapping[str, str | None]
+    switches: State | None
+    serial_number: int | None
     origin: str
 
 

@@ -2,21 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from math import floor, inf
 
-from npms_meter_gateway.domain.profile import ENERGY, POWER, RELAY, VOLTAGE, Profile
+from npms_meter_gateway.domain.point import POWER, Group
+from npms_meter_gateway.domain.profile import RELAY, Profile
 
 MERGED = 0.1
 """A group is read along when it is due within this share of its interval."""
-
-
-class Group(StrEnum):
-    """How often a point is wanted: for billing, more often, or seldom."""
-
-    BILLING = "billing"
-    FAST = "fast"
-    SLOW = "slow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +72,10 @@ class Agenda:
 
 
 def names_of(profile: Profile, group: Group) -> frozenset[str]:
-    """The points of a group, and the relay's state wherever power is looked at."""
+    """The points of a group, and the relay's state wherever power is looked at.
+
+    Whether or not a group of their own is read fast, the slow one has all that is not billed.
+    """
     if group is Group.SLOW:
-        return frozenset(profile.points) - {ENERGY, POWER, VOLTAGE}
-    return frozenset({ENERGY, POWER, VOLTAGE, RELAY} if group is Group.BILLING else {POWER, RELAY})
+        return frozenset(profile.points) - profile.names_of(Group.BILLING)
+    return profile.names_of(group) | {POWER, RELAY}

@@ -13,7 +13,8 @@ import structlog
 
 from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.breaker import GatewayBreaker
-from npms_meter_gateway.domain.schedule import Agenda, Cadence, Group, names_of
+from npms_meter_gateway.domain.point import Group
+from npms_meter_gateway.domain.schedule import Agenda, Cadence, names_of
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import Lapsed, LinkFault
 from npms_meter_gateway.drivers.modbus.bus import Bus

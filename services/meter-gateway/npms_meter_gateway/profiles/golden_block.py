@@ -25,12 +25,16 @@ Frame = Annotated[
 """A frame as it goes over a serial line: unit, function, data, CRC with its low byte first."""
 
 
+Number = Annotated[str, Field(pattern=f"^{EXACT.pattern}$")]
+
+
 class GoldenBlock(Block):
     origin: str = Field(description="where the bytes are from: a manual, a meter, or constructed")
     request: Frame
     response: Frame
-    values: dict[str, Annotated[str, Field(pattern=f"^{EXACT.pattern}$")]] = Field(default={})
+    values: dict[str, Number | None] = Field(default={}, description="null: not available")
     switches: Literal["on", "off"] | None = None
+    serial_number: int | None = Field(default=None, description="of a meter with a key")
 
 
 def golden_of(block: GoldenBlock) -> GoldenFrame:

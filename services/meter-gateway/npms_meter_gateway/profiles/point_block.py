@@ -46,5 +46,5 @@ def probe_of(block: ProbeBlock) -> Probe:
 def _point(name: str, block: NumberBlock) -> Point:
     fields = dict(block)
     if fields.get("group") is None:
-        fields["group"] = "billing" if name in BILLED else "slow"
+        fields["group"] = Group.BILLING if name in BILLED else Group.SLOW
     return Point(name, **fields)

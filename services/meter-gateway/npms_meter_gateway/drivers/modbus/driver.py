@@ -16,7 +16,8 @@ from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Priority, Shown
 from npms_meter_gateway.drivers.errors import BadAnswer, Refused
 from npms_meter_gateway.drivers.modbus.bus import Bus
-from npms_meter_gateway.drivers.modbus.pdus import Request, WriteCoil, WriteRegisters, read_of
+from npms_meter_gateway.drivers.modbus.commands import command
+from npms_meter_gateway.drivers.modbus.pdus import Request, WriteRegisters, read_of
 
 Words = tuple[int, ...]
 
@@ -52,10 +53,8 @@ class ModbusDriver:
     async def _command(self, state: State) -> Request:
         relay = self.profile.relay
         assert relay is not None
-        if relay.kind == "fc5_coil":
-            return WriteCoil(relay.address, state == "on")
         serial_number = await self._serial_number() if relay.kind == "fc16_keyed" else None
-        return WriteRegisters(relay.address, relay.words(state, serial_number))
+        return command(relay, state, serial_number)
 
     async def _serial_number(self) -> int:
         """Read for every command: a key from the number of a meter that was exchanged is wrong."""
