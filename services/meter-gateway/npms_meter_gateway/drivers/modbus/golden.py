@@ -6,14 +6,13 @@ They go through the same encoding, answer checks and decoding as a meter's own.
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
-from pymodbus.framer.rtu import FramerRTU
-
 from npms_meter_gateway.domain.decoding import decode, text_of
 from npms_meter_gateway.domain.profile import GoldenFrame, Profile
 from npms_meter_gateway.domain.relay import Table
 from npms_meter_gateway.drivers.errors import LinkFault
 from npms_meter_gateway.drivers.modbus.commands import command
 from npms_meter_gateway.drivers.modbus.pdus import Read
+from npms_meter_gateway.drivers.modbus.rtu import crc16
 
 READ_TABLES: Mapping[int, Table] = {1: "coil", 3: "holding", 4: "input"}
 SHORTEST = 4
@@ -46,7 +45,7 @@ def _faults(profile: Profile, frame: GoldenFrame) -> Iterator[str]:
 def _framing(frame: bytes, name: str) -> Iterator[str]:
     if len(frame) < SHORTEST:
         yield f"{name}: too short for a frame"
-    elif FramerRTU.compute_CRC(frame[:-2]).to_bytes(2, "big") != frame[-2:]:
+    elif crc16(frame) != 0:
         yield f"{name}: wrong CRC"
 
 
