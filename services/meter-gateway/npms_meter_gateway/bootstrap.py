@@ -122,4 +122,5 @@ def _operation(
         ),
         concurrency=settings.relay_concurrency,
         connects_per_s=settings.connects_per_s,
+        lease_s=settings.lease_s,
     )

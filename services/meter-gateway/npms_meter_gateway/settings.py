@@ -26,6 +26,9 @@ class MeterGatewaySettings(ServiceSettings):
     connects_per_s: float = Field(
         default=100, gt=0, description="connections to gateways opened at most, a second"
     )
+    lease_s: float = Field(
+        default=10, ge=1, description="how long a silent worker keeps its gateways, in seconds"
+    )
     future_tolerance_s: int = Field(
         default=300, ge=0, description="how far ahead of our clock a reading may be, in seconds"
     )

@@ -166,6 +166,7 @@ def operation(
     *,
     interval_s: float = 0.1,
     slow_s: float = 0,
+    lease_s: float = 10,
     units: BreakerPolicy = BreakerPolicy(first_pause_s=0.3, longest_pause_s=0.6),  # noqa: B008
     switching: SwitchingPolicy = SwitchingPolicy(first_pause_s=0.2, longest_pause_s=0.4),  # noqa: B008
 ) -> Operation:
@@ -179,6 +180,7 @@ def operation(
         units=units,
         switching=switching,
         concurrency=8,
+        lease_s=lease_s,
     )
 
 

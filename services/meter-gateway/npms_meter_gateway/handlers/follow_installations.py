@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,14 +20,14 @@ Fingerprint = tuple[int, int]
 
 
 async def polled_installations(
-    database: Database, known: Fingerprint | None
+    database: Database, holder: UUID, known: Fingerprint | None
 ) -> tuple[Sequence[Row[Any]] | None, Fingerprint]:
-    """Every installation whose meter we read, or None while they are those of `known`."""
+    """Every installation whose meter the worker reads, or None while they are those of `known`."""
     async with database.connect() as conn:
-        fingerprint = await installations.polled_fingerprint(conn)
+        fingerprint = await installations.polled_fingerprint(conn, holder)
         if fingerprint == known:
             return None, fingerprint
-        return await installations.polled(conn), fingerprint
+        return await installations.polled(conn, holder), fingerprint
 
 
 async def open_installation(

@@ -1,40 +1,155 @@
-"""One process of the service speaks to the meters; the others stand by."""
+"""Several processes share the gateways: each speaks to those it holds, and to no other.
+
+The lease is one row a process, renewed well before it ends. By its own steady clock a process
+falls silent `MARGIN_S` before anybody else may take its gateways over: also one that was frozen,
+since the clock is looked at before every request. What it writes because it holds a gateway is
+fenced: the transaction proves the lease.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_meter_gateway.domain.sharing import shares
 from npms_meter_gateway.storage import leases
-from npms_shared.db.engine import Database
+from npms_shared.db.engine import Database, is_passing
+from npms_shared.ids import new_id
 
-LOOK_EVERY_S = 1.0
+LEASE_S = 10.0
+MARGIN_S = 2.0
+"""Longer than a request already sent may still be under way."""
+RENEWALS = 5
+
+log = structlog.get_logger()
 
 
-class Lease:
-    """A lock that lives as long as the database session that took it."""
+class LeaseLost(Exception):
+    """Somebody else may hold our gateways by now."""
 
-    def __init__(self, conn: AsyncConnection) -> None:
-        self._conn = conn
 
-    async def take(self) -> bool:
-        """Whether it is ours; False while another process has it."""
-        return await leases.take(self._conn)
+def steady_s() -> float:
+    """Seconds of a clock that goes on while the machine is suspended, where there is one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
-    async def hold(self) -> None:
-        """Return never; raise when the session, and so the lock, is gone."""
+
+@dataclass(slots=True)
+class Worker:
+    """This process among those that share the gateways; `held` are ids of gateways."""
+
+    database: Database
+    ttl_s: float = LEASE_S
+    margin_s: float = MARGIN_S
+    worker_id: UUID = field(default_factory=new_id)
+    held: set[int] = field(default_factory=set)
+    _silent_from: float = 0.0
+    _known: tuple[list[UUID], frozenset[int]] | None = None
+    _share: frozenset[int] = frozenset()
+
+    def may_speak(self) -> bool:
+        """Whether nobody else can hold our gateways yet."""
+        return steady_s() < self._silent_from
+
+    async def join(self) -> None:
+        asked_at = steady_s()
+        async with self.database.transaction() as conn:
+            name = f"{socket.gethostname()}:{os.getpid()}"
+            await leases.join(conn, self.worker_id, name=name, ttl_s=self.ttl_s)
+        self._silent_from = asked_at + self.ttl_s - self.margin_s
+
+    async def keep(self) -> None:
+        """Renew for ever; raises LeaseLost when that was not possible in time."""
         while True:
-            await leases.ping(self._conn)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self.ttl_s / RENEWALS)
+            try:
+                async with asyncio.timeout(max(self._silent_from - steady_s(), 0)):
+                    await self._renew()
+            except Exception as fault:
+                if not is_passing(fault):
+                    raise
+                log.warning("lease_not_renewed", fault=repr(fault))
+            if not self.may_speak():
+                raise LeaseLost
+
+    async def _renew(self) -> None:
+        asked_at = steady_s()
+        async with self.database.transaction() as conn:
+            if not await leases.renew(conn, self.worker_id, ttl_s=self.ttl_s):
+                raise LeaseLost
+        self._silent_from = asked_at + self.ttl_s - self.margin_s
+
+    async def surplus(self) -> frozenset[int]:
+        """Gateways held that are another's share now, or no more polled; first the dead ones are
+        taken leave of.
+        """
+        async with self.database.transaction() as conn:
+            if buried := await leases.bury(conn):
+                log.warning("workers_lapsed", count=buried)
+            workers = await leases.living(conn)
+            if self.worker_id not in workers:
+                raise LeaseLost
+            self._learn(workers, await leases.gateways(conn))
+        return frozenset(self.held - self._share)
+
+    def _learn(self, workers: list[UUID], holders: dict[int, UUID | None]) -> None:
+        known = (workers, frozenset(holders))
+        if known != self._known:
+            chosen = shares(workers, holders)
+            self._share = frozenset(g for g, worker in chosen.items() if worker == self.worker_id)
+            self._known = known
+        self.held = {g for g, holder in holders.items() if holder == self.worker_id}
+
+    async def claim(self) -> bool:
+        """Take what is our share and nobody's; True when something was to be had."""
+        wanted = self._share - self.held
+        if not wanted:
+            return False
+        async with Fenced(self.database, self).transaction() as conn:
+            await leases.claim(conn, self.worker_id, wanted)
+            holders = await leases.gateways(conn)
+        before, self.held = self.held, {g for g, w in holders.items() if w == self.worker_id}
+        return self.held != before
+
+    async def release(self, gateway_ids: Collection[int]) -> None:
+        """Nothing is said to them any more: whose share they are may take them."""
+        async with self.database.transaction() as conn:
+            await leases.release(conn, self.worker_id, gateway_ids)
+        self.held.difference_update(gateway_ids)
+
+    async def leave(self) -> None:
+        async with self.database.transaction() as conn:
+            await leases.leave(conn, self.worker_id)
 
 
 @asynccontextmanager
-async def lease(database: Database) -> AsyncIterator[Lease]:
-    """A lease not yet taken; given back, with its session, at the end."""
-    async with database.engine.connect() as conn:
-        await conn.execution_options(isolation_level="AUTOCOMMIT")
-        try:
-            yield Lease(conn)
-        finally:
-            await conn.invalidate()
+async def membership(database: Database, *, ttl_s: float, margin_s: float) -> AsyncIterator[Worker]:
+    """A worker among the others; at the end its gateways are the others' at once."""
+    worker = Worker(database, ttl_s, margin_s)
+    await worker.join()
+    try:
+        yield worker
+    finally:
+        with suppress(Exception):
+            await worker.leave()
+
+
+class Fenced(Database):
+    """The same database, for what a process writes because it holds a gateway."""
+
+    def __init__(self, database: Database, worker: Worker) -> None:
+        self.engine, self.committed, self._worker = database.engine, database.committed, worker
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """As every transaction; raises LeaseLost where the lease is not ours any more."""
+        async with super().transaction() as conn:
+            if not await leases.prove(conn, self._worker.worker_id):
+                raise LeaseLost
+            yield conn

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -48,13 +49,24 @@ async def accept_desired_supply(conn: AsyncConnection, event: SupplyDesired, clo
 class SupplyBook:
     """The desired and reported states, as the switching loop needs them."""
 
-    def __init__(self, database: Database, clock: Clock, policy: SwitchingPolicy) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        policy: SwitchingPolicy,
+        *,
+        holder: UUID | None = None,
+    ) -> None:
+        """`holder` is the worker whose gateways' supplies are due here; None is all."""
         self._database, self._clock, self.policy = database, clock, policy
+        self._holder = holder
 
     async def due(self, limit: int) -> list[DueSupply]:
         """What may be tried now, reconnections first."""
         async with self._database.connect() as conn:
-            rows = await supplies.due(conn, now=self._clock.wall_now(), limit=limit)
+            rows = await supplies.due(
+                conn, now=self._clock.wall_now(), limit=limit, holder=self._holder
+            )
         return [_due(row) for row in rows]
 
     async def desired(self, installation_id: int) -> Desired | None:

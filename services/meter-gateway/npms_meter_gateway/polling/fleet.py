@@ -1,7 +1,7 @@
 """All lines: follows which installations are open, and knows the unit of each."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from typing import Any
@@ -17,6 +17,7 @@ from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.handlers.lead import LeaseLost
 from npms_meter_gateway.polling.line import Hooks, Line, Meter
 from npms_meter_gateway.polling.unit import Unit
 from npms_shared.clock import Clock
@@ -46,11 +47,28 @@ class Fleet:
         self._cadence, self._policy, self._permit = cadence, policy, permit or Permit()
         self._lines: dict[Address, tuple[Line, asyncio.Task[None]]] = {}
         self._meters: dict[int, tuple[Address, Meter]] = {}
+        self._withdrawn: frozenset[int] = frozenset()
 
     def unit(self, installation_id: int) -> Unit | None:
-        """The unit of an installation that is polled."""
+        """The unit of an installation that is polled, and not about to be handed over."""
         known = self._meters.get(installation_id)
-        return known[1].unit if known else None
+        return known[1].unit if known and installation_id not in self._withdrawn else None
+
+    def withdraw(self, gateway_ids: Collection[int]) -> frozenset[int]:
+        """Nothing new is begun with the meters behind these gateways; returns which those are."""
+        self._withdrawn = frozenset(
+            installation_id
+            for installation_id in self._meters
+            if self._gateway_of(installation_id).gateway_id in gateway_ids
+        )
+        return self._withdrawn
+
+    async def drop_withdrawn(self) -> None:
+        """Poll them no more, and hang up."""
+        for installation_id in self._withdrawn:
+            await self._remove(installation_id)
+        self._withdrawn = frozenset()
+        metrics.METERS_POLLED.set(len(self._meters))
 
     def buses(self) -> list[Bus]:
         """The bus of every line there is now."""
@@ -126,7 +144,7 @@ class Fleet:
 def _is_passing(fault: Exception) -> bool:
     if isinstance(fault, ExceptionGroup):
         return all(_is_passing(inner) for inner in fault.exceptions)
-    return is_passing(fault)
+    return isinstance(fault, LeaseLost) or is_passing(fault)
 
 
 def _gateway(row: Row[Any]) -> Gateway:

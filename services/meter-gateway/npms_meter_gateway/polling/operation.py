@@ -1,4 +1,4 @@
-"""Everything that speaks to meters, while this process holds the lease."""
+"""Everything that speaks to meters, of the gateways that this process holds."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled_installations
-from npms_meter_gateway.handlers.lead import LOOK_EVERY_S, Lease, lease
+from npms_meter_gateway.handlers.lead import LEASE_S, Fenced, LeaseLost, Worker, membership
 from npms_meter_gateway.handlers.raise_event import raise_event, report_link
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
@@ -26,6 +26,7 @@ from npms_shared.db.engine import Database, is_passing
 from npms_shared.loops import wait_or_stop
 
 FOLLOW_EVERY_S = 0.5
+BACK_OFF_S = 1.0
 
 log = structlog.get_logger()
 
@@ -43,6 +44,7 @@ class Operation:
     switching: SwitchingPolicy
     concurrency: int
     connects_per_s: float = 100.0
+    lease_s: float = LEASE_S
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll and switch until told to stop; what was read is written before it ends."""
@@ -51,36 +53,34 @@ class Operation:
         )
         while not stopping.is_set():
             try:
-                async with lease(self.database) as held:
-                    await self._stand_by(held, stopping)
-                    if not stopping.is_set():
-                        await self._lead(held, stopping, journal)
+                async with membership(
+                    self.database, ttl_s=self.lease_s, margin_s=self.lease_s / 5
+                ) as worker:
+                    await self._lead(worker, stopping, journal)
+            except LeaseLost:
+                log.warning("lease_lost")
             except Exception as fault:
                 if not is_passing(fault):
                     raise
                 log.warning("database_away", fault=repr(fault))
-                await wait_or_stop(stopping, LOOK_EVERY_S)
+                await wait_or_stop(stopping, BACK_OFF_S)
 
-    async def _stand_by(self, held: Lease, stopping: asyncio.Event) -> None:
-        while not await held.take():
-            if await wait_or_stop(stopping, LOOK_EVERY_S):
-                return
-
-    async def _lead(self, held: Lease, stopping: asyncio.Event, journal: Journal) -> None:
+    async def _lead(self, worker: Worker, stopping: asyncio.Event, journal: Journal) -> None:
+        fenced = Fenced(self.database, worker)
         fleet = Fleet(
             self.profiles,
             self.clock,
-            Hooks(journal.put, self._link_changed, self._refused),
+            self._hooks(fenced, journal),
             cadence=self.cadence,
             policy=self.units,
-            permit=Permit(connects_per_s=self.connects_per_s),
+            permit=Permit(worker.may_speak, self.connects_per_s),
         )
-        book = SupplyBook(self.database, self.clock, self.switching)
+        book = SupplyBook(fenced, self.clock, self.switching, holder=worker.worker_id)
         switchman = Switchman(book, fleet.unit, concurrency=self.concurrency)
         works = (
-            held.hold(),
+            worker.keep(),
             journal.run(),
-            self._follow(fleet),
+            self._follow(worker, fleet, switchman),
             switchman.run(),
             keep_quality(self.database, self.clock, fleet.buses),
         )
@@ -97,31 +97,54 @@ class Operation:
             await fleet.close()
         await journal.flush()
 
-    async def _follow(self, fleet: Fleet) -> None:
+    async def _follow(self, worker: Worker, fleet: Fleet, switchman: Switchman) -> None:
+        """Poll what is ours, of the gateways that are ours; while the database is away, go on."""
         known: Fingerprint | None = None
         while True:
-            rows, known = await polled_installations(self.database, known)
-            if rows is not None:
-                await fleet.follow(rows)
+            try:
+                if await self._settle(worker, fleet, switchman):
+                    known = None
+                rows, known = await polled_installations(self.database, worker.worker_id, known)
+                if rows is not None:
+                    await fleet.follow(rows)
+            except Exception as fault:
+                if not is_passing(fault):
+                    raise
+                log.warning("database_away", fault=repr(fault))
             await asyncio.sleep(FOLLOW_EVERY_S)
 
-    async def _link_changed(self, meter: Meter, is_reachable: bool, detail: str) -> None:  # noqa: FBT001
-        await report_link(
-            self.database,
-            self.clock,
-            installation_id=meter.installation_id,
-            account_id=meter.account_id,
-            is_reachable=is_reachable,
-            detail=detail,
-        )
+    async def _settle(self, worker: Worker, fleet: Fleet, switchman: Switchman) -> bool:
+        """Hand over what is another's share, take what is ours; whether anything changed.
 
-    async def _refused(self, meter: Meter, name: str) -> None:
-        async with self.database.transaction() as conn:
-            await raise_event(
-                conn,
+        What is under way is finished first, so that a gateway never has two masters.
+        """
+        surplus = await worker.surplus()
+        if surplus:
+            await switchman.until_idle(fleet.withdraw(surplus))
+            await fleet.drop_withdrawn()
+            await worker.release(surplus)
+        return await worker.claim() or bool(surplus)
+
+    def _hooks(self, fenced: Fenced, journal: Journal) -> Hooks:
+        async def link_changed(meter: Meter, is_reachable: bool, detail: str) -> None:  # noqa: FBT001
+            await report_link(
+                fenced,
                 self.clock,
                 installation_id=meter.installation_id,
                 account_id=meter.account_id,
-                kind="point_refused",
-                detail=f"the meter does not serve {name}",
+                is_reachable=is_reachable,
+                detail=detail,
             )
+
+        async def refused(meter: Meter, name: str) -> None:
+            async with fenced.transaction() as conn:
+                await raise_event(
+                    conn,
+                    self.clock,
+                    installation_id=meter.installation_id,
+                    account_id=meter.account_id,
+                    kind="point_refused",
+                    detail=f"the meter does not serve {name}",
+                )
+
+        return Hooks(journal.put, link_changed, refused)

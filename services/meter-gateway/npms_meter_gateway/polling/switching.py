@@ -1,7 +1,7 @@
 """Works relays toward their desired states: read, ask again, write, read back, report."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 import structlog
@@ -43,6 +43,11 @@ class Switchman:
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def until_idle(self, installation_ids: Collection[int]) -> None:
+        """Return when no attempt on any of these is under way."""
+        busy = [task for key, task in self._busy.items() if key in installation_ids]
+        await asyncio.gather(*busy, return_exceptions=True)
 
     def _begin(self, supply: DueSupply) -> None:
         if supply.installation_id in self._busy or len(self._busy) >= self._concurrency:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
@@ -38,7 +39,7 @@ _FINGERPRINT = text(
     """
     SELECT count(*), coalesce(sum(i.change), 0) + coalesce(sum(g.change), 0)
     FROM installation i JOIN gateway g USING (host, port)
-    WHERE i.closed_at IS NULL AND i.port > 0
+    WHERE i.closed_at IS NULL AND i.port > 0 AND g.holder = :holder
     """
 )
 _POLLED = text(
@@ -49,7 +50,7 @@ _POLLED = text(
     FROM installation i
     JOIN gateway g USING (host, port)
     LEFT JOIN meter_state m USING (installation_id)
-    WHERE i.closed_at IS NULL AND i.port > 0
+    WHERE i.closed_at IS NULL AND i.port > 0 AND g.holder = :holder
     """
 )
 _OF_SERIALS = text(
@@ -164,15 +165,15 @@ async def close_installation(conn: AsyncConnection, event: InstallationClosed) -
     return found.scalar_one_or_none()
 
 
-async def polled_fingerprint(conn: AsyncConnection) -> tuple[int, int]:
+async def polled_fingerprint(conn: AsyncConnection, holder: UUID) -> tuple[int, int]:
     """Changes whenever the set of polled installations does."""
-    count, total = (await conn.execute(_FINGERPRINT)).one()
+    count, total = (await conn.execute(_FINGERPRINT, {"holder": holder})).one()
     return int(count), int(total)
 
 
-async def polled(conn: AsyncConnection) -> Sequence[Row[Any]]:
-    """Every open installation whose meter is read by us, with its link state."""
-    return (await conn.execute(_POLLED)).all()
+async def polled(conn: AsyncConnection, holder: UUID) -> Sequence[Row[Any]]:
+    """Every open installation behind a gateway that the worker holds, with its link state."""
+    return (await conn.execute(_POLLED, {"holder": holder})).all()
 
 
 async def of_serials(conn: AsyncConnection, serials: Collection[str]) -> dict[str, int]:

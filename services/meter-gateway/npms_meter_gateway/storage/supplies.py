@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,8 +30,9 @@ _DUE = text(
            s.desired_limit_w, s.attempts, s.alarmed, s.reported_state, s.reported_revision,
            s.reported_verified, s.reported_limit_w, s.reported_detail,
            i.profile, i.host, i.port, i.unit_id
-    FROM supply s JOIN installation i USING (installation_id)
+    FROM supply s JOIN installation i USING (installation_id) JOIN gateway g USING (host, port)
     WHERE NOT s.settled AND s.next_try_at <= :now AND i.closed_at IS NULL AND i.port > 0
+      AND (CAST(:holder AS uuid) IS NULL OR g.holder = :holder)
     ORDER BY s.desired_state = 'off', s.next_try_at LIMIT :limit
     """
 )
@@ -84,9 +86,14 @@ async def desire(conn: AsyncConnection, event: SupplyDesired, *, now: datetime) 
     return found.rowcount == 1
 
 
-async def due(conn: AsyncConnection, *, now: datetime, limit: int) -> Sequence[Row[Any]]:
-    """Supplies that are not as desired and may be tried: reconnections first."""
-    return (await conn.execute(_DUE, {"now": now, "limit": limit})).all()
+async def due(
+    conn: AsyncConnection, *, now: datetime, limit: int, holder: UUID | None = None
+) -> Sequence[Row[Any]]:
+    """Supplies that are not as desired and may be tried: reconnections first.
+
+    Only those behind a gateway that `holder` holds, where one is given.
+    """
+    return (await conn.execute(_DUE, {"now": now, "limit": limit, "holder": holder})).all()
 
 
 async def desired(conn: AsyncConnection, installation_id: int) -> Desired | None:
