@@ -4,13 +4,17 @@ import json
 import re
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator
 
+from npms_meter_gateway.profiles.loading import SHIPPED
+from npms_meter_gateway.profiles.schema import profile_schema
 from npms_shared.contracts.ledger import AccountOpened
 from npms_shared.messaging.topology import QUEUES, STAGES
 from npms_tariff.plan_schema import plan_schema
@@ -141,6 +145,17 @@ def test_asyncapi_has_everything_and_points_at_nothing_missing() -> None:
 def test_the_plan_language_is_written_down() -> None:
     assert (API / "plan.schema.json").read_text() == as_text(plan_schema()), AGAIN
     Draft202012Validator.check_schema(plan_schema())
+
+
+def test_the_form_of_a_meter_profile_is_written_down() -> None:
+    schema = profile_schema()
+    assert (API / "meter-profile.schema.json").read_text() == as_text(schema), AGAIN
+    Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_profile_has_the_published_form(file: Path) -> None:
+    Draft202012Validator(profile_schema()).validate(yaml.safe_load(file.read_text()))
 
 
 @pytest.fixture(scope="module", params=SERVICES)

@@ -153,6 +153,9 @@ async def test_meters_show_what_is_known(
     profiles = (await http.get("/v1/profiles", headers=headers)).json()
     assert {"hiking_dds238_2_znsr", "eastron_sdm320c"} <= {p["profile"] for p in profiles}
     assert all(p["sources"] for p in profiles)
+    sure = {p["profile"]: (p["confidence"], p["is_certain"]) for p in profiles}
+    assert sure["hiking_dds238_2_znsr"] == ("two_code_bases", True)
+    assert sure["pzem_016"] == ("disputed", False)
 
 
 async def test_every_operation_has_an_id_and_is_described(http: httpx.AsyncClient) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 from tests.integration.meter_gateway.gateway_world import PARTITIONS, World
 from tests.support.databases import TestDatabase
 
@@ -161,6 +162,18 @@ async def test_unknown_profiles_and_meters_in_use_are_unprocessable(world: World
         await world.open(6, meter=connection)
     with pytest.raises(Unprocessable, match="unknown_installation"):
         await world.close(6)
+
+
+async def test_an_installation_of_an_uncertain_profile_is_told_once(world: World) -> None:
+    meter = {"serial": "X", "host": "", "port": 0, "unit_id": 1}
+    with capture_logs() as logs:
+        await world.open(7, meter={**meter, "profile": "pzem_016"})
+        await world.open(8, meter={**meter, "serial": "Y", "profile": "eastron_sdm630"})
+    assert [
+        (entry["installation_id"], entry["profile"], entry["confidence"])
+        for entry in logs
+        if entry["event"] == "uncertain_profile"
+    ] == [(7, "pzem_016", "disputed")]
 
 
 async def test_an_older_revision_changes_nothing(world: World) -> None:

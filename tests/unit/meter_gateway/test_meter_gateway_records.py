@@ -143,8 +143,8 @@ TIME = {"fields": ["year", "month", "day", "hour"]}
             "events.count: beyond the last register; events.rules.0.kind: not a known kind",
         ),
         (
-            {"status": [{"address": 1, "kinds": {1: "mood"}}]},
-            "status.0.kinds: mood is not a known kind",
+            {"status": [{"address": 1, "rules": [{"bits": 1, "kind": "mood"}]}]},
+            "status.0.rules: mood is not a known kind",
         ),
     ],
 )

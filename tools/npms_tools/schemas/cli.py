@@ -1,4 +1,4 @@
-"""`npms schemas`: writes golden schemas, AsyncAPI, OpenAPI and the plan's JSON Schema anew."""
+"""`npms schemas`: writes golden schemas, AsyncAPI, OpenAPI and the JSON Schemas of files anew."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from npms_meter_gateway.profiles.schema import profile_schema
 from npms_tariff.plan_schema import plan_schema
 from npms_tools.schemas.asyncapi import asyncapi_document
 from npms_tools.schemas.compatibility import breaking_changes
@@ -50,8 +51,11 @@ def everything() -> list[tuple[Path, str]]:
     """Every generated file with its text, except the samples, which are written once."""
     golden = [(GOLDEN / f"{name}.json", as_text(schema)) for name, schema in _schemas().items()]
     rest = [(API / f"openapi-{s}.json", as_text(openapi_document(s))) for s in SERVICES]
-    plan = (API / "plan.schema.json", as_text(plan_schema()))
-    return [*golden, (API / "asyncapi.json", as_text(asyncapi_document())), *rest, plan]
+    forms = [
+        (API / "plan.schema.json", as_text(plan_schema())),
+        (API / "meter-profile.schema.json", as_text(profile_schema())),
+    ]
+    return [*golden, (API / "asyncapi.json", as_text(asyncapi_document())), *rest, *forms]
 
 
 def as_text(document: Any) -> str:

@@ -152,6 +152,17 @@ class ProfileOut(BaseModel):
     profile: str
     vendor: str
     model: str
+    aliases: list[str] = Field(description="other names of the same device")
+    driver: Literal["modbus", "dlt645"]
+    confidence: str = Field(
+        description="manual, two_code_bases, one_code_base, disputed or assumed",
+        examples=["one_code_base"],
+    )
+    is_certain: bool = Field(
+        description="a manual, or two who found out apart from each other, say so; else compare "
+        "with the display before billing"
+    )
+    notes: str
     has_relay: bool
     can_limit: bool
     points: list[str]

@@ -120,7 +120,7 @@ def _records_faults(profile: Profile) -> Iterator[str]:
                 yield f"events.rules.{number}.kind: not a known kind"
     for number, status in enumerate(profile.status):
         for kind in sorted(set(status.kinds.values()) - DEVICE_EVENTS):
-            yield f"status.{number}.kinds: {kind} is not a known kind"
+            yield f"status.{number}.rules: {kind} is not a known kind"
 
 
 def _row_faults(records: Records, end: int, place: str) -> Iterator[str]:

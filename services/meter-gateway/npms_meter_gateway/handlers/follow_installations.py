@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +18,8 @@ from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.subscriptions import Unprocessable
 
 Fingerprint = tuple[int, int]
+
+log = structlog.get_logger()
 
 
 async def polled_installations(
@@ -41,7 +44,8 @@ async def open_installation(
     meter = event.meter
     if not (0 <= meter.port <= 0xFFFF and 0 <= meter.unit_id <= 0xFF):
         raise Unprocessable("bad_address", f"port {meter.port}, unit {meter.unit_id}")
-    if meter.profile not in profiles:
+    profile = profiles.get(meter.profile)
+    if profile is None:
         raise Unprocessable("unknown_profile", f"no profile {meter.profile!r} is loaded")
     partition = partition_of(event.account_id, partitions)
     try:
@@ -51,6 +55,13 @@ async def open_installation(
             "meter_in_use",
             f"unit {meter.unit_id} at {meter.host}:{meter.port} serves another open installation",
         ) from None
+    if not profile.is_certain:
+        log.warning(
+            "uncertain_profile",
+            installation_id=event.installation_id,
+            profile=profile.code,
+            confidence=profile.confidence,
+        )
 
 
 async def close_installation(

@@ -58,10 +58,15 @@ class EventsBlock(Block):
     rules: list[EventRuleBlock] = Field(min_length=1)
 
 
+class BitsBlock(Block):
+    bits: int = Field(ge=1, le=0xFFFF)
+    kind: str
+
+
 class StatusBlock(Block):
     table: Literal["input", "holding"] = "holding"
     address: Register
-    kinds: dict[int, str] = Field(min_length=1)
+    rules: list[BitsBlock] = Field(min_length=1)
 
 
 def clock_of(block: ClockBlock | None) -> domain.Clock | None:
@@ -94,7 +99,8 @@ def events_of(block: EventsBlock | None) -> domain.EventLog | None:
 
 
 def status_of(block: StatusBlock) -> domain.Status:
-    return domain.Status(**dict(block))
+    kinds = {rule.bits: rule.kind for rule in block.rules}
+    return domain.Status(block.table, block.address, kinds)
 
 
 def _time(block: TimeBlock) -> TimeFormat:

@@ -1,5 +1,7 @@
 """The shape of a profile file."""
 
+from typing import Any
+
 from pydantic import Field
 
 from npms_meter_gateway.domain.profile import Confidence, DriverName
@@ -13,6 +15,8 @@ from npms_meter_gateway.profiles.records_block import (
     StatusBlock,
 )
 from npms_meter_gateway.profiles.relay_block import LoadLimitBlock, RelayBlock
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class LimitsBlock(Block):
@@ -50,3 +54,10 @@ class ProfileFile(Block):
     events: EventsBlock | None = None
     status: list[StatusBlock] = Field(default=[])
     golden: list[GoldenBlock] = Field(default=[])
+
+
+def profile_schema() -> dict[str, Any]:
+    """Of a profile file. What a schema cannot say (that registers do not overlap, that records hold
+    what stands in them) is checked besides: see domain.checking.
+    """
+    return {"$schema": DIALECT, **ProfileFile.model_json_schema()}
