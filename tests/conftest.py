@@ -11,6 +11,8 @@ from tests.support.databases import DatabaseFactory, TestDatabase
 from tests.support.nodes import Nodes
 from tests.support.tokens import TestIssuer
 
+from npms_tools.stack.mosquitto import MosquittoNode
+
 settings.register_profile("quick", max_examples=60, deadline=None, derandomize=True)
 settings.register_profile(
     "deep", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -25,6 +27,13 @@ WORKER = f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
 def nodes() -> Nodes:
     """PostgreSQL and RabbitMQ for tests: the environment's, or private nodes of our own."""
     return Nodes.prepare(progress=lambda line: print(line, file=sys.stderr))
+
+
+@pytest.fixture(scope="session")
+def mosquitto(nodes: Nodes) -> MosquittoNode:
+    """An MQTT broker of this worker's own, which tests kill; installed and started on first use."""
+    name = f"mosquitto-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    return nodes.stack.up_mqtt(name, lambda line: print(line, file=sys.stderr))
 
 
 @pytest.fixture(scope="session")

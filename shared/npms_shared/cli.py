@@ -11,7 +11,7 @@ from npms_shared.clock import clock_from_environment
 from npms_shared.db import migrations
 from npms_shared.db.invariants import check
 from npms_shared.observability import logs
-from npms_shared.parked_cli import make_parked_cli
+from npms_shared.parked_cli import Opened, make_parked_cli
 from npms_shared.runtime import Service, run
 from npms_shared.settings import ServiceSettings, exiting_when_wrong, read_settings
 
@@ -31,9 +31,13 @@ def make_cli(settings_class: type[ServiceSettings], build: Build, *, help_text: 
         logs.configure(service.name, settings.log_level)
         return service
 
+    def opened() -> Opened:
+        service = built()
+        return service.database, service.elsewhere
+
     _add_processes(app, built)
     _add_upkeep(app, built)
-    app.add_typer(make_parked_cli(lambda: built().database), name="parked")
+    app.add_typer(make_parked_cli(opened), name="parked")
     return app
 
 

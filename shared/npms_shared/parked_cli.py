@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.db.engine import Database
 from npms_shared.messaging import parked
+from npms_shared.messaging.subscriptions import Unprocessable
 
 T = TypeVar("T")
 
@@ -18,11 +19,14 @@ By = Annotated[str, typer.Option("--by", help="Who decides; kept on record.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept on record.")]
 
 
-def make_parked_cli(open_database: Callable[[], Database]) -> typer.Typer:
+Opened = tuple[Database, parked.Elsewhere]
+
+
+def make_parked_cli(opened: Callable[[], Opened]) -> typer.Typer:
     """The verbs, on a database that is opened when one is called and closed after it."""
     app = typer.Typer(help="Messages that could not be applied.", no_args_is_help=True)
-    _add_looking(app, open_database)
-    _add_settling(app, open_database)
+    _add_looking(app, lambda: opened()[0])
+    _add_settling(app, opened)
     return app
 
 
@@ -43,17 +47,19 @@ def _add_looking(app: typer.Typer, open_database: Callable[[], Database]) -> Non
             typer.echo(f"{name}: {value!r}" if isinstance(value, bytes) else f"{name}: {value}")
 
 
-def _add_settling(app: typer.Typer, open_database: Callable[[], Database]) -> None:
+def _add_settling(app: typer.Typer, opened: Callable[[], Opened]) -> None:
     @app.command()
     def replay(parked_id: UUID, by: By, reason: Reason) -> None:
         """Send it to its queue again."""
-        _on(open_database(), partial(parked.replay, parked_id=parked_id, by=by, reason=reason))
+        database, elsewhere = opened()
+        again = partial(parked.replay, parked_id=parked_id, elsewhere=elsewhere)
+        _on(database, partial(again, by=by, reason=reason))
         typer.echo("replayed")
 
     @app.command()
     def drop(parked_id: UUID, by: By, reason: Reason) -> None:
         """Give it up."""
-        _on(open_database(), partial(parked.drop, parked_id=parked_id, by=by, reason=reason))
+        _on(opened()[0], partial(parked.drop, parked_id=parked_id, by=by, reason=reason))
         typer.echo("dropped")
 
 
@@ -66,6 +72,9 @@ def _on(database: Database, work: Callable[[AsyncConnection], Awaitable[T]]) -> 
                 return await work(conn)
         except parked.NotParked as fault:
             typer.echo(f"{fault}; `parked list` shows what is", err=True)
+            raise typer.Exit(code=1) from None
+        except Unprocessable as fault:
+            typer.echo(f"still not applied, still parked: {fault}", err=True)
             raise typer.Exit(code=1) from None
         finally:
             await database.close()

@@ -18,6 +18,7 @@ from npms_shared.db.engine import Database
 from npms_shared.db.invariants import Rule
 from npms_shared.db.tables import forget_old_keys
 from npms_shared.loops import Loop, wait_or_stop
+from npms_shared.messaging.parked import NOWHERE, Elsewhere
 from npms_shared.messaging.subscriptions import Subscription
 from npms_shared.messaging.worker import Worker
 from npms_shared.observability import metrics
@@ -43,6 +44,7 @@ class Service:
     loops: list[Loop] = field(default_factory=list)
     """Run by the worker until their event is set."""
     rules: Sequence[Rule] = ()
+    elsewhere: Elsewhere = field(default_factory=lambda: NOWHERE)
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from npms_meter_gateway.api.app import build_app
 from npms_meter_gateway.consumers import subscriptions
 from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.broker import broker_of
 from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
@@ -15,7 +16,10 @@ from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.show_fleet import FleetView
+from npms_meter_gateway.handlers.take_messages import SOURCE, MessageDesk
 from npms_meter_gateway.handlers.take_readings import ReadingDesk
+from npms_meter_gateway.intake.mqtt import MqttIntake
+from npms_meter_gateway.intake.replays import again
 from npms_meter_gateway.invariants import RULES
 from npms_meter_gateway.polling.operation import Operation
 from npms_meter_gateway.profiles import load_profiles
@@ -37,7 +41,11 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
     recorder = _recorder(settings, database, profiles, clock)
     desk = ReadingDesk(database, recorder)
     fleet = FleetView(database, clock, settings.poll_interval_s)
+    messages = MessageDesk(database, desk, clock)
+    elsewhere = {SOURCE: again(messages, settings.mqtt_topic_prefix)}
     loops = [_announcement(database, profiles), fleet_gauges(fleet)]
+    if settings.mqtt_url:
+        loops.append(_intake(settings, database, messages).run)
     if settings.poll:
         loops.append(_operation(settings, database, clock, profiles, recorder).run)
     return Service(
@@ -49,12 +57,27 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             profiles,
             desk,
             fleet,
+            elsewhere,
             token_verifier(settings),
         ),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(profiles, clock, partitions=settings.partitions),
         loops=loops,
         rules=RULES,
+        elsewhere=elsewhere,
+    )
+
+
+def _intake(
+    settings: MeterGatewaySettings, database: Database, messages: MessageDesk
+) -> MqttIntake:
+    return MqttIntake(
+        database=database,
+        desk=messages,
+        broker=broker_of(settings.mqtt_url),
+        password=settings.mqtt_password.get_secret_value(),
+        client_id=settings.mqtt_client_id,
+        prefix=settings.mqtt_topic_prefix,
     )
 
 

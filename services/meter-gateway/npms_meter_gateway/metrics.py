@@ -13,6 +13,10 @@ POLL_LATENESS = Histogram(
 RELAY_ATTEMPTS = Counter(
     "npms_gateway_relay_attempts", "Attempts to bring a relay to its desired state", ["outcome"]
 )
+MQTT_MESSAGES = Counter(
+    "npms_gateway_mqtt_messages", "Messages of the MQTT broker by what became of them", ["outcome"]
+)
+MQTT_CONNECTED = Gauge("npms_gateway_mqtt_connected", "Whether this process listens to the broker")
 METERS_POLLED = Gauge("npms_gateway_meters_polled", "Meters this process reads")
 METERS = Gauge("npms_gateway_meters", "Open installations by the state of their meters", ["state"])
 HELD_READINGS = Gauge("npms_gateway_held_readings", "Readings that wait for a person")

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from npms_meter_gateway.domain.broker import broker_of
 from npms_shared.settings import ServiceSettings
 
 
@@ -49,6 +50,25 @@ class MeterGatewaySettings(ServiceSettings):
     relay_concurrency: int = Field(
         default=16, ge=1, description="relays worked on at the same time"
     )
+
+    mqtt_url: str = Field(
+        default="",
+        description="MQTT broker to take readings from, mqtt[s]://user@host:port; empty is off",
+    )
+    mqtt_password: SecretStr = Field(default=SecretStr(""), description="password at the broker")
+    mqtt_client_id: str = Field(
+        default="npms-meter-gateway", description="names our session at the broker", min_length=1
+    )
+    mqtt_topic_prefix: str = Field(
+        default="npms/v1", description="what our topics begin with", pattern=r"^[^+#\s]*[^+#/\s]$"
+    )
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _is_of_mqtt(cls, value: str) -> str:
+        if value:
+            broker_of(value)
+        return value
 
     @field_validator("profiles_path")
     @classmethod

@@ -1,7 +1,8 @@
 """Messages that could not be applied: kept with the reason, shown, replayed or dropped."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,12 @@ from npms_shared.ids import new_id
 from npms_shared.messaging import inbox
 from npms_shared.messaging.envelope import attempt_of, headers_of, meta_of, storable
 from npms_shared.messaging.subscriptions import Unprocessable
+
+Elsewhere = Mapping[str, Callable[[Row[Any]], Awaitable[None]]]
+"""How messages that came another way than the broker's are applied again, by their queue: given
+the parked row; raises Unprocessable where it still cannot be applied, and it stays parked.
+"""
+NOWHERE: Elsewhere = MappingProxyType({})
 
 
 class NotParked(LookupError):
@@ -90,9 +97,19 @@ async def show(conn: AsyncConnection, parked_id: UUID) -> Row[Any]:
     return row
 
 
-async def replay(conn: AsyncConnection, parked_id: UUID, *, by: str, reason: str) -> None:
+async def replay(
+    conn: AsyncConnection,
+    parked_id: UUID,
+    *,
+    by: str,
+    reason: str,
+    elsewhere: Elsewhere = NOWHERE,
+) -> None:
     """Send it to its queue again under its own id; the inbox forgets that it was heard."""
     row = await _settle(conn, parked_id, state="replayed", by=by, reason=reason)
+    if row.queue in elsewhere:
+        await elsewhere[row.queue](row)
+        return
     await inbox.unhear(conn, row.queue, row.message_id)
     headers = row.headers
     await conn.execute(

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from npms_shared.db.engine import Database
 from npms_shared.messaging import parked
+from npms_shared.messaging.subscriptions import Unprocessable
 from npms_shared.web.pages import Limit
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import Problem, not_found, problem_responses
@@ -39,10 +40,10 @@ class Decision(Schema):
     reason: str = Field(min_length=3, max_length=500, examples=["The plan exists by now."])
 
 
-def parked_router(database: Database) -> APIRouter:
+def parked_router(database: Database, elsewhere: parked.Elsewhere = parked.NOWHERE) -> APIRouter:
     router = APIRouter(prefix="/parked-messages", tags=["parked messages"])
     _add_looking(router, database)
-    _add_settling(router, database)
+    _add_settling(router, database, elsewhere)
     return router
 
 
@@ -68,7 +69,7 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         return ParkedDetail.model_validate(fields)
 
 
-def _add_settling(router: APIRouter, database: Database) -> None:
+def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsewhere) -> None:
     @router.post(
         "/{parked_id}/replay",
         operation_id="replay_parked_message",
@@ -79,9 +80,17 @@ def _add_settling(router: APIRouter, database: Database) -> None:
         """Send it to its queue again."""
         async with database.transaction() as conn:
             try:
-                await parked.replay(conn, parked_id, by=caller.subject, reason=decision.reason)
+                await parked.replay(
+                    conn,
+                    parked_id,
+                    by=caller.subject,
+                    reason=decision.reason,
+                    elsewhere=elsewhere,
+                )
             except parked.NotParked:
                 raise _settled() from None
+            except Unprocessable as fault:
+                raise Problem(422, fault.code, f"Still not applied: {fault.detail}.") from None
         return {"state": "replayed"}
 
     @router.post(

@@ -145,6 +145,14 @@ class World:
         )
         return [row["body"] for row in rows]
 
+    async def told_registers(self) -> list[int]:
+        """The registers of all readings in the outbox, doubled ones too."""
+        rows = await self.rows(
+            "SELECT convert_from(body, 'UTF8')::jsonb AS body FROM outbox "
+            "WHERE exchange = 'npms.readings'"
+        )
+        return sorted(wh for row in rows for wh in row["body"]["register_wh"])
+
     async def reported(self, installation_id: int) -> list[tuple[str, int, bool]]:
         bodies = await self.said("supply_reported.v1")
         return [

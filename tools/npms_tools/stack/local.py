@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -15,6 +16,7 @@ from npms_tools.stack.errors import StackError
 from npms_tools.stack.identity import Identity, unprivileged
 from npms_tools.stack.issuer import Issuer
 from npms_tools.stack.memory import Memory, locked
+from npms_tools.stack.mosquitto import MosquittoNode
 from npms_tools.stack.postgres import PostgresNode, StopMode
 from npms_tools.stack.rabbitmq import RabbitNode
 
@@ -131,7 +133,13 @@ class Stack:
             return
         pid_files.end_all(self.folder / "services")
         with locked(self.folder / "up.lock"), ThreadPoolExecutor() as pool:
-            steps = [pool.submit(self.stop_postgres, "fast"), pool.submit(self._broker().stop)]
+            mqtt = [self._mqtt(folder.name).stop for folder in self._mqtt_folders()]
+            stops: tuple[Callable[[], None], ...] = (
+                partial(self.stop_postgres, "fast"),
+                self._broker().stop,
+                *mqtt,
+            )
+            steps = [pool.submit(stop) for stop in stops]
             for step in steps:
                 step.result()
 
@@ -144,6 +152,15 @@ class Stack:
         if nodes.is_symlink():
             shutil.rmtree(nodes.resolve(), ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def up_mqtt(self, name: str = "mosquitto", progress: Progress = print) -> MosquittoNode:
+        """An MQTT broker, started if need be: only those who listen to one ask for it."""
+        self._make_folder()
+        with locked(self.folder / "up.lock"):
+            packages.ensure(mosquitto=True, progress=progress)
+            node = self._mqtt(name)
+            node.start()
+        return node
 
     def start_postgres(self) -> None:
         self._postgres().start()
@@ -177,6 +194,13 @@ class Stack:
         identity = unprivileged("rabbitmq")
         folder = self._node_folder(identity) / "rabbitmq"
         return RabbitNode(self.name, folder, identity, self.memory)
+
+    def _mqtt(self, name: str) -> MosquittoNode:
+        identity = unprivileged("mosquitto")
+        return MosquittoNode(self._node_folder(identity) / name, identity, self.memory)
+
+    def _mqtt_folders(self) -> Iterable[Path]:
+        return (self.folder / "nodes").glob("mosquitto*")
 
     def _make_folder(self) -> None:
         try:

@@ -35,13 +35,23 @@ def rabbitmq_server() -> Path | None:
     return Path(found).resolve() if found else None
 
 
-def ensure(*, postgres: bool, rabbitmq: bool, progress: Progress) -> None:
+def mosquitto_program(name: str = "mosquitto") -> Path | None:
+    """The MQTT broker, or another program of its package."""
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
+    return Path(found).resolve() if found else None
+
+
+def ensure(
+    *, postgres: bool = False, rabbitmq: bool = False, mosquitto: bool = False, progress: Progress
+) -> None:
     """Install the distribution's packages of those servers that are wanted and missing."""
     wanted = []
     if postgres and postgres_binaries() is None:
         wanted.append("postgresql")
     if rabbitmq and rabbitmq_server() is None:
         wanted.append("rabbitmq-server")
+    if mosquitto and mosquitto_program() is None:
+        wanted.append("mosquitto")
     if wanted:
         install(wanted, progress=progress)
 

@@ -17,6 +17,7 @@ from npms_meter_gateway.handlers.take_readings import ReadingDesk
 from npms_meter_gateway.handlers.watch_meters import MeterWatch
 from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.db.engine import Database
+from npms_shared.messaging.parked import Elsewhere
 from npms_shared.web.app import create_app
 from npms_shared.web.parked_api import parked_router
 
@@ -26,6 +27,7 @@ def build_app(
     profiles: Mapping[str, Profile],
     desk: ReadingDesk,
     fleet: FleetView,
+    elsewhere: Elsewhere,
     verifier: TokenVerifier,
 ) -> FastAPI:
     return create_app(
@@ -40,6 +42,6 @@ def build_app(
             live_router(database, MeterWatch(database), meter_of),
             fleet_router(fleet),
             alarms_router(AlarmView(database)),
-            parked_router(database),
+            parked_router(database, elsewhere),
         ],
     )
