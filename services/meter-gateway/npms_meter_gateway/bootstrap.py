@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from npms_meter_gateway.api.app import build_app
@@ -12,12 +13,14 @@ from npms_meter_gateway.domain.broker import broker_of
 from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
+from npms_meter_gateway.handlers.decide_held import HeldDesk
 from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.handlers.take_messages import SOURCE, MessageDesk
 from npms_meter_gateway.handlers.take_readings import ReadingDesk
+from npms_meter_gateway.handlers.tend_held import keep_tending
 from npms_meter_gateway.intake.mqtt import MqttIntake
 from npms_meter_gateway.intake.replays import again
 from npms_meter_gateway.invariants import RULES
@@ -40,10 +43,12 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
     profiles = _profiles(settings.profiles_path)
     recorder = _recorder(settings, database, profiles, clock)
     desk = ReadingDesk(database, recorder)
+    held = HeldDesk(database, profiles, clock, future_tolerance_s=settings.future_tolerance_s)
     fleet = FleetView(database, clock, settings.poll_interval_s)
     messages = MessageDesk(database, desk, clock)
     elsewhere = {SOURCE: again(messages, settings.mqtt_topic_prefix)}
-    loops = [_announcement(database, profiles), fleet_gauges(fleet)]
+    tending = partial(keep_tending, database, clock, kept_days=settings.held_kept_days)
+    loops: list[Loop] = [_announcement(database, profiles), fleet_gauges(fleet), tending]
     if settings.mqtt_url:
         loops.append(_intake(settings, database, messages).run)
     if settings.poll:
@@ -56,6 +61,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             database,
             profiles,
             desk,
+            held,
             fleet,
             elsewhere,
             token_verifier(settings),

@@ -3,6 +3,9 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 READINGS = Counter("npms_gateway_readings", "Readings by what became of them", ["verdict"])
+READINGS_HELD = Gauge(
+    "npms_gateway_readings_held", "Readings that wait for a decision, by why", ["reason"]
+)
 POLLS = Counter("npms_gateway_polls", "Polls of meters by outcome", ["outcome"])
 POLL_LATENESS = Histogram(
     "npms_gateway_poll_lateness_seconds",

@@ -1,6 +1,6 @@
 """From what happened here to what is told on the broker."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from npms_meter_gateway.domain.event_kinds import severity_of
@@ -8,6 +8,7 @@ from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import Finding
 from npms_meter_gateway.domain.validation import Columns, Track
 from npms_shared.contracts.meter_gateway import (
+    HoldLift,
     MeterEventCleared,
     MeterEventRaised,
     ProfilePublished,
@@ -19,15 +20,17 @@ from npms_shared.contracts.meter_gateway import (
 READINGS_PER_MESSAGE = 500
 
 
-def readings_batches(columns: Columns) -> Iterator[ReadingsBatch]:
-    """A partition's accepted readings as messages of a bounded size, in order."""
-    for start in range(0, len(columns[0]), READINGS_PER_MESSAGE):
+def readings_batches(columns: Columns, lifts: Sequence[HoldLift] = ()) -> Iterator[ReadingsBatch]:
+    """A partition's accepted readings as messages of a bounded size, in order; `lifts` in the
+    first."""
+    for start in range(0, max(1, len(columns[0])), READINGS_PER_MESSAGE):
         part = slice(start, start + READINGS_PER_MESSAGE)
         yield ReadingsBatch.model_construct(
             installation_id=columns[0][part],
             account_id=columns[1][part],
             taken_at_s=columns[2][part],
             register_wh=columns[3][part],
+            lifts=tuple(lifts) if not start else (),
         )
 
 

@@ -33,6 +33,11 @@ class MeterGatewaySettings(ServiceSettings):
     future_tolerance_s: int = Field(
         default=300, ge=0, description="how far ahead of our clock a reading may be, in seconds"
     )
+    held_kept_days: int = Field(
+        default=400,
+        ge=0,
+        description="days that rejected and superseded readings are kept; 0 for ever",
+    )
     profiles_path: Path | None = Field(
         default=None, description="folder with further device profiles (*.yaml)"
     )

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from npms_shared.contracts.base import Batch, Event
 
@@ -11,10 +11,26 @@ class MeterGatewayEvent(Event):
     publisher: ClassVar[str] = "meter-gateway"
 
 
+class HoldLift(BaseModel):
+    """A person has decided of every register of an installation that fell, up to the one at
+    `taken_at_s`: rating goes on from `last_register_wh`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    installation_id: int
+    taken_at_s: int
+    register_wh: int
+    last_register_wh: int
+    by: str
+    note: str
+
+
 class ReadingsBatch(Batch):
     """Validated readings of one partition, in time order per installation.
 
-    `taken_at_s` is epoch seconds, `register_wh` the cumulative import register.
+    `taken_at_s` is epoch seconds, `register_wh` the cumulative import register. `lifts` come
+    before the readings.
     """
 
     publisher: ClassVar[str] = "meter-gateway"
@@ -24,6 +40,7 @@ class ReadingsBatch(Batch):
     account_id: list[int]
     taken_at_s: list[int]
     register_wh: list[int]
+    lifts: tuple[HoldLift, ...] = ()
 
     def __len__(self) -> int:
         return len(self.installation_id)

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import Path, Query
 from pydantic import (
@@ -55,7 +55,8 @@ class Schema(BaseModel):
     def _is_no_stray_boolean(cls, value: Any, info: ValidationInfo) -> Any:
         """Else `true` would be read as the number 1."""
         assert info.field_name is not None
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+        kind = cls.model_fields[info.field_name].annotation
+        if isinstance(value, bool) and kind is not bool and bool not in get_args(kind):
             raise CodedError("unexpected_boolean", "true and false say nothing here")
         return value
 

@@ -7,6 +7,7 @@ from npms_tools.audit.rules import (
     balances,
     charges,
     debts_and_grants,
+    held,
     journals,
     money_in,
     payments,
@@ -375,5 +376,42 @@ FAULTS = (
         "ledger",
         "account 3",
         "UPDATE vend_charge SET taken_micro = taken_micro - 1 WHERE account_id = 3",
+    ),
+    Fault(
+        "a held reading that was let go without a word",
+        held.RULE,
+        "meter-gateway",
+        "held reading",
+        """
+        INSERT INTO held_reading (installation_id, taken_at, register_wh, reason, source, held_at,
+                                  state)
+        SELECT 1, now(), 5, 'backwards', 'poll', now(), 'rejected'
+        """,
+    ),
+    Fault(
+        "a held reading that was released and never stored",
+        held.RULE,
+        "meter-gateway",
+        "held reading",
+        """
+        WITH one AS (
+            INSERT INTO held_reading (installation_id, taken_at, register_wh, reason, source,
+                                      held_at, state)
+            SELECT 1, now(), 5, 'jump', 'poll', now(), 'released' RETURNING held_id
+        )
+        INSERT INTO held_decision (held_id, decision, register_wh, by_subject, reason, decided_at)
+        SELECT held_id, 'released', 5, 'x', 'x', now() FROM one
+        """,
+    ),
+    Fault(
+        "a meter reckoned from a register that was never accepted",
+        held.RULE,
+        "meter-gateway",
+        "installation 1",
+        """
+        INSERT INTO reckoning (installation_id, from_at, raw_wh, base_wh, ratio, by_subject, reason,
+                               decided_at)
+        SELECT 1, now(), 5, 7, 40, 'x', 'x', now()
+        """,
     ),
 )

@@ -75,12 +75,12 @@ async def test_readings_are_answered_one_by_one(
     ]  # fmt: skip
     again = await http.post("/v1/readings", json=body, headers=headers)
     assert again.json()["results"][0]["result"] == "duplicate"
-    parked = await http.get("/v1/parked-readings?limit=3", headers=issuer.headers("operator"))
+    parked = await http.get("/v1/held-readings?limit=3", headers=issuer.headers("operator"))
     assert [p["reason"] for p in parked.json()["items"]] == [
         "future", "backwards", "unknown_installation",
     ]  # fmt: skip
     rest = await http.get(
-        f"/v1/parked-readings?cursor={parked.json()['next_cursor']}",
+        f"/v1/held-readings?cursor={parked.json()['next_cursor']}",
         headers=issuer.headers("operator"),
     )
     assert [p["reason"] for p in rest.json()["items"]] == ["jump"]

@@ -70,7 +70,7 @@ async def test_every_meter_is_read_and_its_registers_are_exact(
     assert all(abs(row["voltage_mv"] - 230_000) < 5_000 for row in states)
     assert {row["relay"] for row in states} == {"on", None}
     assert await world.rows("SELECT * FROM meter_event") == []
-    assert await world.rows("SELECT * FROM parked_reading") == []
+    assert await world.rows("SELECT * FROM held_reading") == []
 
 
 @pytest.mark.parametrize("profile", [HIKING, COIL])
@@ -257,7 +257,7 @@ async def test_values_of_another_answer_never_enter(world: World, street: Street
             meter.faults = faults
             count = len(await world.registers(1))
             await until(lambda n=count: _registers(world, 1, n + 2))
-    assert await world.rows("SELECT * FROM parked_reading") == []
+    assert await world.rows("SELECT * FROM held_reading") == []
 
 
 async def _settled(world: World, installation_id: int) -> bool:

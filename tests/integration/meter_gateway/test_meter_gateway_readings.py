@@ -59,7 +59,7 @@ async def test_what_is_good_is_stored_and_told_by_partition(world: World) -> Non
     ]
 
 
-async def test_bad_readings_are_parked_with_a_reason_and_the_same_twice_is_nothing_new(
+async def test_bad_readings_are_held_with_a_reason_and_the_same_twice_is_nothing_new(
     world: World,
 ) -> None:
     recorder = world.recorder()
@@ -77,7 +77,7 @@ async def test_bad_readings_are_parked_with_a_reason_and_the_same_twice_is_nothi
         assert list(outcome.others.values()) == [
             Verdict.CONFLICT, Verdict.LATE, Verdict.BACKWARDS, Verdict.JUMP, Verdict.FUTURE,
         ]  # fmt: skip
-    parked = await world.rows("SELECT reason FROM parked_reading ORDER BY parked_id")
+    parked = await world.rows("SELECT reason FROM held_reading ORDER BY held_id")
     assert [row["reason"] for row in parked] == [v.value for v in outcome.others.values()]
     assert await world.registers(1) == [1_000_100, 1_000_300]
 

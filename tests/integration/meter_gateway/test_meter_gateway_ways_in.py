@@ -21,7 +21,7 @@ from npms_shared.clock import SystemClock
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 KEPT = (
     "SELECT * FROM reading ORDER BY 1, 2",
-    "SELECT * FROM parked_reading",
+    "SELECT * FROM held_reading",
     "SELECT id FROM outbox",
     "SELECT * FROM reading_cursor WHERE version > 0",
 )
@@ -134,7 +134,7 @@ async def test_a_thousand_readings_good_and_bad_are_answered_each_and_stored_onc
     assert await world.told_registers() == said
     assert len(said) == 500
     assert await world.registers(1) == [1_000_000 + 20 * n for n in range(1, 251)]
-    parked = await world.rows("SELECT installation_id FROM parked_reading")
+    parked = await world.rows("SELECT installation_id FROM held_reading")
     assert [row["installation_id"] for row in parked] == [3] * 250
 
 

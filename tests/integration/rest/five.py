@@ -242,6 +242,13 @@ def bodies() -> dict[str, Any]:
             "under": {"plan_code": "household", "version": 1},
         },
         "quote_units": {"money": MONEY},
+        "release_held_reading": {"reason": "Counter cleared by the fitter."},
+        "correct_held_reading": {
+            "register": {"value": "1250.000"},
+            "counts_on": True,
+            "reason": "Photo of the display.",
+        },
+        "reject_held_reading": {"all_of_cause": False, "reason": "Two meters mixed up."},
         "record_readings": {"readings": [reading]},
         "change_gateway": {"site": "Kiberyo Court"},
         "order_top_up": {"amount": MONEY, "provider": "paysim"},
@@ -294,7 +301,9 @@ class Operation:
         nothing["gateway_id"] = 999_999
         nothing["seq"] = 1
         month = wall_now().astimezone(ZoneInfo("Africa/Nairobi")).strftime("%Y-%m")
-        nothing["billing_hold_id"] = nothing["debt_no"] = nothing["grant_no"] = 999_999
+        nothing["billing_hold_id"] = nothing["held_id"] = nothing["debt_no"] = nothing[
+            "grant_no"
+        ] = 999_999
         nowhere = {"month": month, "plan_code": "nowhere", "code": "nowhere", "provider": "paysim"}
         uuids = dict.fromkeys(
             (

@@ -6,11 +6,14 @@ from fastapi import FastAPI
 
 from npms_meter_gateway.api.alarms import alarms_router
 from npms_meter_gateway.api.fleet import fleet_router
+from npms_meter_gateway.api.held import held_router
 from npms_meter_gateway.api.live import live_router
 from npms_meter_gateway.api.meters import meter_of, meters_router
+from npms_meter_gateway.api.problems import ERRORS
 from npms_meter_gateway.api.reading_imports import reading_imports_router
 from npms_meter_gateway.api.readings import readings_router
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.handlers.decide_held import HeldDesk
 from npms_meter_gateway.handlers.show_alarms import AlarmView
 from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.handlers.take_readings import ReadingDesk
@@ -26,6 +29,7 @@ def build_app(
     database: Database,
     profiles: Mapping[str, Profile],
     desk: ReadingDesk,
+    held: HeldDesk,
     fleet: FleetView,
     elsewhere: Elsewhere,
     verifier: TokenVerifier,
@@ -36,12 +40,14 @@ def build_app(
         "the state the ledger desires.",
         verifier=verifier,
         routers=[
-            readings_router(database, desk),
+            readings_router(desk),
             reading_imports_router(desk),
+            held_router(database, held),
             meters_router(database, profiles, fleet),
             live_router(database, MeterWatch(database), meter_of),
             fleet_router(fleet),
             alarms_router(AlarmView(database)),
             parked_router(database, elsewhere),
         ],
+        errors=ERRORS,
     )

@@ -45,7 +45,7 @@ class ReadingResult(BaseModel):
     serial: str | None = Field(description="as given")
     result: Verdict = Field(
         description="accepted; unchanged or duplicate, nothing new; anything else is the reason "
-        "for which the reading was parked, unknown_serial why it was not kept",
+        "for which the reading is held, unknown_serial why it was not kept",
         examples=["accepted"],
     )
     reason: str = Field(description="the same in words", examples=["stored"])
@@ -127,18 +127,6 @@ class Meter(BaseModel):
     voltage_mv: int | None
     relay: Literal["on", "off", "unknown"] | None
     supply: Supply | None
-
-
-class ParkedReading(BaseModel):
-    """A reading that was not believed, and why."""
-
-    parked_id: int
-    installation_id: int
-    taken_at: datetime
-    register_wh: str = Field(description="as given, decimal")
-    reason: Verdict
-    source: str = Field(examples=["poll"])
-    parked_at: datetime
 
 
 class SourceOut(BaseModel):

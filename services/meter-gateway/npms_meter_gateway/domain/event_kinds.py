@@ -33,6 +33,9 @@ KINDS: Mapping[str, EventKind] = {
         "critical", "the transformer ratio in the meter is not the recorded one", lasts=True
     ),
     "clock_wrong": EventKind("warning", "the clock of the meter is off", lasts=True),
+    "register_fell": EventKind(
+        "critical", "the register fell, and billing waits for a person", lasts=True
+    ),
     "stuck_register": EventKind(
         "critical", "current flows and the register stands still", lasts=True
     ),

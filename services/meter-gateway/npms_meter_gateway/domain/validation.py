@@ -4,19 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from npms_meter_gateway.domain.reckoning import PLAIN, Reckoning, unrolled
+
 CLOCK_SLACK_S = 60
 """How far the moment a register was latched may lie from the moment noted for it."""
 OPENING_SLACK_S = 3600
 """The opening register was noted by a person or a system some time before the opening."""
 JITTER_STEPS = 2
-ROLLOVER_FROM_PERCENT = 90
 MAX_REGISTER_WH = 1 << 62
+CAREFULLY_W = -1
+"""As the power of a track: nothing moves so little, so that what needs a closer look costs the
+others nothing."""
 
 
 class Verdict(StrEnum):
     """What became of a reading. Only `accepted` is stored and told; `unchanged` and `duplicate`
-    are nothing new; all others are parked with their name as the reason, but `unknown_serial`:
-    there is no installation to park it under, and its sender is told.
+    are nothing new; all others are held with their name as the reason, but `unknown_serial`:
+    there is no installation to hold it under, and its sender is told.
     """
 
     ACCEPTED = "accepted"
@@ -29,6 +33,7 @@ class Verdict(StrEnum):
     FUTURE = "future"
     CLOSED = "closed"
     OUT_OF_RANGE = "out_of_range"
+    FOREIGN_METER = "foreign_meter"
     UNKNOWN_INSTALLATION = "unknown_installation"
     UNKNOWN_SERIAL = "unknown_serial"
 
@@ -40,8 +45,9 @@ NOTHING_NEW = frozenset({Verdict.ACCEPTED, Verdict.UNCHANGED, Verdict.DUPLICATE}
 class Track:
     """An installation's last accepted reading, and what the next must obey.
 
-    `register_wh` continues across rollovers of the meter's own register, whose
-    modulus is `rollover_wh`. Before the first reading it is the opening register.
+    `register_wh` is the validated register: by `reckoning` of the meter's own, whose modulus is
+    `rollover_wh`. Before the first reading it is the opening register. `is_foreign` while the
+    meter that answers is not believed to be the one installed.
     """
 
     installation_id: int
@@ -54,6 +60,14 @@ class Track:
     rollover_wh: int | None = None
     has_readings: bool = False
     closed: bool = False
+    reckoning: Reckoning = PLAIN
+    is_foreign: bool = False
+    quick_w: int = field(init=False)
+    """`max_power_w` where the quick way will do."""
+
+    def __post_init__(self) -> None:
+        plain = self.reckoning.is_plain and not (self.closed or self.is_foreign)
+        self.quick_w = self.max_power_w if plain else CAREFULLY_W
 
 
 Columns = tuple[list[int], list[int], list[int], list[int]]
@@ -96,9 +110,8 @@ def sift(
         if (
             took_s <= 0
             or moved_wh < 0
-            or moved_wh * 3000 > track.max_power_w * (took_s + CLOCK_SLACK_S)
+            or moved_wh * 3000 > track.quick_w * (took_s + CLOCK_SLACK_S)
             or at_s > latest_s
-            or track.closed
             or register_wh > MAX_REGISTER_WH
         ):
             verdict, register_wh = _weigh(track, at_s, register_wh, latest_s)  # noqa: PLW2901
@@ -116,21 +129,26 @@ def sift(
     return sifted
 
 
-def _weigh(track: Track, at_s: int, register_wh: int, latest_s: int) -> tuple[Verdict, int]:
-    """The verdict on a reading that is not plainly good, and its register with rollovers added."""
-    if not 0 <= register_wh <= MAX_REGISTER_WH:
-        return Verdict.OUT_OF_RANGE, register_wh
+def _weigh(track: Track, at_s: int, shown_wh: int, latest_s: int) -> tuple[Verdict, int]:
+    """The verdict on a reading that is not plainly good, and its validated register."""
+    if not 0 <= shown_wh <= MAX_REGISTER_WH:
+        return Verdict.OUT_OF_RANGE, shown_wh
     if track.closed:
-        return Verdict.CLOSED, register_wh
+        return Verdict.CLOSED, shown_wh
+    if track.is_foreign:
+        return Verdict.FOREIGN_METER, shown_wh
     if at_s > latest_s:
-        return Verdict.FUTURE, register_wh
-    register_wh = _unrolled(track, register_wh)
+        return Verdict.FUTURE, shown_wh
+    last_raw_wh = track.reckoning.raw(track.register_wh)
+    jitter_wh = JITTER_STEPS * track.resolution_wh
+    raw_wh = unrolled(shown_wh, last_raw_wh, track.rollover_wh, jitter_wh=jitter_wh)
+    register_wh = track.reckoning.validated(raw_wh)
     if at_s <= track.at_s:
         return _weigh_old(track, at_s, register_wh), register_wh
-    moved_wh = register_wh - track.register_wh
-    if moved_wh < 0:
-        is_jitter = -moved_wh <= JITTER_STEPS * track.resolution_wh
+    if raw_wh < last_raw_wh:
+        is_jitter = last_raw_wh - raw_wh <= jitter_wh
         return (Verdict.UNCHANGED if is_jitter else Verdict.BACKWARDS), register_wh
+    moved_wh = register_wh - track.register_wh
     is_plausible = moved_wh * 3000 <= track.max_power_w * (at_s - track.at_s + _slack_s(track))
     return (Verdict.ACCEPTED if is_plausible else Verdict.JUMP), register_wh
 
@@ -145,22 +163,3 @@ def _weigh_old(track: Track, at_s: int, register_wh: int) -> Verdict:
 
 def _slack_s(track: Track) -> int:
     return CLOCK_SLACK_S if track.has_readings else OPENING_SLACK_S
-
-
-def _unrolled(track: Track, register_wh: int) -> int:
-    """The register continued across rollovers.
-
-    A fall is a rollover only from the last tenth of the modulus, and only if
-    what it then moved is less than that tenth.
-    """
-    modulus = track.rollover_wh
-    if modulus is None or register_wh >= modulus:
-        return register_wh
-    turns, position = divmod(track.register_wh, modulus)
-    jitter = JITTER_STEPS * track.resolution_wh
-    rolls = (
-        register_wh < position - jitter
-        and position * 100 > modulus * ROLLOVER_FROM_PERCENT
-        and (register_wh + modulus - position) * 100 < modulus * (100 - ROLLOVER_FROM_PERCENT)
-    )
-    return register_wh + modulus * (turns + rolls)

@@ -15,6 +15,7 @@ WORDS: Mapping[Verdict, str] = {
     Verdict.FUTURE: "the moment is ahead of our clock",
     Verdict.CLOSED: "the meter does not serve this installation any more",
     Verdict.OUT_OF_RANGE: "no register counts that far",
+    Verdict.FOREIGN_METER: "another meter than the one installed may have answered",
     Verdict.UNKNOWN_INSTALLATION: "there is no such installation",
     Verdict.UNKNOWN_SERIAL: "no installation has, or had, a meter of this serial; not kept",
 }

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.held import REGISTER_FELL
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.reckoning import shown
 from npms_meter_gateway.domain.validation import (
     NOTHING_NEW,
     Sifted,
@@ -15,7 +17,11 @@ from npms_meter_gateway.domain.validation import (
     Verdict,
     sift,
 )
-from npms_meter_gateway.outgoing import readings_batches, register_fell
+from npms_meter_gateway.handlers.keep_readings import keep_readings
+from npms_meter_gateway.handlers.raise_event import raise_alarm
+from npms_meter_gateway.handlers.tracks import registers_of
+from npms_meter_gateway.outgoing import register_fell
+from npms_meter_gateway.storage import held
 from npms_meter_gateway.storage import readings as storage
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -59,14 +65,14 @@ class ReadingRecorder:
     ) -> None:
         self._database, self._clock = database, clock
         self._future_tolerance_s = future_tolerance_s
-        self._registers = {p.code: (p.resolution_wh, p.rollover_wh) for p in profiles.values()}
+        self._registers = registers_of(profiles)
         self._tracks: dict[int, Track] = {}
         self._members: dict[int, list[int]] = {}
         self._versions: dict[int, int] = {}
         self._turn = asyncio.Lock()
 
     async def record_readings(self, readings: Readings, *, source: str) -> Outcome:
-        """Store and tell what is good, park what is not; `source` is kept with the latter.
+        """Store and tell what is good, hold what is not; `source` is kept with the latter.
 
         Readings of one installation are judged in the given order. All of it
         commits or nothing; after an exception the same readings can be given again.
@@ -86,7 +92,7 @@ class ReadingRecorder:
         return Outcome(accepted, sifted.others)
 
     async def rehearse(self, readings: Readings, *, source: str) -> Outcome:
-        """What `record_readings` would answer now; nothing is stored, parked, told or counted."""
+        """What `record_readings` would answer now; nothing is stored, held, told or counted."""
         async with self._turn:
             try:
                 async with self._database.connect() as conn:
@@ -109,15 +115,9 @@ class ReadingRecorder:
         )
         if sifted.others:
             await self._look_closer(conn, readings, sifted)
-            await self._park(conn, readings, sifted, source)
+            await self._hold(conn, readings, sifted, source)
         if sifted.accepted:
-            await storage.add_readings(conn, list(sifted.accepted.values()))
-            batches = [
-                (partition, batch)
-                for partition, columns in sorted(sifted.accepted.items())
-                for batch in readings_batches(columns)
-            ]
-            await outbox.publish_batches(conn, batches)
+            await keep_readings(conn, sifted.accepted)
         return sifted, versions
 
     async def _prove_tracks(
@@ -159,19 +159,15 @@ class ReadingRecorder:
         if not late:
             return
         moments = [(readings.installation_id[i], readings.taken_at_s[i]) for i in late]
-        stored = await storage.registers_at(conn, moments)
+        stored = await storage.raw_registers_at(conn, moments)
         for index, moment in zip(late, moments, strict=True):
-            register_wh = stored.get(moment)
-            if register_wh is not None:
-                same = self._shows(moment[0], register_wh) == readings.register_wh[index]
+            raw_wh = stored.get(moment)
+            if raw_wh is not None:
+                modulus_wh = self._tracks[moment[0]].rollover_wh
+                same = shown(raw_wh, modulus_wh) == readings.register_wh[index]
                 sifted.others[index] = Verdict.DUPLICATE if same else Verdict.CONFLICT
 
-    def _shows(self, installation_id: int, register_wh: int) -> int:
-        """What the meter itself shows at a stored register."""
-        modulus = self._tracks[installation_id].rollover_wh
-        return register_wh % modulus if modulus else register_wh
-
-    async def _park(
+    async def _hold(
         self, conn: AsyncConnection, readings: Readings, sifted: Sifted, source: str
     ) -> None:
         rejected = [
@@ -185,20 +181,38 @@ class ReadingRecorder:
             if verdict not in NOTHING_NEW
         ]
         if rejected:
-            now = self._clock.wall_now()
-            await storage.park_readings(conn, rejected, source=source, now=now)
             await self._tell_falls(conn, rejected)
+            now = self._clock.wall_now()
+            await held.hold_readings(conn, rejected, source=source, now=now)
 
     async def _tell_falls(
         self, conn: AsyncConnection, rejected: list[tuple[int, int, int, str]]
     ) -> None:
         """The last fall of each meter; rating stops there until a person has looked."""
         fallen = {one[0]: one for one in rejected if one[3] == Verdict.BACKWARDS}
+        if not fallen:
+            return
         said = [
             (register_fell(self._tracks[installation_id], at_s, register_wh), str(installation_id))
             for installation_id, at_s, register_wh, _ in fallen.values()
         ]
         await outbox.publish_all(conn, said)
+        for installation_id, (_, _, register_wh, _) in fallen.items():
+            await self._raise_fall(conn, installation_id, register_wh)
+
+    async def _raise_fall(
+        self, conn: AsyncConnection, installation_id: int, register_wh: int
+    ) -> None:
+        """Open until somebody has decided of it: cleared, exchanged, or tampered with."""
+        track = self._tracks[installation_id]
+        await raise_alarm(
+            conn,
+            self._clock,
+            installation_id=installation_id,
+            account_id=track.account_id,
+            kind=REGISTER_FELL,
+            detail=f"shows {register_wh} Wh after {track.register_wh} Wh; billing is held",
+        )
 
 
 def _count(accepted: int, others: Mapping[int, Verdict]) -> None:

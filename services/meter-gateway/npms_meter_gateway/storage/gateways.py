@@ -33,7 +33,8 @@ _STATES = """
     ) sent ON true
     LEFT JOIN supply s USING (installation_id)
     LEFT JOIN LATERAL (
-        SELECT count(*) AS held FROM parked_reading p WHERE p.installation_id = i.installation_id
+        SELECT count(*) AS held FROM held_reading p
+        WHERE p.installation_id = i.installation_id AND p.state = 'held'
     ) h ON true
 """
 _SETTINGS = "g.gateway_id, g.host, g.port, " + ", ".join(f"g.{name}" for name in SETTINGS)

@@ -1,10 +1,11 @@
 """Billing holds: a register that fell stops rating until a person has looked."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_shared.contracts.meter_gateway import RegisterFell
+from npms_shared.contracts.meter_gateway import HoldLift, RegisterFell
 from npms_shared.messaging.subscriptions import Unprocessable
 from npms_tariff.domain.records import BillingHold
 from npms_tariff.handlers.errors import HoldReleased, UnknownHold
@@ -24,6 +25,15 @@ async def hold_fallen(conn: AsyncConnection, event: RegisterFell, *, at: datetim
         raise Unprocessable("unknown_installation", f"{event.installation_id} is not rated here")
     fall = (event.installation_id, taken_at_s, event.register_wh, event.last_register_wh)
     await holds.add_holds(conn, [fall], at=at)
+
+
+async def lift_holds(conn: AsyncConnection, lifts: Sequence[HoldLift], *, at: datetime) -> None:
+    """Rate on where the gateway's operators have decided of all that fell.
+
+    The last word on an installation counts.
+    """
+    last = {lift.installation_id: lift for lift in lifts}
+    await holds.lift_holds(conn, list(last.values()), at=at)
 
 
 async def release_hold(

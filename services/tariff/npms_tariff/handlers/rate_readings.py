@@ -14,6 +14,7 @@ from npms_tariff.domain import refusal
 from npms_tariff.domain.rating import NoPlanInForce, rate
 from npms_tariff.domain.state import RatingState
 from npms_tariff.handlers.catalogue import Catalogue
+from npms_tariff.handlers.hold_billing import lift_holds
 from npms_tariff.handlers.revive import load_states
 from npms_tariff.handlers.save_rated import Work, save
 from npms_tariff.handlers.settle_silence import settle
@@ -59,6 +60,7 @@ class ReadingRater:
         works: dict[int, Work] = {}
         for partition, received in portions:
             batches = [one.batch for one in received]
+            await self._lift(conn, partition, batches)
             cache = await self._cache(conn, partition, batches)
             work = works[partition] = Work()
             for batch in batches:
@@ -73,6 +75,19 @@ class ReadingRater:
             metrics.STATE_STALE.inc()
             raise
         _count(works.values(), sum(len(one.batch) for _, received in portions for one in received))
+
+    async def _lift(
+        self, conn: AsyncConnection, partition: int, batches: list[ReadingsBatch]
+    ) -> None:
+        """End holds that operators of the gateway have ended; what was cached of them is old."""
+        lifts = [lift for batch in batches for lift in batch.lifts]
+        if not lifts:
+            return
+        await lift_holds(conn, lifts, at=self._clock.now())
+        cache = self._caches.get(partition)
+        if cache is not None:
+            for lift in lifts:
+                cache.states.pop(lift.installation_id, None)
 
     async def _cache(
         self, conn: AsyncConnection, partition: int, batches: list[ReadingsBatch]

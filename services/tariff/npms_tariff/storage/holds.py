@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_shared.contracts.meter_gateway import HoldLift
 from npms_shared.db.arrays import array, arrays
 from npms_tariff.domain.records import BillingHold
 
@@ -29,6 +30,29 @@ _OPEN = text(
     WHERE installation_id = ANY({arrays("ids")}) AND released_at IS NULL
     """  # noqa: S608 - names of this module
 )
+_LIFT = text(
+    f"""
+    UPDATE billing_hold h SET released_at = :at, released_by = l.by, note = l.note
+    FROM unnest({arrays("ids", "taken_at_s")}, CAST(:by AS text[]), CAST(:note AS text[]))
+        AS l (id, taken_at_s, by, note)
+    WHERE h.installation_id = l.id AND h.released_at IS NULL AND h.taken_at_s <= l.taken_at_s
+    """  # noqa: S608 - names of this module
+)
+_REMEMBER = text(
+    f"""
+    INSERT INTO billing_hold (installation_id, account_id, taken_at_s, register_wh, last_wh,
+                              held_at, released_at, released_by, note)
+    SELECT l.id, i.account_id, l.taken_at_s, l.register_wh, l.last_wh, :at, :at, l.by, l.note
+    FROM unnest({arrays("ids", "taken_at_s", "register_wh", "last_wh")},
+                CAST(:by AS text[]), CAST(:note AS text[]))
+        AS l (id, taken_at_s, register_wh, last_wh, by, note)
+    JOIN installation i ON i.installation_id = l.id
+    WHERE NOT EXISTS (
+        SELECT FROM billing_hold h
+        WHERE h.installation_id = l.id AND h.taken_at_s >= l.taken_at_s
+    )
+    """  # noqa: S608 - names of this module
+)
 _HOLD = """
     SELECT billing_hold_id, installation_id, account_id, taken_at_s, register_wh, last_wh, held_at,
            released_at, released_by, note
@@ -49,6 +73,27 @@ async def add_holds(conn: AsyncConnection, falls: Sequence[Fall], *, at: datetim
             "at": at,
         },
     )
+
+
+async def lift_holds(conn: AsyncConnection, lifts: Sequence[HoldLift], *, at: datetime) -> None:
+    """Release what the gateway's operators have decided of, at most one lift an installation.
+
+    A fall that was decided before it was heard of is put down as released, so that it holds
+    nothing when it comes.
+    """
+    values = {
+        "ids": array(lift.installation_id for lift in lifts),
+        "taken_at_s": array(lift.taken_at_s for lift in lifts),
+        "by": [lift.by for lift in lifts],
+        "note": [lift.note for lift in lifts],
+        "at": at,
+    }
+    await conn.execute(_LIFT, values)
+    registers = {
+        "register_wh": array(lift.register_wh for lift in lifts),
+        "last_wh": array(lift.last_register_wh for lift in lifts),
+    }
+    await conn.execute(_REMEMBER, values | registers)
 
 
 async def held_of(conn: AsyncConnection, ids: Sequence[int]) -> set[int]:

@@ -5,6 +5,7 @@ from npms_tools.audit.rules.adjustments import check_adjustments
 from npms_tools.audit.rules.balances import check_balances
 from npms_tools.audit.rules.charges import check_charges
 from npms_tools.audit.rules.debts_and_grants import check_credits
+from npms_tools.audit.rules.held import check_held
 from npms_tools.audit.rules.journals import check_journals
 from npms_tools.audit.rules.money_in import check_money_in
 from npms_tools.audit.rules.payments import check_payments
@@ -22,6 +23,7 @@ CHECKS: tuple[Check, ...] = (
     check_charges,
     check_adjustments,
     check_readings,
+    check_held,
     check_payments,
     check_money_in,
     check_supplies,

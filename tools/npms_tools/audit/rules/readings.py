@@ -39,6 +39,10 @@ _ARE_CHARGED = """
         = (i.account_id, p.id, to_timestamp(p.at_s), p.register_wh)
 """
 _REASONS = "SELECT reason, count(*) AS number FROM parked_reading GROUP BY reason ORDER BY reason"
+_HELD = """
+    SELECT reason, count(*) AS number FROM held_reading WHERE state = 'held'
+    GROUP BY reason ORDER BY reason
+"""
 _CODES = "SELECT code, count(*) AS number FROM parked_charge GROUP BY code ORDER BY code"
 
 
@@ -61,7 +65,7 @@ async def check_readings(snapshots: Snapshots, _: Options) -> Result:
             result.broken(f"installation {installation_id}", f"{readings} accepted, {found}")
     result.count("parked", parked.total())
     for word, snapshot, query in (
-        ("readings refused by the gateway", snapshots.gateway, _REASONS),
+        ("readings held by the gateway", snapshots.gateway, _HELD),
         ("readings parked by tariff", snapshots.tariff, _REASONS),
         ("charges parked by the ledger", snapshots.ledger, _CODES),
     ):
