@@ -10,6 +10,7 @@ from npms_meter_gateway.api.app import build_app
 from npms_meter_gateway.consumers import subscriptions
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.broker import broker_of
+from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
@@ -148,7 +149,9 @@ def _operation(
             alarm_after=settings.relay_alarm_after,
             first_pause_s=settings.relay_first_pause_s,
             longest_pause_s=settings.relay_longest_pause_s,
+            moved=settings.relay_moved,
         ),
+        pace=Pace(settings.reconnect_per_minute_and_place, settings.reconnect_per_minute),
         concurrency=settings.relay_concurrency,
         connects_per_s=settings.connects_per_s,
         lease_s=settings.lease_s,

@@ -39,4 +39,14 @@ RULES = (
         ) LIMIT 20
         """,
     ),
+    Rule(
+        "gateway_commands_end_once_their_supply_is_settled",
+        "no command to a meter is left open once its supply is settled",
+        """
+        SELECT c.command_id, c.installation_id, c.life FROM supply_command c
+        JOIN supply s USING (installation_id)
+        WHERE c.closed_at IS NULL AND s.settled AND s.renew_at IS NULL
+          AND c.created_at < s.reported_at LIMIT 20
+        """,
+    ),
 )

@@ -20,6 +20,16 @@ MQTT_MESSAGES = Counter(
     "npms_gateway_mqtt_messages", "Messages of the MQTT broker by what became of them", ["outcome"]
 )
 MQTT_CONNECTED = Gauge("npms_gateway_mqtt_connected", "Whether this process listens to the broker")
+COMMANDS = Counter(
+    "npms_gateway_supply_commands",
+    "Commands to meters by how they ended",
+    ["what", "state", "life"],
+)
+RECONNECTED = Histogram(
+    "npms_gateway_reconnect_seconds",
+    "From the decision to switch on to the relay read back closed, in business seconds",
+    buckets=(1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400),
+)
 METERS_POLLED = Gauge("npms_gateway_meters_polled", "Meters this process reads")
 METERS = Gauge("npms_gateway_meters", "Open installations by the state of their meters", ["state"])
 HELD_READINGS = Gauge("npms_gateway_held_readings", "Readings that wait for a person")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from npms_meter_gateway.domain.event_kinds import severity_of
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.domain.reconciling import Finding
+from npms_meter_gateway.domain.reconciling import Desired, Finding
 from npms_meter_gateway.domain.validation import Columns, Track
 from npms_shared.contracts.meter_gateway import (
     HoldLift,
@@ -39,23 +39,25 @@ def profile_published(profile: Profile) -> ProfilePublished:
         profile=profile.code,
         vendor=profile.vendor,
         model=profile.model,
-        has_relay=profile.relay is not None,
+        has_relay=profile.is_switched,
         can_limit=profile.load_limit is not None,
     )
 
 
 def supply_reported(
-    installation_id: int, account_id: int, finding: Finding, *, revision: int, at: datetime
+    installation_id: int, account_id: int, finding: Finding, *, desired: Desired, at: datetime
 ) -> SupplyReported:
     return SupplyReported(
         installation_id=installation_id,
         account_id=account_id,
         state=finding.state,
-        desired_revision=revision,
+        desired_revision=desired.revision,
+        desired_state=desired.state,
         verified=finding.verified,
         observed_at=at,
         detail=finding.detail,
         limit_w=finding.limit_w,
+        awaits=finding.awaits,
     )
 
 

@@ -1,6 +1,7 @@
 """Every variable of the meter gateway; all begin with NPMS_METER_GATEWAY_."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -51,6 +52,19 @@ class MeterGatewaySettings(ServiceSettings):
     relay_longest_pause_s: float = Field(default=600, gt=0, description="longest such cool-down")
     relay_alarm_after: int = Field(
         default=3, ge=1, description="failed attempts after which relay_stuck is raised"
+    )
+    relay_moved: Literal["restore", "reopen", "report"] = Field(
+        default="restore",
+        description="what follows when somebody else moved a relay: restore it, only reopen it but "
+        "never close it, or only report",
+    )
+    reconnect_per_minute: float = Field(
+        default=1200, gt=0, description="most supplies switched on a minute, in all"
+    )
+    reconnect_per_minute_and_place: float = Field(
+        default=120,
+        gt=0,
+        description="most supplies switched on a minute at one site, or gateway without a site",
     )
     relay_concurrency: int = Field(
         default=16, ge=1, description="relays worked on at the same time"

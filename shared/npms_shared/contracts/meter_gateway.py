@@ -61,7 +61,10 @@ class ProfilePublished(MeterGatewayEvent):
 class SupplyReported(MeterGatewayEvent):
     """What the relay was seen to be; `verified` only from a read-back, never from a write.
 
-    `limit_w` is the load limit that was read back; None where there is none.
+    `limit_w` is the load limit that was read back; None where there is none. `awaits` tells what
+    is still to come: the `customer` has to close the relay on the meter, `power` that proves it
+    closed, or the `link` to the meter, which is down (the state is unknown then). `desired_state`
+    is that of the revision it was worked toward.
     """
 
     name: ClassVar[str] = "supply_reported.v1"
@@ -74,6 +77,8 @@ class SupplyReported(MeterGatewayEvent):
     observed_at: AwareDatetime
     detail: str = ""
     limit_w: int | None = None
+    awaits: Literal["", "customer", "power", "link"] = ""
+    desired_state: Literal["on", "off"] | None = None
 
 
 class RegisterFell(MeterGatewayEvent):

@@ -141,7 +141,7 @@ async def test_d1_a_top_up_right_before_the_write_cancels_the_cut(
     unit = Interrupted(driver, PROFILES[profile], BreakerPolicy())
     unit.meanwhile = lambda: world.desire(1, "on")
     try:
-        (supply,) = await book.due(limit=1)
+        (supply,) = await book.due("off", limit=1)
         outcome = await Switchman(book, lambda _: unit, concurrency=1).attempt(supply, unit)
     finally:
         await bus.close()

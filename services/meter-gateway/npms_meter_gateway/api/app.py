@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 
 from npms_meter_gateway.api.alarms import alarms_router
+from npms_meter_gateway.api.commands import commands_router
 from npms_meter_gateway.api.fleet import fleet_router
 from npms_meter_gateway.api.held import held_router
 from npms_meter_gateway.api.live import live_router
@@ -47,6 +48,7 @@ def build_app(
             live_router(database, MeterWatch(database), meter_of),
             fleet_router(fleet),
             alarms_router(AlarmView(database)),
+            commands_router(database),
             parked_router(database, elsewhere),
         ],
         errors=ERRORS,

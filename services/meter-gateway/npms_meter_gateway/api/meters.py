@@ -131,7 +131,7 @@ def _profile(profile: Profile) -> ProfileOut:
         confidence=profile.confidence,
         is_certain=profile.is_certain,
         notes=profile.notes,
-        has_relay=profile.relay is not None,
+        has_relay=profile.is_switched,
         can_limit=profile.load_limit is not None,
         points=sorted(profile.points),
         resolution_wh=profile.resolution_wh,

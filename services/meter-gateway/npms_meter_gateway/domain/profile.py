@@ -131,6 +131,11 @@ class Profile:
         """The points that are read together, as often as their group is."""
         return frozenset(name for name, point in self.points.items() if point.group == group)
 
+    @property
+    def is_switched(self) -> bool:
+        """Whether its relay can be moved from afar."""
+        return self.relay is not None and self.relay.is_commanded
+
     def attainable(self, limit_w: int | None) -> int | None:
         """The limit that the meter can hold instead of the one asked for; None without a register
         for it.

@@ -1,8 +1,18 @@
 """Working a relay toward the state the ledger desires: what is seen decides, not what was sent."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from npms_meter_gateway.domain.relay import Seen, State
+from npms_meter_gateway.domain.relay import Relay, Seen, State
+
+Awaits = Literal["", "customer", "power", "link"]
+"""What is still to come when we have done our part: a press on the meter's button, or power that
+proves that a relay without a state register is closed, or a link to the meter.
+"""
+Moved = Literal["restore", "reopen", "report"]
+"""What follows when somebody else moved a relay: it is brought back, only opened again but never
+closed, or only told.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +27,16 @@ class Desired:
 class Sight:
     """What the meter showed: its relay's state, and the power that flows where it tells it.
 
-    `limit_w` is the most it lets through; None without a limit, or without a register for one.
+    `relay` is None where it has no register for it. `limit_w` is the most it lets through; None
+    without a limit, or without a register for one. `armed`: its customer may close the relay.
+    `fault`: it says that the relay cannot open.
     """
 
-    relay: Seen
+    relay: Seen | None
     power_w: int | None = None
     limit_w: int | None = None
+    armed: bool = False
+    fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +47,102 @@ class SwitchingPolicy:
     first_pause_s: float = 5.0
     longest_pause_s: float = 600.0
     idle_power_w: int = 30
+    armed_look_s: float = 60.0
+    moved: Moved = "restore"
+
+    def restores(self, desired: State) -> bool:
+        """Whether a relay that somebody moved is moved back to this state."""
+        return self.moved == "restore" or (self.moved == "reopen" and desired == "off")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`state` as reported to the ledger; `in_place` when nothing is left to do."""
+    """`state` as reported to the ledger; `in_place` when nothing is left for us to do.
+
+    `welded`: the contact cannot be believed to open.
+    """
 
     state: Seen
     verified: bool
     in_place: bool
     detail: str = ""
     limit_w: int | None = None
+    awaits: Awaits = ""
+    welded: bool = False
 
 
-def judge(desired: Desired, sight: Sight, policy: SwitchingPolicy) -> Finding:
+def judge(
+    desired: Desired,
+    sight: Sight,
+    policy: SwitchingPolicy,
+    *,
+    relay: Relay | None = None,
+    commanded: bool = False,
+) -> Finding:
     """Whether what is seen is what is desired, whose limit is one that the meter can hold.
 
-    Of a supply that is off the limit does not matter. An open relay through which power still
-    flows is not believed: a welded contact reads "off" and supplies on.
+    `commanded`: a command for this very revision was acknowledged. Of a supply that is off the
+    limit does not matter. An open relay through which power still flows is not believed: a welded
+    contact reads "off" and supplies on.
     """
+    if sight.relay is None:
+        return _judge_by_power(desired, sight, policy, commanded=commanded)
     if sight.relay == "unknown":
         return Finding("unknown", verified=False, in_place=False, detail="relay state not readable")
-    flows = sight.power_w is not None and abs(sight.power_w) > policy.idle_power_w
-    if sight.relay == "off" and flows:
-        return Finding(
-            "off", verified=False, in_place=False, detail=f"{sight.power_w} W flow, relay reads off"
-        )
+    if sight.relay == "off" and _flows(sight, policy):
+        detail = f"{sight.power_w} W flow, relay reads off"
+        return Finding("off", verified=False, in_place=False, detail=detail, welded=True)
+    if sight.fault and desired.state == "off":
+        detail = f"the meter says that its relay cannot open; it reads {sight.relay}"
+        return Finding(sight.relay, verified=False, in_place=False, detail=detail, welded=True)
+    if desired.state == "on" and sight.relay == "off" and _is_armed(sight, relay, commanded):
+        detail = "the customer has to close it on the meter"
+        return Finding("off", verified=True, in_place=False, detail=detail, awaits="customer")
+    return _judge_by_state(desired, sight, sight.relay)
+
+
+def _judge_by_state(desired: Desired, sight: Sight, seen: State) -> Finding:
     is_limited = sight.limit_w == desired.limit_w or desired.state == "off"
     return Finding(
-        sight.relay,
+        seen,
         verified=True,
-        in_place=sight.relay == desired.state and is_limited,
+        in_place=seen == desired.state and is_limited,
         detail="" if is_limited else f"load limit reads {_watts(sight.limit_w)}",
         limit_w=sight.limit_w,
     )
+
+
+def _judge_by_power(
+    desired: Desired, sight: Sight, policy: SwitchingPolicy, *, commanded: bool
+) -> Finding:
+    """Power that flows proves "on". No power proves nothing by itself: after a command to open it
+    is the evidence that there is; after one to close, that is still to come.
+    """
+    if sight.power_w is None:
+        return Finding("unknown", verified=False, in_place=False, detail="power not readable")
+    if _flows(sight, policy):
+        return Finding("on", verified=True, in_place=desired.state == "on")
+    if not commanded:
+        detail = "no power flows, and nothing else tells of the relay"
+        return Finding("unknown", verified=False, in_place=False, detail=detail)
+    if desired.state == "off":
+        return Finding("off", verified=True, in_place=True, detail="no power flows any more")
+    detail = "acknowledged; no power flows that would prove it"
+    return Finding("unknown", verified=False, in_place=True, detail=detail, awaits="power")
+
+
+def _flows(sight: Sight, policy: SwitchingPolicy) -> bool:
+    return sight.power_w is not None and abs(sight.power_w) > policy.idle_power_w
+
+
+def _is_armed(sight: Sight, relay: Relay | None, commanded: bool) -> bool:  # noqa: FBT001
+    """Said by the meter; or, where it cannot say so, of its kind once it was told to close."""
+    if sight.armed:
+        return True
+    if relay is None or not relay.local_reclose:
+        return False
+    says_so = relay.read_back is not None and relay.read_back.armed is not None
+    return not relay.is_commanded or (commanded and not says_so)
 
 
 def _watts(limit_w: int | None) -> str:
@@ -83,14 +159,15 @@ def must_limit(desired: Desired, before: Finding) -> bool:
 def must_write(desired: Desired, before: Finding, attempts: int, policy: SwitchingPolicy) -> bool:
     """Whether an attempt sends a command, after it has read the meter.
 
-    A relay that already reads as desired but is not believed is pulsed a
-    bounded number of times, never for ever.
+    A relay that plainly reads otherwise is told again as often as it takes, ever more rarely. One
+    that cannot be read or is not believed is pulsed a bounded number of times, never for ever; one
+    that waits for its customer not again at all.
     """
-    if before.in_place:
+    if before.in_place or before.awaits == "customer":
         return False
     if before.verified:
         return before.state != desired.state
-    return before.state != desired.state or attempts < policy.alarm_after
+    return attempts < policy.alarm_after
 
 
 def pause_s(attempts: int, policy: SwitchingPolicy) -> float:

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.handlers.command_log import close_commands
 from npms_meter_gateway.handlers.raise_event import clear_all_alarms
 from npms_meter_gateway.storage import installations, readings
 from npms_shared.clock import Clock
@@ -73,6 +74,7 @@ async def close_installation(
     Unprocessable where it is not open: its opening may wait, parked.
     """
     partition = await installations.close_installation(conn, event)
+    await close_commands(conn, event.installation_id, 0, "abandoned", now=event.closed_at)
     if partition is None:
         raise Unprocessable("unknown_installation", f"{event.installation_id} is not open")
     await readings.take_turns(conn, [partition])

@@ -1,38 +1,64 @@
 """What supply should be, what it was seen to be, and how both come together (rule 5)."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_meter_gateway.domain.reconciling import Desired, Finding, SwitchingPolicy, pause_s
-from npms_meter_gateway.handlers.raise_event import raise_event
+from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.reconciling import (
+    Desired,
+    Finding,
+    Sight,
+    SwitchingPolicy,
+    pause_s,
+)
+from npms_meter_gateway.domain.relay import State
+from npms_meter_gateway.handlers.command_log import (
+    CommandLog,
+    Ending,
+    Seen,
+    close_commands,
+)
+from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm, raise_event
 from npms_meter_gateway.outgoing import supply_reported
-from npms_meter_gateway.storage import events, supplies
+from npms_meter_gateway.storage import supplies
+from npms_meter_gateway.storage.supplies import Note
 from npms_shared.clock import Clock
 from npms_shared.contracts.ledger import SupplyDesired
 from npms_shared.db.engine import Database
 from npms_shared.messaging import outbox
 
+Reported = tuple[int | None, str | None, bool | None, int | None, str]
+"""(revision, state, verified, limit_w, awaits)"""
+
 
 @dataclass(frozen=True, slots=True)
 class DueSupply:
-    """A supply that is not as desired, with how often that was tried in vain."""
+    """A supply that is not as desired, with how often that was tried in vain.
+
+    `place` is the site, or else the gateway, whose load returns together. `commanded`: a command
+    for this revision was acknowledged; `has_open`: one has not ended; `renews`: it is in place, and
+    to be opened anew before it closes by itself; `moved`: somebody else moved it.
+    """
 
     installation_id: int
     account_id: int
     desired: Desired
+    decided_at: datetime
     attempts: int
     alarmed: bool
-    reported: tuple[int | None, str | None, bool | None, int | None]
-    reported_detail: str | None
+    reported: Reported
     profile: str
-    host: str
-    port: int
-    unit_id: int
+    place: str
+    commanded: bool = False
+    has_open: bool = False
+    renews: bool = False
+    moved: bool = False
 
     @property
     def was_in_place(self) -> bool:
@@ -60,97 +86,199 @@ class SupplyBook:
         """`holder` is the worker whose gateways' supplies are due here; None is all."""
         self._database, self._clock, self.policy = database, clock, policy
         self._holder = holder
+        self.commands = CommandLog(database, clock)
 
-    async def due(self, limit: int) -> list[DueSupply]:
-        """What may be tried now, reconnections first."""
+    def seen(self, sight: Sight) -> Seen:
+        """A sight had just now."""
+        return Seen(self._clock.now(), sight)
+
+    async def due(
+        self, state: State, limit: int, busy: Collection[int] = (), full: Collection[str] = ()
+    ) -> list[DueSupply]:
+        """What may be tried now, by the order of the rule (`storage.supplies.due`)."""
         async with self._database.connect() as conn:
             rows = await supplies.due(
-                conn, now=self._clock.wall_now(), limit=limit, holder=self._holder
+                conn,
+                state,
+                now=self._clock.wall_now(),
+                limit=limit,
+                holder=self._holder,
+                busy=busy,
+                full=full,
             )
         return [_due(row) for row in rows]
 
-    async def desired(self, installation_id: int) -> Desired | None:
-        """The desired state at this moment: asked again right before a command."""
+    async def holds(self, supply: DueSupply) -> bool:
+        """Whether its revision is the newest still."""
         async with self._database.connect() as conn:
-            return await supplies.desired(conn, installation_id)
+            newest = await supplies.desired_revision(conn, supply.installation_id)
+        return newest == supply.desired.revision
 
     async def postpone(self, supply: DueSupply, pause: float) -> None:
         """Nothing could be seen: try again after `pause` real seconds, without counting it."""
-        until = self._clock.wall_now() + timedelta(seconds=pause)
         async with self._database.transaction() as conn:
             await supplies.postpone(
-                conn, supply.installation_id, revision=supply.desired.revision, next_try_at=until
+                conn,
+                supply.installation_id,
+                revision=supply.desired.revision,
+                next_try_at=self._in(pause),
+                now=self._clock.now(),
             )
 
-    async def report_in_place(self, supply: DueSupply, finding: Finding, *, moved: bool) -> None:
-        """It is as desired; `moved` tells that somebody else had moved it meanwhile."""
+    async def report_suspended(self, supply: DueSupply, pause: float, cause: str) -> None:
+        """Its line is down: nothing counts as an attempt; told once that the state is unknown. What
+        was last seen of it stays known here.
+        """
+        finding = Finding(
+            "unknown", verified=False, in_place=False, detail=f"not reached: {cause}", awaits="link"
+        )
+        await self.postpone(supply, pause)
         async with self._database.transaction() as conn:
-            noted = await self._note(conn, supply, finding, attempts=0, settled=True)
-            if noted and moved:
-                await self._raise(conn, supply, "relay_moved", "was not as it had been left")
+            revision = supply.desired.revision
+            if await supplies.suspend(conn, supply.installation_id, revision=revision):
+                await self._tell(conn, supply, finding)
 
-    async def report_failure(self, supply: DueSupply, finding: Finding) -> None:
+    async def report_in_place(
+        self,
+        supply: DueSupply,
+        finding: Finding,
+        seen: Sequence[Seen] = (),
+        *,
+        renew_after_s: float | None = None,
+    ) -> None:
+        """It is as desired, as far as it is for us to do."""
+        note = Note(
+            attempts=0,
+            alarmed=False,
+            settled=True,
+            next_try_at=self._in(0),
+            renew_at=self._in(renew_after_s) if renew_after_s and finding.state == "off" else None,
+        )
+        async with self._database.transaction() as conn:
+            if await self._note(conn, supply, finding, note):
+                await self._close(conn, supply, "confirmed", seen)
+                if seen or supply.alarmed:
+                    await self._clear(conn, supply, "relay_stuck", "relay_welded", "no_relay")
+        if seen and finding.verified and finding.state == "on":
+            waited = self._clock.now() - supply.decided_at
+            metrics.RECONNECTED.observe(max(waited.total_seconds(), 0))
+
+    async def report_waiting(
+        self, supply: DueSupply, finding: Finding, seen: Sequence[Seen]
+    ) -> None:
+        """The customer has to do the rest: no failure, no alarm; looked at now and then."""
+        note = self._again(supply, 0, self.policy.armed_look_s)
+        async with self._database.transaction() as conn:
+            if await self._note(conn, supply, finding, note):
+                await self._close(conn, supply, "confirmed", seen)
+
+    async def report_failure(
+        self, supply: DueSupply, finding: Finding, seen: Sequence[Seen]
+    ) -> None:
         """An attempt was in vain: cool down, and after some attempts tell a person, once."""
         attempts = supply.attempts + 1
         alarms = attempts >= self.policy.alarm_after and not supply.alarmed
+        note = self._again(supply, attempts, pause_s(attempts, self.policy), moved=supply.moved)
         async with self._database.transaction() as conn:
-            noted = await self._note(
-                conn, supply, finding, attempts=attempts, settled=False, alarms=alarms
-            )
-            if noted and alarms:
+            note = replace(note, alarmed=supply.alarmed or alarms)
+            if not await self._note(conn, supply, finding, note):
+                return
+            await self._close(conn, supply, "in_vain", seen)
+            if alarms:
+                kind = "relay_welded" if finding.welded else "relay_stuck"
                 detail = f"desired {supply.desired.state}, {attempts} attempts; {finding.detail}"
-                await self._raise(conn, supply, "relay_stuck", detail)
+                await self._alarm(conn, supply, kind, detail)
+
+    async def report_moved(self, supply: DueSupply, finding: Finding) -> DueSupply:
+        """Somebody else moved it: told once, whatever is done about it. Returns it as noted."""
+        detail = f"left {supply.desired.state}, seen {finding.state}; {finding.detail}"
+        note = self._again(supply, 0, self.policy.longest_pause_s, moved=True)
+        async with self._database.transaction() as conn:
+            noted = await self._note(conn, supply, finding, note)
+            if noted and not supply.moved:
+                await raise_event(
+                    conn,
+                    self._clock,
+                    installation_id=supply.installation_id,
+                    account_id=supply.account_id,
+                    kind="relay_moved",
+                    detail=detail.removesuffix("; "),
+                )
+        return replace(supply, reported=_told(supply, finding), moved=True)
+
+    async def report_unswitchable(self, supply: DueSupply, finding: Finding, why: str) -> None:
+        """This meter cannot be moved so from afar: say so for every revision, to a person once."""
+        async with self._database.transaction() as conn:
+            pause = self.policy.longest_pause_s
+            note = replace(self._again(supply, 0, pause), alarmed=True)
+            await self._note(conn, supply, finding, note)
+            await self._tell_no_relay(conn, supply, why)
 
     async def report_no_relay(self, supply: DueSupply) -> None:
         """This meter cannot be switched: say so for every revision, and to a person once."""
         finding = Finding("unknown", verified=False, in_place=False, detail="no relay")
+        note = Note(attempts=0, alarmed=False, settled=True, next_try_at=self._in(0))
         async with self._database.transaction() as conn:
-            await self._note(conn, supply, finding, attempts=0, settled=True)
-            known = await events.has_event(conn, supply.installation_id, kind="no_relay")
-            if supply.desired.state == "off" and not known:
-                await self._raise(conn, supply, "no_relay", f"profile {supply.profile} has none")
+            await self._note(conn, supply, finding, note)
+            await self._tell_no_relay(conn, supply, f"profile {supply.profile} has none")
+
+    async def _tell_no_relay(self, conn: AsyncConnection, supply: DueSupply, why: str) -> None:
+        if supply.desired.state == "off":
+            await self._alarm(conn, supply, "no_relay", why)
+        else:
+            await self._clear(conn, supply, "no_relay")
+
+    def _in(self, seconds: float) -> datetime:
+        return self._clock.wall_now() + timedelta(seconds=seconds)
+
+    def _again(
+        self, supply: DueSupply, attempts: int, pause: float, *, moved: bool = False
+    ) -> Note:
+        return Note(attempts, supply.alarmed, False, self._in(pause), moved=moved)
+
+    async def _close(
+        self, conn: AsyncConnection, supply: DueSupply, ending: Ending, seen: Sequence[Seen]
+    ) -> None:
+        await close_commands(
+            conn,
+            supply.installation_id,
+            supply.desired.revision,
+            ending,
+            seen,
+            now=self._clock.now(),
+        )
 
     async def _note(
-        self,
-        conn: AsyncConnection,
-        supply: DueSupply,
-        finding: Finding,
-        *,
-        attempts: int,
-        settled: bool,
-        alarms: bool = False,
+        self, conn: AsyncConnection, supply: DueSupply, finding: Finding, note: Note
     ) -> bool:
         """Keep the finding and tell it if it is news; False when a newer revision came."""
         revision = supply.desired.revision
-        pause = pause_s(max(attempts, 1), self.policy)
         noted = await supplies.report(
             conn,
             supply.installation_id,
             finding,
+            note,
             revision=revision,
-            attempts=attempts,
-            alarmed=not settled and (supply.alarmed or alarms),
-            settled=settled,
-            next_try_at=self._clock.wall_now() + timedelta(seconds=pause),
             now=self._clock.now(),
         )
-        seen = (revision, finding.state, finding.verified, finding.limit_w)
-        is_news = seen != supply.reported
-        if noted and is_news:
-            event = supply_reported(
-                supply.installation_id,
-                supply.account_id,
-                finding,
-                revision=revision,
-                at=self._clock.now(),
-            )
-            await outbox.publish(conn, event, subject=str(supply.account_id))
+        if noted and _told(supply, finding) != supply.reported:
+            await self._tell(conn, supply, finding)
         return noted
 
-    async def _raise(
+    async def _tell(self, conn: AsyncConnection, supply: DueSupply, finding: Finding) -> None:
+        event = supply_reported(
+            supply.installation_id,
+            supply.account_id,
+            finding,
+            desired=supply.desired,
+            at=self._clock.now(),
+        )
+        await outbox.publish(conn, event, subject=str(supply.account_id))
+
+    async def _alarm(
         self, conn: AsyncConnection, supply: DueSupply, kind: str, detail: str
     ) -> None:
-        await raise_event(
+        await raise_alarm(
             conn,
             self._clock,
             installation_id=supply.installation_id,
@@ -158,6 +286,21 @@ class SupplyBook:
             kind=kind,
             detail=detail,
         )
+
+    async def _clear(self, conn: AsyncConnection, supply: DueSupply, *kinds: str) -> None:
+        for kind in kinds:
+            await clear_alarm(
+                conn,
+                self._clock,
+                installation_id=supply.installation_id,
+                kind=kind,
+                detail=f"{supply.desired.state} is desired, and so it is",
+            )
+
+
+def _told(supply: DueSupply, finding: Finding) -> Reported:
+    revision = supply.desired.revision
+    return (revision, finding.state, finding.verified, finding.limit_w, finding.awaits)
 
 
 def _due(row: Row[Any]) -> DueSupply:
@@ -167,6 +310,7 @@ def _due(row: Row[Any]) -> DueSupply:
         desired=Desired(
             row.desired_state, row.desired_revision, row.desired_reason, row.desired_limit_w
         ),
+        decided_at=row.decided_at,
         attempts=row.attempts,
         alarmed=row.alarmed,
         reported=(
@@ -174,10 +318,12 @@ def _due(row: Row[Any]) -> DueSupply:
             row.reported_state,
             row.reported_verified,
             row.reported_limit_w,
+            row.awaits,
         ),
-        reported_detail=row.reported_detail,
         profile=row.profile,
-        host=row.host,
-        port=row.port,
-        unit_id=row.unit_id,
+        place=row.place,
+        commanded=row.commanded,
+        has_open=row.has_open,
+        renews=row.renews,
+        moved=row.moved_at is not None,
     )

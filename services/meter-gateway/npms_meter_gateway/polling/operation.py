@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
@@ -45,6 +46,7 @@ class Operation:
     concurrency: int
     connects_per_s: float = 100.0
     lease_s: float = LEASE_S
+    pace: Pace | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll and switch until told to stop; what was read is written before it ends."""
@@ -76,7 +78,7 @@ class Operation:
             permit=Permit(worker.may_speak, self.connects_per_s),
         )
         book = SupplyBook(fenced, self.clock, self.switching, holder=worker.worker_id)
-        switchman = Switchman(book, fleet.unit, concurrency=self.concurrency)
+        switchman = Switchman(book, fleet.unit, concurrency=self.concurrency, pace=self.pace)
         works = (
             worker.keep(),
             journal.run(),

@@ -1,12 +1,15 @@
 """Works relays toward their desired states: read, ask again, write, read back, report."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from itertools import zip_longest
 
 import structlog
 
 from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import (
     Desired,
@@ -15,133 +18,248 @@ from npms_meter_gateway.domain.reconciling import (
     must_limit,
     must_write,
 )
-from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.domain.relay import Relay
+from npms_meter_gateway.drivers.errors import LinkFault, NotConnected
+from npms_meter_gateway.handlers.command_log import ACKNOWLEDGED, Seen, What
 from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
 from npms_meter_gateway.polling.unit import Suspended, Unit
 
 LOOK_EVERY_S = 0.2
 READ_BACKS = 3
+PULSED = frozenset({"switched", "ghost_success", "in_vain", "armed", "unseen"})
+"""Outcomes of attempts that sent something."""
 
 log = structlog.get_logger()
 
+Command = tuple[What, Callable[[], Awaitable[None]]]
+
 
 class Switchman:
-    """At most `concurrency` relays are worked on at a time, one attempt each."""
+    """At most `concurrency` relays are worked on at a time, one attempt each.
+
+    A quarter of that is kept free for each direction, so that ten thousand reconnections do not
+    hold up a cut, nor the reverse. `pace` bounds how fast supplies return.
+    """
 
     def __init__(
-        self, book: SupplyBook, unit_of: Callable[[int], Unit | None], *, concurrency: int
+        self,
+        book: SupplyBook,
+        unit_of: Callable[[int], Unit | None],
+        *,
+        concurrency: int,
+        pace: Pace | None = None,
     ) -> None:
-        self._book, self._unit_of, self._concurrency = book, unit_of, concurrency
-        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._book, self._unit_of = book, unit_of
+        self._share = max(concurrency - concurrency // 4, 1)
+        self._concurrency = concurrency
+        self._pace = pace or Pace(per_place=6e6, in_all=6e6)
+        self._busy: dict[int, tuple[DueSupply, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
         """Attempt what is due until cancelled; an attempt under way is finished first."""
         try:
             while True:
-                for supply in await self._book.due(limit=self._concurrency * 2):
+                for supply in await self._startable():
                     self._begin(supply)
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+            tasks = [task for _, task in self._busy.values()]
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _startable(self) -> Iterator[DueSupply]:
+        """What is due, cuts and reconnections in turn."""
+        now = asyncio.get_running_loop().time()
+        limit, busy = self._concurrency, list(self._busy)
+        cuts = await self._book.due("off", limit, busy)
+        returns: list[DueSupply] = []
+        if not self._pace.is_full(now):
+            returns = await self._book.due("on", limit, busy, self._pace.full(now))
+        pairs = zip_longest(cuts, returns)
+        return (supply for pair in pairs for supply in pair if supply is not None)
 
     async def until_idle(self, installation_ids: Collection[int]) -> None:
         """Return when no attempt on any of these is under way."""
-        busy = [task for key, task in self._busy.items() if key in installation_ids]
+        busy = [task for key, (_, task) in self._busy.items() if key in installation_ids]
         await asyncio.gather(*busy, return_exceptions=True)
 
     def _begin(self, supply: DueSupply) -> None:
-        if supply.installation_id in self._busy or len(self._busy) >= self._concurrency:
+        if supply.installation_id in self._busy or not self._has_room(supply):
             return
-        task = asyncio.create_task(self._attempt_surely(supply))
-        self._busy[supply.installation_id] = task
+        unit = self._unit_of(supply.installation_id)
+        now = asyncio.get_running_loop().time()
+        returns = supply.desired.state == "on"
+        if unit is None or (returns and not self._pace.take(supply.place, now)):
+            return
+        task = asyncio.create_task(self._attempt_surely(supply, unit))
+        self._busy[supply.installation_id] = (supply, task)
         task.add_done_callback(lambda _: self._busy.pop(supply.installation_id, None))
 
-    async def _attempt_surely(self, supply: DueSupply) -> None:
-        unit = self._unit_of(supply.installation_id)
-        if unit is None:
-            return
+    def _has_room(self, supply: DueSupply) -> bool:
+        alike = sum(s.desired.state == supply.desired.state for s, _ in self._busy.values())
+        return len(self._busy) < self._concurrency and alike < self._share
+
+    async def _attempt_surely(self, supply: DueSupply, unit: Unit) -> None:
         try:
             outcome = await self.attempt(supply, unit)
         except Exception:
             log.exception("switching_failed", installation_id=supply.installation_id)
             outcome = "failed"
+            with suppress(Exception):
+                await self._book.postpone(supply, self._book.policy.first_pause_s)
+        if supply.desired.state == "on" and outcome not in PULSED:
+            self._pace.give_back(supply.place)
         metrics.RELAY_ATTEMPTS.labels(outcome=outcome).inc()
 
     async def attempt(self, supply: DueSupply, unit: Unit) -> str:
         """One attempt; returns what came of it in a word."""
-        if unit.profile.relay is None:
+        relay = unit.profile.relay
+        if relay is None:
             await self._book.report_no_relay(supply)
             return "no_relay"
         desired = _attainable(supply.desired, unit.profile)
+        policy = self._book.policy
         try:
-            before = judge(desired, await unit.look(), self._book.policy)
-            if before.in_place:
-                await self._book.report_in_place(supply, before, moved=False)
-                return "in_place"
-            return await self._switch(supply, unit, before, desired)
+            seen = self._book.seen(await unit.look())
         except Suspended as fault:
             pause = fault.until - asyncio.get_running_loop().time()
-            await self._book.postpone(supply, max(pause, LOOK_EVERY_S))
+            await self._book.report_suspended(supply, max(pause, LOOK_EVERY_S), fault.cause)
+            return "unreachable"
+        except NotConnected as fault:
+            await self._book.report_suspended(supply, policy.first_pause_s, fault.cause)
+            return "unreachable"
         except LinkFault:
-            await self._book.postpone(supply, self._book.policy.first_pause_s)
-        return "unreachable"
+            await self._book.postpone(supply, policy.first_pause_s)
+            return "unreachable"
+        before = judge(desired, seen.sight, policy, relay=relay, commanded=supply.commanded)
+        return await self._work(supply, unit, desired, (seen, before))
+
+    async def _work(
+        self, supply: DueSupply, unit: Unit, desired: Desired, now: tuple[Seen, Finding]
+    ) -> str:
+        """What is to be done about a supply that was looked at."""
+        seen, before = now
+        relay = unit.profile.relay
+        assert relay is not None
+        evidence = [seen] if supply.has_open else []
+        if before.in_place and not supply.renews:
+            renewed = relay.renew_after_s
+            await self._book.report_in_place(supply, before, evidence, renew_after_s=renewed)
+            return "in_place"
+        if before.awaits == "customer":
+            await self._book.report_waiting(supply, before, evidence)
+            return "awaits_customer"
+        if not relay.is_commanded:
+            why = "its relay is moved on the meter alone"
+            await self._book.report_unswitchable(supply, before, why)
+            return "unswitchable"
+        if supply.moved or (
+            supply.was_in_place and before.verified and before.state != desired.state
+        ):
+            supply = await self._book.report_moved(supply, before)
+            if relay.renew_after_s is None and not self._book.policy.restores(desired.state):
+                return "left_as_found"
+        if supply.has_open:
+            revision = supply.desired.revision
+            await self._book.commands.settle(supply.installation_id, revision, "in_vain", [seen])
+        return await self._switch(supply, unit, desired, now)
 
     async def _switch(
-        self, supply: DueSupply, unit: Unit, before: Finding, desired: Desired
+        self, supply: DueSupply, unit: Unit, desired: Desired, now: tuple[Seen, Finding]
     ) -> str:
         """Send what is lacking, asking right before each command whether it still holds."""
-        lost = ""
-        for command in self._commands(supply, unit, before, desired):
-            if await self._is_superseded(supply):
+        seen, before = now
+        relay = unit.profile.relay
+        assert relay is not None
+        answers: dict[What, str] = {}
+        for what, send in self._commands(supply, unit, before, desired):
+            command_id = await self._book.commands.begin(
+                supply.installation_id, what, desired, seen
+            )
+            if command_id is None:
                 return "superseded"
-            try:
-                await command()
-            except LinkFault as fault:
-                lost = f"not acknowledged ({fault.cause}), read back"
-        after = await self._read_back(unit, desired)
+            answers[what] = await _send(send)
+            await self._book.commands.answered(command_id, answers[what])
+        if not answers and not await self._book.holds(supply):
+            return "superseded"
+        flowed = desired.state == "off" and before.verified
+        commanded = answers.get("relay") == ACKNOWLEDGED or supply.commanded or flowed
+        try:
+            found, after = await self._read_back(unit, desired, relay, commanded=commanded)
+        except LinkFault:
+            await self._book.postpone(supply, self._book.policy.first_pause_s)
+            return "unseen"
+        return await self._conclude(supply, relay, answers, (found, after))
+
+    async def _conclude(
+        self,
+        supply: DueSupply,
+        relay: Relay,
+        answers: dict[What, str],
+        result: tuple[list[Seen], Finding],
+    ) -> str:
+        """Report what the read-back showed: it alone is evidence."""
+        found, after = result
+        causes = [answer for answer in answers.values() if answer != ACKNOWLEDGED]
+        lost = f"not acknowledged ({causes[0]}), read back" if causes else ""
         log.info(
             "relay_switched",
             installation_id=supply.installation_id,
-            desired=desired.state,
-            limit_w=desired.limit_w,
+            desired=supply.desired.state,
+            limit_w=supply.desired.limit_w,
             seen=after.state,
             verified=after.verified,
             lost=bool(lost),
         )
+        if after.awaits == "customer":
+            await self._book.report_waiting(supply, after, found)
+            return "armed"
         if not after.in_place:
-            await self._book.report_failure(supply, after)
+            await self._book.report_failure(supply, after, found)
             return "in_vain"
-        done = replace(after, detail=lost)
-        await self._book.report_in_place(supply, done, moved=supply.was_in_place)
+        done = replace(after, detail=lost or after.detail)
+        await self._book.report_in_place(supply, done, found, renew_after_s=relay.renew_after_s)
         return "ghost_success" if lost else "switched"
 
     def _commands(
         self, supply: DueSupply, unit: Unit, before: Finding, desired: Desired
-    ) -> list[Callable[[], Awaitable[None]]]:
-        commands: list[Callable[[], Awaitable[None]]] = []
+    ) -> list[Command]:
+        commands: list[Command] = []
         if must_limit(desired, before) and unit.profile.load_limit is not None:
-            commands.append(lambda: unit.limit(desired.limit_w))
-        if must_write(desired, before, supply.attempts, self._book.policy):
-            commands.append(lambda: unit.switch(desired.state))
+            commands.append(("load_limit", lambda: unit.limit(desired.limit_w)))
+        if supply.renews or must_write(desired, before, supply.attempts, self._book.policy):
+            commands.append(("relay", lambda: unit.switch(desired.state)))
         return commands
 
-    async def _is_superseded(self, supply: DueSupply) -> bool:
-        return await self._book.desired(supply.installation_id) != supply.desired
-
-    async def _read_back(self, unit: Unit, desired: Desired) -> Finding:
+    async def _read_back(
+        self, unit: Unit, desired: Desired, relay: Relay, *, commanded: bool
+    ) -> tuple[list[Seen], Finding]:
         """What is seen after the relay had time to settle, looked at up to three times."""
-        settle_s = _settle_ms(unit.profile) / 1000
+        settle_s, found = _settle_ms(unit.profile) / 1000, []
         for left in reversed(range(READ_BACKS)):
             await asyncio.sleep(settle_s)
             try:
-                finding = judge(desired, await unit.look(), self._book.policy)
+                seen = self._book.seen(await unit.look())
             except LinkFault:
                 if not left:
                     raise
                 continue
-            if finding.in_place or not left:
+            found.append(seen)
+            policy = self._book.policy
+            finding = judge(desired, seen.sight, policy, relay=relay, commanded=commanded)
+            if finding.in_place or finding.awaits or not left:
                 break
-        return finding
+        return found, finding
+
+
+async def _send(command: Callable[[], Awaitable[None]]) -> str:
+    """Send it once; ACKNOWLEDGED, or the cause why that is not known. It is never sent again before
+    the meter was looked at.
+    """
+    try:
+        await command()
+    except LinkFault as fault:
+        return fault.cause
+    return ACKNOWLEDGED
 
 
 def _attainable(desired: Desired, profile: Profile) -> Desired:

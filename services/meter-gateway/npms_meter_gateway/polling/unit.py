@@ -14,6 +14,7 @@ from npms_meter_gateway.domain.profile import (
     LOAD_LIMIT,
     POWER,
     RELAY,
+    RELAY_FAULT,
     VOLTAGE,
     Profile,
 )
@@ -23,7 +24,7 @@ from npms_meter_gateway.drivers.driver import Driver, Priority
 from npms_meter_gateway.drivers.errors import Lapsed, LinkFault, NotConnected, Refused
 
 POLLED = frozenset({ENERGY, POWER, VOLTAGE, RELAY})
-LOOKED_AT = frozenset({RELAY, LOAD_LIMIT, POWER})
+LOOKED_AT = frozenset({RELAY, RELAY_FAULT, LOAD_LIMIT, POWER})
 
 T = TypeVar("T")
 
@@ -99,7 +100,14 @@ class Unit:
     async def look(self) -> Sight:
         """The relay's state, the load limit and the power that flows, ahead of all polls."""
         shown = await self._guarded(lambda: self.driver.read(LOOKED_AT, Priority.READ_BACK))
-        return Sight(shown.relay or "unknown", _whole(shown.values.get(POWER)), shown.limit_w)
+        relay = self.profile.relay
+        return Sight(
+            relay=None if relay and relay.read_back is None else shown.relay or "unknown",
+            power_w=_whole(shown.values.get(POWER)),
+            limit_w=shown.limit_w,
+            armed=shown.armed,
+            fault=shown.relay_fault,
+        )
 
     async def switch(self, state: State) -> None:
         """Send the command once; that it was acknowledged proves nothing."""

@@ -14,13 +14,6 @@ _ADD = text(
     VALUES (:event_id, :installation_id, :account_id, :kind, :detail, :raised_at)
     """
 )
-_HAS = text(
-    """
-    SELECT EXISTS (
-        SELECT FROM meter_event WHERE installation_id = :installation_id AND kind = :kind
-    )
-    """
-)
 _LIST = text(
     """
     SELECT e.event_id, e.installation_id, e.kind, e.detail, e.raised_at, a.cleared_at,
@@ -52,12 +45,6 @@ async def add_event(
         "raised_at": raised_at,
     }
     await conn.execute(_ADD, values)
-
-
-async def has_event(conn: AsyncConnection, installation_id: int, *, kind: str) -> bool:
-    """Whether an event of this kind was ever raised for the installation."""
-    values = {"installation_id": installation_id, "kind": kind}
-    return bool((await conn.execute(_HAS, values)).scalar_one())
 
 
 async def list_events(

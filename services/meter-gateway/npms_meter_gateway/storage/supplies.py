@@ -1,6 +1,7 @@
 """The desired state of every supply beside the reported one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_meter_gateway.domain.reconciling import Desired, Finding
+from npms_meter_gateway.domain.reconciling import Finding
+from npms_meter_gateway.domain.relay import State
 from npms_shared.contracts.ledger import SupplyDesired
 
 _DESIRE = text(
@@ -20,32 +22,47 @@ _DESIRE = text(
     SET desired_state = excluded.desired_state, desired_revision = excluded.desired_revision,
         desired_reason = excluded.desired_reason, desired_limit_w = excluded.desired_limit_w,
         decided_at = excluded.decided_at,
-        settled = false, attempts = 0, alarmed = false, next_try_at = excluded.next_try_at
+        settled = false, attempts = 0, alarmed = false, next_try_at = excluded.next_try_at,
+        awaits = '', suspended_since = NULL, moved_at = NULL, renew_at = NULL
     WHERE s.desired_revision < excluded.desired_revision
     """
 )
 _DUE = text(
     """
-    SELECT s.installation_id, s.account_id, s.desired_state, s.desired_revision, s.desired_reason,
-           s.desired_limit_w, s.attempts, s.alarmed, s.reported_state, s.reported_revision,
-           s.reported_verified, s.reported_limit_w, s.reported_detail,
-           i.profile, i.host, i.port, i.unit_id
+    SELECT s.*, i.profile, i.host, i.port, i.unit_id,
+           coalesce(nullif(g.site, ''), i.host || ':' || i.port) AS place,
+           s.settled AND s.renew_at <= :now AS renews,
+           EXISTS (SELECT FROM supply_command c
+                   WHERE c.installation_id = s.installation_id AND c.what = 'relay'
+                     AND c.revision = s.desired_revision AND c.answer = 'acknowledged'
+           ) AS commanded,
+           EXISTS (SELECT FROM supply_command c
+                   WHERE c.installation_id = s.installation_id AND c.closed_at IS NULL) AS has_open
     FROM supply s JOIN installation i USING (installation_id) JOIN gateway g USING (host, port)
-    WHERE NOT s.settled AND s.next_try_at <= :now AND i.closed_at IS NULL AND i.port > 0
+    WHERE ((NOT s.settled AND s.next_try_at <= :now) OR (s.settled AND s.renew_at <= :now))
       AND (CAST(:holder AS uuid) IS NULL OR g.holder = :holder)
-    ORDER BY s.desired_state = 'off', s.next_try_at LIMIT :limit
+      AND s.desired_state = :state AND i.closed_at IS NULL AND i.port > 0
+      AND s.installation_id <> ALL (CAST(:busy AS bigint[]))
+      AND coalesce(nullif(g.site, ''), i.host || ':' || i.port) <> ALL (CAST(:full AS text[]))
+    ORDER BY s.attempts > 0, s.desired_reason <> 'in_credit', s.reported_at NULLS LAST,
+             s.next_try_at, s.installation_id
+    LIMIT :limit
     """
 )
-_DESIRED = text(
-    """
-    SELECT desired_state, desired_revision, desired_reason, desired_limit_w
-    FROM supply WHERE installation_id = :installation_id
-    """
-)
+_REVISION = text("SELECT desired_revision FROM supply WHERE installation_id = :installation_id")
 _POSTPONE = text(
     """
-    UPDATE supply SET next_try_at = :next_try_at
+    UPDATE supply
+    SET next_try_at = :next_try_at, suspended_since = coalesce(suspended_since, :now),
+        renew_at = CASE WHEN settled THEN CAST(:next_try_at AS timestamptz) ELSE renew_at END
     WHERE installation_id = :installation_id AND desired_revision = :revision
+    """
+)
+_SUSPEND = text(
+    """
+    UPDATE supply SET awaits = 'link'
+    WHERE installation_id = :installation_id AND desired_revision = :revision AND NOT settled
+      AND awaits <> 'link'
     """
 )
 _REPORT = text(
@@ -53,19 +70,42 @@ _REPORT = text(
     UPDATE supply
     SET settled = :settled, attempts = :attempts, alarmed = :alarmed, next_try_at = :next_try_at,
         reported_state = :state, reported_revision = :revision, reported_verified = :verified,
-        reported_detail = :detail, reported_limit_w = :limit_w, reported_at = :now
+        reported_detail = :detail, reported_limit_w = :limit_w, reported_at = :now,
+        awaits = :awaits, renew_at = :renew_at, suspended_since = NULL,
+        moved_at = CASE WHEN :moved THEN coalesce(moved_at, :now) END
     WHERE installation_id = :installation_id AND desired_revision = :revision
     """
 )
-_UNSETTLE = text(
+_SAW = text(
     """
     UPDATE supply s SET settled = false, next_try_at = :now
     FROM unnest(CAST(:installation_ids AS bigint[]), CAST(:relays AS text[]),
                 CAST(:power_w AS bigint[])) AS seen (id, relay, power_w)
-    WHERE s.installation_id = seen.id AND s.settled AND seen.relay IN ('on', 'off')
-      AND (seen.relay <> s.desired_state OR (seen.relay = 'off' AND seen.power_w > :idle_power_w))
+    WHERE s.installation_id = seen.id AND (
+        (s.settled AND seen.relay IN ('on', 'off') AND seen.relay <> s.desired_state)
+        OR (s.settled AND s.reported_verified AND s.desired_state = 'off'
+            AND coalesce(seen.relay, 'off') = 'off' AND seen.power_w > :idle_power_w)
+        OR (s.settled AND s.awaits = 'power' AND seen.power_w > :idle_power_w)
+        OR (NOT s.settled AND s.awaits = 'customer' AND seen.relay = s.desired_state)
+        OR (NOT s.settled AND s.suspended_since IS NOT NULL AND s.next_try_at > :now)
+    )
     """
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """How a supply is left: settled, or to be tried again, or to be opened anew at `renew_at`.
+
+    `moved`: somebody else moved its relay, which was not brought back yet.
+    """
+
+    attempts: int
+    alarmed: bool
+    settled: bool
+    next_try_at: datetime
+    renew_at: datetime | None = None
+    moved: bool = False
 
 
 async def desire(conn: AsyncConnection, event: SupplyDesired, *, now: datetime) -> bool:
@@ -87,43 +127,69 @@ async def desire(conn: AsyncConnection, event: SupplyDesired, *, now: datetime) 
 
 
 async def due(
-    conn: AsyncConnection, *, now: datetime, limit: int, holder: UUID | None = None
+    conn: AsyncConnection,
+    state: State,
+    *,
+    now: datetime,
+    limit: int,
+    holder: UUID | None = None,
+    busy: Collection[int] = (),
+    full: Collection[str] = (),
 ) -> Sequence[Row[Any]]:
-    """Supplies that are not as desired and may be tried: reconnections first.
+    """Supplies that should be `state`, are not, and may be tried; not those that are `busy`, nor
+    those of the places that are `full`. Only those behind a gateway that `holder` holds, where one
+    is given.
 
-    Only those behind a gateway that `holder` holds, where one is given.
+    Untried ones come first, of those the ones that are in credit again, the longest so first.
     """
-    return (await conn.execute(_DUE, {"now": now, "limit": limit, "holder": holder})).all()
+    values = {
+        "state": state,
+        "now": now,
+        "limit": limit,
+        "holder": holder,
+        "busy": list(busy),
+        "full": list(full),
+    }
+    return (await conn.execute(_DUE, values)).all()
 
 
-async def desired(conn: AsyncConnection, installation_id: int) -> Desired | None:
-    """What is desired at this moment."""
-    row = (await conn.execute(_DESIRED, {"installation_id": installation_id})).one_or_none()
-    return Desired(*row) if row else None
+async def desired_revision(conn: AsyncConnection, installation_id: int) -> int | None:
+    """Which revision is desired at this moment."""
+    found = await conn.execute(_REVISION, {"installation_id": installation_id})
+    return found.scalar_one_or_none()
 
 
 async def postpone(
-    conn: AsyncConnection, installation_id: int, *, revision: int, next_try_at: datetime
+    conn: AsyncConnection,
+    installation_id: int,
+    *,
+    revision: int,
+    next_try_at: datetime,
+    now: datetime,
 ) -> None:
     """Leave a supply alone until then, unless a newer revision came."""
     values = {
         "installation_id": installation_id,
         "revision": revision,
         "next_try_at": next_try_at,
+        "now": now,
     }
     await conn.execute(_POSTPONE, values)
+
+
+async def suspend(conn: AsyncConnection, installation_id: int, *, revision: int) -> bool:
+    """Its link is what it waits for; False when that was known, or a newer revision came."""
+    values = {"installation_id": installation_id, "revision": revision}
+    return (await conn.execute(_SUSPEND, values)).rowcount == 1
 
 
 async def report(
     conn: AsyncConnection,
     installation_id: int,
     finding: Finding,
+    note: Note,
     *,
     revision: int,
-    attempts: int,
-    alarmed: bool,
-    settled: bool,
-    next_try_at: datetime,
     now: datetime,
 ) -> bool:
     """Note what was found; False when a newer revision came, and nothing was noted."""
@@ -132,14 +198,17 @@ async def report(
         {
             "installation_id": installation_id,
             "revision": revision,
-            "attempts": attempts,
-            "alarmed": alarmed,
-            "settled": settled,
-            "next_try_at": next_try_at,
+            "attempts": note.attempts,
+            "alarmed": note.alarmed,
+            "settled": note.settled,
+            "next_try_at": note.next_try_at,
+            "renew_at": note.renew_at,
+            "moved": note.moved,
             "state": finding.state,
             "verified": finding.verified,
             "detail": finding.detail,
             "limit_w": finding.limit_w,
+            "awaits": finding.awaits,
             "now": now,
         },
     )
@@ -149,6 +218,8 @@ async def report(
 async def unsettle(
     conn: AsyncConnection, columns: dict[str, list[Any]], *, idle_power_w: int, now: datetime
 ) -> None:
-    """Take up again the supplies that a poll saw other than desired."""
+    """Take up at once what a poll saw other than desired or reported, and what waited for its
+    meter to be heard again.
+    """
     values = {key: columns[key] for key in ("installation_ids", "relays", "power_w")}
-    await conn.execute(_UNSETTLE, {**values, "idle_power_w": idle_power_w, "now": now})
+    await conn.execute(_SAW, {**values, "idle_power_w": idle_power_w, "now": now})

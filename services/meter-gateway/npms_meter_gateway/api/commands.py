@@ -1,0 +1,82 @@
+"""Commands that were sent to meters, each with its life and its evidence."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+from sqlalchemy import Row
+
+from npms_meter_gateway.handlers.command_log import list_commands
+from npms_shared.auth.tokens import Principal
+from npms_shared.db.engine import Database
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.principals import require
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import PathId
+
+Staff = Annotated[Principal, Depends(require("operator", "admin", "service"))]
+
+
+class EvidenceOut(BaseModel):
+    """What the meter showed at a moment."""
+
+    at: datetime
+    relay: Literal["on", "off", "unknown"] | None = Field(
+        description="null where the meter has no register for it", examples=["off"]
+    )
+    power_w: int | None = Field(examples=[0])
+    limit_w: int | None
+    armed: bool = Field(description="its customer may close it")
+    fault: bool = Field(description="it says that its relay cannot open")
+
+
+class CommandOut(BaseModel):
+    """One command: written down before it left, ended by what was read back."""
+
+    command_id: UUID
+    revision: int = Field(description="of the desired state that it served", examples=[17])
+    reason: str = Field(examples=["exhausted"])
+    what: Literal["relay", "load_limit"]
+    state: Literal["on", "off"] = Field(examples=["off"])
+    limit_w: int | None
+    life: Literal[
+        "sent", "acknowledged", "unanswered", "confirmed", "in_vain", "superseded", "abandoned"
+    ] = Field(
+        description="`sent`, `acknowledged` and `unanswered` are not ended yet; of one left `sent` "
+        "nobody knows whether it left, until the meter is read",
+        examples=["confirmed"],
+    )
+    created_at: datetime
+    answered_at: datetime | None
+    answer: str | None = Field(
+        description="`acknowledged`, or by what it was not", examples=["no_answer"]
+    )
+    closed_at: datetime | None
+    before: EvidenceOut
+    after: list[EvidenceOut]
+
+
+def commands_router(database: Database) -> APIRouter:
+    router = APIRouter(tags=["meters"])
+
+    @router.get(
+        "/meters/{installation_id}/commands",
+        operation_id="list_commands",
+        responses=problem_responses(),
+    )
+    async def list_(
+        _caller: Staff, installation_id: PathId, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[CommandOut]:
+        """Commands to the switch of an installation's meter, the newest first."""
+        async with database.connect() as conn:
+            rows = await list_commands(conn, installation_id, before=id_in(cursor), limit=limit + 1)
+        page, following = cut(rows, limit, lambda row: row.command_id)
+        return Page(items=[_command(row) for row in page], next_cursor=following)
+
+    return router
+
+
+def _command(row: Row[Any]) -> CommandOut:
+    return CommandOut.model_validate(dict(row._mapping))

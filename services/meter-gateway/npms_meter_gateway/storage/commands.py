@@ -1,0 +1,119 @@
+"""Every command to a meter's switch: one row, from before it leaves to what was seen of it."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Evidence = dict[str, Any]
+"""What a meter showed at a moment: at, relay, power_w, limit_w, armed, fault."""
+
+_BEGIN = text(
+    """
+    INSERT INTO supply_command (command_id, installation_id, revision, reason, what, state,
+                                limit_w, created_at, before)
+    SELECT :command_id, installation_id, desired_revision, desired_reason, :what, :state, :limit_w,
+           :now, CAST(:before AS jsonb)
+    FROM supply WHERE installation_id = :installation_id AND desired_revision = :revision
+    """
+)
+_ANSWERED = text(
+    """
+    UPDATE supply_command
+    SET life = :life, answered_at = :now, answer = :answer,
+        closed_at = CASE WHEN :life = 'abandoned' THEN CAST(:now AS timestamptz) END
+    WHERE command_id = :command_id AND closed_at IS NULL
+    """
+)
+_CLOSE = text(
+    """
+    UPDATE supply_command
+    SET life = CASE WHEN revision < :revision THEN 'superseded' ELSE :life END, closed_at = :now,
+        after = CAST(:after AS jsonb)
+    WHERE installation_id = :installation_id AND closed_at IS NULL
+    RETURNING life, what, state
+    """
+)
+_LIST = text(
+    """
+    SELECT * FROM supply_command
+    WHERE installation_id = :installation_id
+      AND (CAST(:before AS uuid) IS NULL OR command_id < :before)
+    ORDER BY command_id DESC LIMIT :limit
+    """
+)
+
+
+async def begin(
+    conn: AsyncConnection,
+    command_id: UUID,
+    installation_id: int,
+    *,
+    revision: int,
+    what: str,
+    state: str,
+    limit_w: int | None,
+    before: Evidence,
+    now: datetime,
+) -> bool:
+    """Write down what is about to be sent; False when a newer revision is desired by now."""
+    found = await conn.execute(
+        _BEGIN,
+        {
+            "command_id": command_id,
+            "installation_id": installation_id,
+            "revision": revision,
+            "what": what,
+            "state": state,
+            "limit_w": limit_w,
+            "before": json.dumps(before),
+            "now": now,
+        },
+    )
+    return found.rowcount == 1
+
+
+async def answered(
+    conn: AsyncConnection, command_id: UUID, *, life: str, answer: str, now: datetime
+) -> None:
+    """Note whether it was acknowledged, or by what it was not."""
+    values = {"command_id": command_id, "life": life, "answer": answer, "now": now}
+    await conn.execute(_ANSWERED, values)
+
+
+async def close(
+    conn: AsyncConnection,
+    installation_id: int,
+    *,
+    revision: int,
+    life: str,
+    after: Sequence[Evidence],
+    now: datetime,
+) -> Sequence[Row[Any]]:
+    """End what is open; commands of an older revision are superseded whatever was seen.
+
+    Returns (life, what, state) of each.
+    """
+    closed = await conn.execute(
+        _CLOSE,
+        {
+            "installation_id": installation_id,
+            "revision": revision,
+            "life": life,
+            "after": json.dumps(list(after)),
+            "now": now,
+        },
+    )
+    return closed.all()
+
+
+async def page(
+    conn: AsyncConnection, installation_id: int, *, before: UUID | None, limit: int
+) -> Sequence[Row[Any]]:
+    """The newest first."""
+    values = {"installation_id": installation_id, "before": before, "limit": limit}
+    return (await conn.execute(_LIST, values)).all()
