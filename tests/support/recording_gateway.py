@@ -32,6 +32,7 @@ class RecordingGateway:
     `mute` accepts connections and answers nothing; `most` is how many clients it bears at a time.
     """
 
+    host: str = "127.0.0.1"
     latency_s: float = 0.0
     silent: set[int] = field(default_factory=set)
     mute: bool = False
@@ -49,7 +50,7 @@ class RecordingGateway:
 
     async def start(self) -> None:
         """Listen, at the port of before where there was one."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -81,8 +82,8 @@ class RecordingGateway:
                     await asyncio.sleep(self.latency_s)
                 body = self._answer(unit, pdu)
                 writer.write(HEAD.pack(transaction, 0, len(body) + 1, unit) + body)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client left, or the test ends
         finally:
             self.open_now -= 1
             self._writers.discard(writer)

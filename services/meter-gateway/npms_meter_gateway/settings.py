@@ -43,7 +43,7 @@ class MeterGatewaySettings(ServiceSettings):
         default=None, description="folder with further device profiles (*.yaml)"
     )
     unit_first_pause_s: float = Field(
-        default=5, gt=0, description="pause after a unit's second failed poll; doubles"
+        default=30, gt=0, description="pause after a unit's second failed poll; doubles"
     )
     unit_longest_pause_s: float = Field(default=300, gt=0, description="longest such pause")
     relay_first_pause_s: float = Field(

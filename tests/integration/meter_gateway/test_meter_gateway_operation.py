@@ -206,20 +206,24 @@ async def test_silence_is_told_once_and_its_end_once(world: World, street: Stree
     ]  # fmt: skip
 
 
-async def test_a_gateway_that_goes_down_comes_back(world: World, street: Street) -> None:
+async def test_a_gateway_that_goes_down_is_told_once_and_comes_back(
+    world: World, street: Street
+) -> None:
     numbers = await open_all(world, street)
     meter = next(iter(street.meters.values()))
     behind = [n for s, n in numbers.items() if street.meters[s].port == meter.port]
     async with operating(operation(world)):
-        await until(lambda: _registers(world, behind[0], 1))
+        await until(lambda: _links(world, behind, "reachable"))
         await street.take_gateway_down(meter.host, meter.port)
-        for number in behind:
-            await until(lambda n=number: _has_event(world, n, "unreachable"))
+        await until(lambda: _links(world, behind, "unreachable"))
         await street.bring_gateway_up(meter.host, meter.port)
-        for number in behind:
-            await until(lambda n=number: _has_event(world, n, "back"), within_s=60)
-    for number in behind:
-        assert await world.events(number) == ["unreachable", "back"]
+        await until(lambda: _links(world, behind, "reachable"), within_s=60)
+    told = {number: await world.events(number) for number in numbers.values()}
+    assert {number: kinds for number, kinds in told.items() if kinds} == {
+        behind[0]: ["gateway_unreachable"]
+    }
+    alarms = await world.rows("SELECT kind, cleared_at IS NULL AS is_open FROM alarm")
+    assert alarms == [{"kind": "gateway_unreachable", "is_open": False}]
 
 
 async def test_meters_come_and_go_while_it_runs(world: World, street: Street) -> None:
@@ -272,3 +276,9 @@ async def _has_event(world: World, installation_id: int, kind: str) -> bool:
 
 async def _registers(world: World, installation_id: int, count: int) -> bool:
     return len(await world.registers(installation_id)) >= count
+
+
+async def _links(world: World, installation_ids: list[int], link: str) -> bool:
+    rows = await world.rows("SELECT installation_id AS i, link FROM meter_state")
+    links = {row["i"]: row["link"] for row in rows}
+    return all(links.get(i) == link for i in installation_ids)

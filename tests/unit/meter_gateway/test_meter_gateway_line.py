@@ -4,7 +4,7 @@ import asyncio
 import random
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -55,6 +55,7 @@ class Watcher:
         self.polls: Counter[int] = Counter()
         self.links: list[tuple[int, bool]] = []
         self.refused: list[tuple[int, str]] = []
+        self.lost: list[int] = []
 
     async def saw(self, sight: MeterSight) -> None:
         self.polls[sight.installation_id] += 1
@@ -65,8 +66,11 @@ class Watcher:
     async def point_refused(self, meter: Meter, name: str) -> None:
         self.refused.append((meter.installation_id, name))
 
+    async def gateway_lost(self, meters: Sequence[Meter], _detail: str) -> None:
+        self.lost.append(len(meters))
+
     def hooks(self) -> Hooks:
-        return Hooks(self.saw, self.link_changed, self.point_refused)
+        return Hooks(self.saw, self.link_changed, self.point_refused, self.gateway_lost)
 
 
 @asynccontextmanager

@@ -7,19 +7,22 @@ from npms_meter_gateway.drivers.errors import Lapsed
 
 
 class Pace:
-    """Gives turns in the order they are asked for, at most `per_s` a second."""
+    """Gives turns in the order they are asked for, at most `per_s` a second.
+
+    A turn is counted from when the one before was really taken: after a stall there is no burst.
+    """
 
     def __init__(self, per_s: float) -> None:
         self._step_s = 1 / per_s
         self._free_at = 0.0
+        self._asking = asyncio.Lock()
 
     async def turn(self) -> None:
         """Return when it is the caller's turn."""
-        now = asyncio.get_running_loop().time()
-        at = max(self._free_at, now)
-        self._free_at = at + self._step_s
-        if at > now:
-            await asyncio.sleep(at - now)
+        loop = asyncio.get_running_loop()
+        async with self._asking:
+            await asyncio.sleep(max(self._free_at - loop.time(), 0))
+            self._free_at = loop.time() + self._step_s
 
 
 class Permit:

@@ -1,5 +1,6 @@
 """Something about a meter that a person should see: kept, and told."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -106,25 +107,51 @@ async def report_link(
     detail: str,
 ) -> None:
     """Note that a meter is heard or not; `unreachable` and `back` are raised once each, and the
-    alarm is open between them.
+    alarm is open between them. A meter that fell silent with its whole gateway has no alarm of
+    its own: the gateway's is cleared by the first that is heard.
     """
     link = "reachable" if is_reachable else "unreachable"
+    meter: dict[str, Any] = {
+        "installation_id": installation_id,
+        "account_id": account_id,
+        "detail": detail,
+    }
     async with database.transaction() as conn:
         before = await installations.exchange_link(
             conn, installation_id, link=link, since=clock.now()
         )
-        if before == link or (is_reachable and before == "unknown"):
-            return
-        if is_reachable:
-            await clear_alarm(
-                conn, clock, installation_id=installation_id, kind="unreachable", detail=detail
-            )
-        tell = raise_event if is_reachable else raise_alarm
-        await tell(
+        if not is_reachable:
+            await raise_alarm(conn, clock, kind="unreachable", **meter)
+        elif before == "unreachable":
+            await _report_back(conn, clock, meter)
+
+
+async def _report_back(conn: AsyncConnection, clock: Clock, meter: dict[str, Any]) -> None:
+    installation_id, detail = meter["installation_id"], meter["detail"]
+    for other in await alarms.of_gateway(conn, installation_id, kind="gateway_unreachable"):
+        await clear_alarm(
+            conn, clock, installation_id=other, kind="gateway_unreachable", detail=detail
+        )
+    if await clear_alarm(
+        conn, clock, installation_id=installation_id, kind="unreachable", detail=detail
+    ):
+        await raise_event(conn, clock, kind="back", **meter)
+
+
+async def report_gateway_lost(
+    database: Database, clock: Clock, meters: Mapping[int, int], *, detail: str
+) -> None:
+    """Note that nothing behind a gateway answers: one alarm for all, kept with the first of its
+    installations; `meters` has the account of each.
+    """
+    first = min(meters)
+    async with database.transaction() as conn:
+        await installations.lose_links(conn, list(meters), since=clock.now())
+        await raise_alarm(
             conn,
             clock,
-            installation_id=installation_id,
-            account_id=account_id,
-            kind="back" if is_reachable else "unreachable",
+            installation_id=first,
+            account_id=meters[first],
+            kind="gateway_unreachable",
             detail=detail,
         )

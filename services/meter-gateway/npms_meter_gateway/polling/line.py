@@ -83,6 +83,7 @@ async def _nothing(_: object) -> None:
 class Hooks:
     """Where a line delivers: sights of meters, changes of reach, points a meter does not serve.
 
+    `gateway_lost` is called instead of `link_changed` when several meters fell silent as one.
     `slow_round` is called after each slow read, for one meter of the line at a time and beside
     its polls; it may ask the meter further things with Priority.SLOW, and raise a LinkFault.
     `returned` is called when a meter answers for the first time since this process polls it or
@@ -93,6 +94,7 @@ class Hooks:
     saw: Callable[[MeterSight], Awaitable[None]]
     link_changed: Callable[[Meter, bool, str], Awaitable[None]]
     refused: Callable[[Meter, str], Awaitable[None]]
+    gateway_lost: Callable[[Sequence[Meter], str], Awaitable[None]]
     slow_round: Callable[[SlowRound], Awaitable[None]] = _nothing
     returned: Callable[[Meter], Awaitable[None]] = _nothing
 
@@ -233,6 +235,8 @@ class Line:
         """The gateway is back: all its meters are due, spread as at a start."""
         spread = min(self._cadence.billing_s, FIRST_ROUND_S)
         for meter in self.meters.values():
+            if meter.is_reachable is False:
+                meter.is_reachable, meter.missed = None, 0
             meter.agenda.hurry(Group.BILLING, now + spread * meter.agenda.phase)
             self._put(meter, meter.agenda.next_due)
 
@@ -287,17 +291,22 @@ class Line:
 
     async def _missed(self, meter: Meter, fault: LinkFault) -> None:
         meter.missed += 1
-        if self.breaker.is_open:
-            await self._lost(list(self.meters.values()), f"{self.bus.gateway.name}: {fault}")
-        elif meter.missed >= SILENT_AFTER:
-            await self._lost([meter], f"{fault.cause}: {fault}")
+        if self.breaker.is_open and len(self.meters) > 1:
+            await self._lose_all(fault)
+        elif meter.missed >= SILENT_AFTER and meter.is_reachable is not False:
+            log.warning("meter_unreachable", serial=meter.serial, fault=str(fault))
+            await self._hooks.link_changed(meter, False, f"{fault.cause}: {fault}")
+            meter.is_reachable = meter.is_toured = False
 
-    async def _lost(self, meters: Sequence[Meter], detail: str) -> None:
-        for meter in meters:
-            if meter.is_reachable is not False:
-                log.warning("meter_unreachable", serial=meter.serial, fault=detail)
-                await self._hooks.link_changed(meter, False, detail)
-                meter.is_reachable = meter.is_toured = False
+    async def _lose_all(self, fault: LinkFault) -> None:
+        lost = [meter for meter in self.meters.values() if meter.is_reachable is not False]
+        if not lost:
+            return
+        detail = f"{self.bus.gateway.name}: none of {len(self.meters)} meters answers; {fault}"
+        log.warning("gateway_unreachable", gateway=self.bus.gateway.name, fault=str(fault))
+        await self._hooks.gateway_lost(list(self.meters.values()), detail)
+        for meter in lost:
+            meter.is_reachable = meter.is_toured = False
 
     def _tour(self, slow_round: SlowRound) -> None:
         self._rounds.append(slow_round)

@@ -1,7 +1,7 @@
 """Everything that speaks to meters, of the gateways that this process holds."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -14,7 +14,7 @@ from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled_installations
 from npms_meter_gateway.handlers.lead import LEASE_S, Fenced, LeaseLost, Worker, membership
-from npms_meter_gateway.handlers.raise_event import raise_event, report_link
+from npms_meter_gateway.handlers.raise_event import raise_event, report_gateway_lost, report_link
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
 from npms_meter_gateway.polling.fleet import Fleet
@@ -149,4 +149,8 @@ class Operation:
                     detail=f"the meter does not serve {name}",
                 )
 
-        return Hooks(journal.put, link_changed, refused)
+        async def gateway_lost(meters: Sequence[Meter], detail: str) -> None:
+            accounts = {meter.installation_id: meter.account_id for meter in meters}
+            await report_gateway_lost(fenced, self.clock, accounts, detail=detail)
+
+        return Hooks(journal.put, link_changed, refused, gateway_lost)

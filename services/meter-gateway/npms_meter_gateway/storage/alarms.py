@@ -25,6 +25,14 @@ _CLEAR = text(
     """
 )
 _KINDS = text("SELECT kind FROM alarm WHERE installation_id = :id AND cleared_at IS NULL")
+_OF_GATEWAY = text(
+    """
+    SELECT a.installation_id FROM alarm a
+    JOIN installation i USING (installation_id)
+    JOIN installation asked ON asked.host = i.host AND asked.port = i.port
+    WHERE asked.installation_id = :installation_id AND a.kind = :kind AND a.cleared_at IS NULL
+    """
+)
 _LIST = text(
     """
     SELECT a.event_id, a.installation_id, a.account_id, i.serial, g.gateway_id, a.kind, a.detail,
@@ -81,6 +89,12 @@ async def clear_alarms(
         "cleared_at": cleared_at,
     }
     return (await conn.execute(_CLEAR, values)).all()
+
+
+async def of_gateway(conn: AsyncConnection, installation_id: int, *, kind: str) -> list[int]:
+    """The installations behind the same gateway that have an open alarm of this kind."""
+    values = {"installation_id": installation_id, "kind": kind}
+    return list((await conn.execute(_OF_GATEWAY, values)).scalars())
 
 
 async def open_kinds(conn: AsyncConnection, installation_id: int) -> frozenset[str]:

@@ -118,6 +118,15 @@ _SET_LINK = text(
     SET link = excluded.link, link_since = excluded.link_since
     """
 )
+_LOSE_LINKS = text(
+    """
+    INSERT INTO meter_state AS m (installation_id, link, link_since)
+    SELECT unnest(CAST(:installation_ids AS bigint[])), 'unreachable', :since
+    ON CONFLICT (installation_id) DO UPDATE
+    SET link = excluded.link, link_since = excluded.link_since
+    WHERE m.link <> excluded.link
+    """
+)
 
 
 class MeterInUse(Exception):
@@ -221,3 +230,10 @@ async def exchange_link(
         values = {"installation_id": installation_id, "link": link, "since": since}
         await conn.execute(_SET_LINK, values)
     return before
+
+
+async def lose_links(
+    conn: AsyncConnection, installation_ids: Collection[int], *, since: datetime
+) -> None:
+    """None of these meters answers, since then where it was not so before."""
+    await conn.execute(_LOSE_LINKS, {"installation_ids": list(installation_ids), "since": since})
