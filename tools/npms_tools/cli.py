@@ -19,6 +19,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench-rating": ("npms_tools.bench.rating:bench_rating", "Rating alone, beside bare additions"),
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
     "street": ("npms_tools.street.cli:street", "Simulated meters on Modbus/TCP sockets"),
+    "meter": ("npms_tools.meter.cli:app", "Recognise a meter at an address, or read all of it"),
+    "profile": ("npms_tools.profile.cli:app", "Check a meter profile in a file, or list them"),
     "token": ("npms_tools.stack.commands:token", "Print a token of the development issuer"),
     "forecast-backtest": (
         "npms_tools.backtest.cli:backtest",

@@ -59,6 +59,8 @@ def test_ships_maps_with_both_kinds_of_relay() -> None:
 def test_every_profile_reads_back_what_its_meter_shows(profile: Profile) -> None:
     register_map = load_map(profile.code)
     for slot in register_map.slots:
+        if slot.constant is not None:
+            continue
         point = profile.points[slot.name]
         shown = point.scale * 1234
         assert decode(point, slot.encode(shown)) == shown, slot.name

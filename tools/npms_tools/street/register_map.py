@@ -38,6 +38,8 @@ class Slot:
     scale: Fraction
     order: str
     invalid: int | None = None
+    constant: int | None = None
+    """What a register that names the device reads as, always."""
 
     @property
     def end(self) -> int:
@@ -63,6 +65,8 @@ class Slot:
         return math.floor(Fraction(raw) * self.scale)
 
     def _raw(self, value: Fraction) -> float | int:
+        if self.constant is not None:
+            return self.constant
         raw = value / self.scale
         if self.type.startswith("f"):
             return float(raw)
@@ -124,7 +128,10 @@ class RegisterMap:
         found = self._tops.get(table)
         if found is None:
             ends = [slot.end - 1 for slot in self.slots if slot.table == table]
-            found = self._tops[table] = max([*ends, *self._control_addresses(table)], default=-1)
+            found = max([*ends, *self._control_addresses(table)], default=-1)
+            if self.even and table != "coil" and found >= 0:
+                found |= 1  # what is read in pairs ends with one
+            self._tops[table] = found
         return found
 
     def _control_addresses(self, table: str) -> Iterable[int]:
@@ -156,7 +163,10 @@ def load_map(profile: str) -> RegisterMap:
     """The map of one of the gateway's shipped profiles; FileNotFoundError if there is none."""
     folder = resources.files("npms_meter_gateway") / "profiles"
     data = yaml.safe_load((folder / f"{profile}.yaml").read_text(encoding="utf-8"))
-    slots = tuple(_slot(name, point) for name, point in data["points"].items())
+    slots = (
+        *(_slot(name, point) for name, point in data["points"].items()),
+        *(_slot("device_type", probe) for probe in data.get("probe", ())),
+    )
     limits = cast("dict[str, Any]", data.get("limits", {}))
     return RegisterMap(
         profile=data["profile"],
@@ -179,6 +189,7 @@ def _slot(name: str, point: Mapping[str, Any]) -> Slot:
         scale=Fraction(point.get("scale", "1")),
         order=point.get("order", "abcd"),
         invalid=next(iter(point.get("invalid", ())), None),
+        constant=next(iter(point.get("equals", ())), None),
     )
 
 

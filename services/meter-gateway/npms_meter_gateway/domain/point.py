@@ -68,6 +68,17 @@ class Order(StrEnum):
     BADC = "badc"
     DCBA = "dcba"
 
+    def twisted(self, by: "Order") -> "Order":
+        """This order where what carries the bytes also twists them as `by` does."""
+        low_first = self.low_register_first != by.low_register_first
+        swaps = self.swaps_bytes != by.swaps_bytes
+        return {
+            (False, False): Order.ABCD,
+            (True, False): Order.CDAB,
+            (False, True): Order.BADC,
+            (True, True): Order.DCBA,
+        }[low_first, swaps]
+
     @property
     def low_register_first(self) -> bool:
         return self in {Order.CDAB, Order.DCBA}

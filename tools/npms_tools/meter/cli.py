@@ -1,0 +1,146 @@
+"""`npms meter probe` and `npms meter read`: a meter at an address, before it serves anyone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from npms_meter_gateway.domain.gateway import Gateway, Parity, Transport
+from npms_meter_gateway.domain.probing import Trial, recognised
+from npms_meter_gateway.domain.profile import LOAD_LIMIT, RELAY, RELAY_FAULT, Profile, ProfileError
+from npms_meter_gateway.drivers.driver import Priority, Shown
+from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
+from npms_meter_gateway.profiles import load_profiles
+from npms_tools.meter.trying import Unit, try_all
+from npms_tools.meter.words import doubt_of, lines_of, verdict
+from npms_tools.stack.errors import StackError
+
+app = typer.Typer()
+
+Host = Annotated[str, typer.Argument(help="gateway's address; for serial, a device like /dev/…")]
+UnitId = Annotated[int, typer.Argument(help="unit id behind it", min=0, max=255)]
+Port = Annotated[int, typer.Option(help="TCP port", min=1, max=0xFFFF)]
+TransportName = Annotated[str, typer.Option(help="modbus_tcp, rtu_over_tcp or serial")]
+Baud = Annotated[int, typer.Option(help="of a serial device", min=300)]
+ParityName = Annotated[str, typer.Option(help="of a serial device: N, E or O")]
+Folder = Annotated[
+    Path | None, typer.Option(help="folder with further profiles", exists=True, file_okay=False)
+]
+
+
+@app.command()
+def probe(
+    host: Host,
+    unit: UnitId,
+    port: Port = 502,
+    transport: TransportName = "modbus_tcp",
+    baud: Baud = 9600,
+    parity: ParityName = "N",
+    among: Annotated[list[str] | None, typer.Option(help="only these profiles")] = None,
+    profiles: Folder = None,
+) -> None:
+    """Recognise a meter among the profiles; exit 1 where none or several fit. It only reads."""
+    known = _known(profiles)
+    chosen = [_profile(known, code) for code in among] if among else list(known.values())
+    gateway = _gateway(host, port, transport, baud, parity)
+    trials = asyncio.run(_probe(gateway, unit, [p for p in chosen if p.driver == "modbus"]))
+    for line in verdict(trials):
+        typer.echo(line)
+    if recognised(trials) is None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def read(
+    host: Host,
+    unit: UnitId,
+    profile: Annotated[str, typer.Option(help="which device type it is")],
+    port: Port = 502,
+    transport: TransportName = "modbus_tcp",
+    baud: Baud = 9600,
+    parity: ParityName = "N",
+    profiles: Folder = None,
+) -> None:
+    """Show every point of a meter, exactly, with its unit."""
+    of = _profile(_known(profiles), profile)
+    if of.driver != "modbus":
+        raise StackError(f"{of.code} speaks {of.driver}; only Modbus is read here")
+    shown, refused = asyncio.run(_read(_gateway(host, port, transport, baud, parity), unit, of))
+    _show(of, shown, refused)
+
+
+def _known(folder: Path | None) -> Mapping[str, Profile]:
+    try:
+        return load_profiles(folder)
+    except ProfileError as fault:
+        raise StackError("\n".join(f"profile {fault.code}: {f}" for f in fault.faults)) from None
+
+
+def _profile(known: Mapping[str, Profile], code: str) -> Profile:
+    if code not in known:
+        raise StackError(f"no profile {code!r}", advice="npms profile list names them")
+    return known[code]
+
+
+def _gateway(host: str, port: int, transport: str, baud: int, parity: str) -> Gateway:
+    if transport not in get_args(Transport) or parity not in get_args(Parity):
+        raise StackError(
+            f"--transport is one of {', '.join(get_args(Transport))}, --parity of N, E, O"
+        )
+    device = host if transport == "serial" else ""
+    return Gateway(
+        host=host,
+        port=port,
+        transport=cast("Transport", transport),
+        device=device,
+        baud=baud,
+        parity=cast("Parity", parity),
+    )
+
+
+@asynccontextmanager
+async def _bus(gateway: Gateway) -> AsyncIterator[Bus]:
+    bus = Bus(gateway)
+    try:
+        yield bus
+    except LinkFault as fault:
+        raise StackError(f"{gateway.name}: {fault}") from None
+    finally:
+        await bus.close()
+
+
+async def _probe(gateway: Gateway, unit_id: int, profiles: list[Profile]) -> list[Trial]:
+    async with _bus(gateway) as bus:
+        return await try_all(Unit(bus, unit_id), profiles)
+
+
+async def _read(gateway: Gateway, unit_id: int, profile: Profile) -> tuple[Shown, list[str]]:
+    async with _bus(gateway) as bus:
+        driver = ModbusDriver(bus, unit_id, profile)
+        names = {*profile.points, RELAY, RELAY_FAULT, LOAD_LIMIT}
+        return await driver.read(names, Priority.ON_DEMAND), driver.refused
+
+
+def _show(profile: Profile, shown: Shown, refused: list[str]) -> None:
+    table = Table(title=f"{profile.vendor} {profile.model} as {profile.code}")
+    for column in ("point", "value", "unit", "where", ""):
+        table.add_column(column, justify="right" if column == "value" else "left")
+    for row in lines_of(profile, shown, refused):
+        table.add_row(*row)
+    Console(width=None if Console().is_terminal else 140).print(table)
+    if profile.relay is not None:
+        armed = ", armed: its customer may close it" if shown.armed else ""
+        fault = ", and its fault register says that it cannot open" if shown.relay_fault else ""
+        typer.echo(f"relay: {shown.relay or 'cannot be read'}{armed}{fault}")
+    if profile.load_limit is not None:
+        typer.echo(f"load limit: {'none' if shown.limit_w is None else f'{shown.limit_w} W'}")
+    doubt = doubt_of(profile)
+    if doubt:
+        typer.echo(f"{doubt}: compare with the display before billing.", err=True)

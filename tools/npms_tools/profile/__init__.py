@@ -1,0 +1,1 @@
+"""Profiles in files: whether they are good, and what they would read."""
