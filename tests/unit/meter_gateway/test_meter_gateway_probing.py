@@ -96,7 +96,7 @@ async def test_r8_none_of_the_profiles_fits() -> None:
         assert first == "Refused: no profile fits this meter."
         assert rest == [
             f"  {HIKING}: voltage_v would be 0, not 50 to 300",
-            "  abb_b23: voltage_v is not served",
+            "  abb_b23: frequency_hz is not served",
         ]
 
 
