@@ -5,11 +5,13 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from npms_meter_gateway.api.app import build_app
 from npms_meter_gateway.consumers import subscriptions
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.broker import broker_of
+from npms_meter_gateway.domain.meter_clock import ClockPolicy
 from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
@@ -155,4 +157,5 @@ def _operation(
         concurrency=settings.relay_concurrency,
         connects_per_s=settings.connects_per_s,
         lease_s=settings.lease_s,
+        clocks=ClockPolicy(ZoneInfo(settings.meter_clock_zone), settings.meter_clock_limit_s),
     )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Literal
+from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -30,6 +31,12 @@ class MeterGatewaySettings(ServiceSettings):
     )
     lease_s: float = Field(
         default=10, ge=1, description="how long a silent worker keeps its gateways, in seconds"
+    )
+    meter_clock_zone: str = Field(
+        default="UTC", description="time zone by which the clocks of meters go"
+    )
+    meter_clock_limit_s: int = Field(
+        default=60, ge=1, description="a meter's clock further off than that is set, once a day"
     )
     future_tolerance_s: int = Field(
         default=300, ge=0, description="how far ahead of our clock a reading may be, in seconds"
@@ -87,6 +94,13 @@ class MeterGatewaySettings(ServiceSettings):
     def _is_of_mqtt(cls, value: str) -> str:
         if value:
             broker_of(value)
+        return value
+
+    @field_validator("meter_clock_zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"no such time zone: {value}")
         return value
 
     @field_validator("profiles_path")

@@ -5,6 +5,7 @@ These are descriptions only; who speaks to the meter reads and writes by them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from npms_meter_gateway.domain.device_time import TimeFormat
@@ -121,3 +122,25 @@ class Status:
 
     def kinds_in(self, raw: int) -> frozenset[str]:
         return frozenset(kind for bits, kind in self.kinds.items() if raw & bits)
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A register as it stood at a time of the meter's own clock."""
+
+    at: datetime
+    register_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """An entry of a meter's log; `at` is by its own clock, None where that is no time.
+
+    `mark` is the record as it was read: what one entry is known by.
+    """
+
+    mark: str
+    at: datetime | None
+    code: int
+    detail: int
+    kinds: tuple[str, ...]

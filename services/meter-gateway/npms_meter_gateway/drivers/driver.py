@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from npms_meter_gateway.domain.records import Freezes, Frozen, LogEntry
 from npms_meter_gateway.domain.relay import Seen, State
 
 
@@ -51,3 +53,38 @@ class Driver(Protocol):
 
     async def limit(self, limit_w: int | None) -> None:
         """Send the load limit once; None takes it away."""
+
+
+@runtime_checkable
+class HasClock(Protocol):
+    """A driver whose meters may have a clock; times are by that clock, without a zone."""
+
+    async def read_clock(self) -> datetime | None:
+        """None where the profile has none, or what it shows is no time."""
+
+    async def set_clock(self, at: datetime) -> None:
+        """Write all of it at once; whether it took is for the next read to show."""
+
+
+@runtime_checkable
+class HasFreezes(Protocol):
+    """A driver whose meters may keep registers as they stood at the end of days."""
+
+    async def read_frozen(self, freezes: Freezes, number: int) -> Frozen | None:
+        """The freeze of this number, 0 being the newest; None where none is kept."""
+
+
+@runtime_checkable
+class HasEvents(Protocol):
+    """A driver whose meters may keep a log."""
+
+    async def read_entry(self, number: int) -> LogEntry | None:
+        """The entry of this number, 0 being the newest; None where there is none."""
+
+
+@runtime_checkable
+class HasStatus(Protocol):
+    """A driver whose meters may tell of themselves in status bits."""
+
+    async def read_status(self) -> frozenset[str]:
+        """The kinds that are told of now."""

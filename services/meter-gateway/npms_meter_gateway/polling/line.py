@@ -75,7 +75,7 @@ class _Turn:
     meter: Meter = field(compare=False)
 
 
-async def _nothing(_: object) -> None:
+async def _nothing(*_: object) -> None:
     """Nobody looks closer."""
 
 
@@ -89,6 +89,7 @@ class Hooks:
     `returned` is called when a meter answers for the first time since this process polls it or
     since it was silent, before that answer is delivered: what it recorded meanwhile comes first.
     A LinkFault from there takes the answer back: the poll counts as missed.
+    `looked` is called after each sight was delivered.
     """
 
     saw: Callable[[MeterSight], Awaitable[None]]
@@ -97,6 +98,7 @@ class Hooks:
     gateway_lost: Callable[[Sequence[Meter], str], Awaitable[None]]
     slow_round: Callable[[SlowRound], Awaitable[None]] = _nothing
     returned: Callable[[Meter], Awaitable[None]] = _nothing
+    looked: Callable[[Meter, MeterSight], Awaitable[None]] = _nothing
 
 
 class Line:
@@ -262,18 +264,18 @@ class Line:
         meter.agenda.done(groups, now)
         self._answered_at[meter.installation_id] = now
         is_slow = Group.SLOW in groups
-        await self._hooks.saw(
-            MeterSight(
-                installation_id=meter.installation_id,
-                seen_at=seen_at,
-                register_wh=polled.register_wh,
-                power_w=polled.power_w,
-                voltage_mv=polled.voltage_mv,
-                relay=polled.relay,
-                points=polled.values if is_slow else None,
-            )
+        sight = MeterSight(
+            installation_id=meter.installation_id,
+            seen_at=seen_at,
+            register_wh=polled.register_wh,
+            power_w=polled.power_w,
+            voltage_mv=polled.voltage_mv,
+            relay=polled.relay,
+            points=polled.values if is_slow else None,
         )
+        await self._hooks.saw(sight)
         await self._heard(meter)
+        await self._hooks.looked(meter, sight)
         if is_slow:
             self._tour(SlowRound(meter, seen_at, polled.values, not meter.is_toured))
             meter.is_toured = True

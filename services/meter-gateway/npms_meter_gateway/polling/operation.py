@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy
+from npms_meter_gateway.domain.meter_clock import IN_UTC, ClockPolicy
 from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
@@ -14,6 +15,7 @@ from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled_installations
 from npms_meter_gateway.handlers.lead import LEASE_S, Fenced, LeaseLost, Worker, membership
+from npms_meter_gateway.handlers.note_rounds import RoundBook
 from npms_meter_gateway.handlers.raise_event import raise_event, report_gateway_lost, report_link
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
@@ -21,6 +23,7 @@ from npms_meter_gateway.polling.fleet import Fleet
 from npms_meter_gateway.polling.journal import Journal
 from npms_meter_gateway.polling.line import Hooks, Meter
 from npms_meter_gateway.polling.quality import keep_quality
+from npms_meter_gateway.polling.rounds import STUCK, Lookout, Rounds
 from npms_meter_gateway.polling.switching import Switchman
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database, is_passing
@@ -47,6 +50,7 @@ class Operation:
     connects_per_s: float = 100.0
     lease_s: float = LEASE_S
     pace: Pace | None = None
+    clocks: ClockPolicy = IN_UTC
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll and switch until told to stop; what was read is written before it ends."""
@@ -69,10 +73,12 @@ class Operation:
 
     async def _lead(self, worker: Worker, stopping: asyncio.Event, journal: Journal) -> None:
         fenced = Fenced(self.database, worker)
+        rounds = RoundBook(fenced, self.clock, self.clocks)
+        lookout = Lookout(rounds, await rounds.open_of_kind(STUCK))
         fleet = Fleet(
             self.profiles,
             self.clock,
-            self._hooks(fenced, journal),
+            self._hooks(fenced, journal, lookout, Rounds(rounds)),
             cadence=self.cadence,
             policy=self.units,
             permit=Permit(worker.may_speak, self.connects_per_s),
@@ -127,7 +133,7 @@ class Operation:
             await worker.release(surplus)
         return await worker.claim() or bool(surplus)
 
-    def _hooks(self, fenced: Fenced, journal: Journal) -> Hooks:
+    def _hooks(self, fenced: Fenced, journal: Journal, lookout: Lookout, rounds: Rounds) -> Hooks:
         async def link_changed(meter: Meter, is_reachable: bool, detail: str) -> None:  # noqa: FBT001
             await report_link(
                 fenced,
@@ -153,4 +159,11 @@ class Operation:
             accounts = {meter.installation_id: meter.account_id for meter in meters}
             await report_gateway_lost(fenced, self.clock, accounts, detail=detail)
 
-        return Hooks(journal.put, link_changed, refused, gateway_lost)
+        return Hooks(
+            saw=journal.put,
+            link_changed=link_changed,
+            refused=refused,
+            gateway_lost=gateway_lost,
+            slow_round=rounds.slow_round,
+            looked=lookout.look,
+        )

@@ -117,6 +117,10 @@ class Unit:
         """Write the load limit once; None takes it away."""
         await self._guarded(lambda: self.driver.limit(limit_w))
 
+    async def further(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Whatever else its driver is asked; Suspended while a breaker is open."""
+        return await self._guarded(ask)
+
     async def _guarded(self, ask: Callable[[], Awaitable[T]], *, probe: bool = False) -> T:
         """The answer; Suspended while a breaker is open, other LinkFaults as they come."""
         if not probe:

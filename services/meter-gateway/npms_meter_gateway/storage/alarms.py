@@ -33,6 +33,7 @@ _OF_GATEWAY = text(
     WHERE asked.installation_id = :installation_id AND a.kind = :kind AND a.cleared_at IS NULL
     """
 )
+_OF_KIND = text("SELECT installation_id FROM alarm WHERE kind = :kind AND cleared_at IS NULL")
 _LIST = text(
     """
     SELECT a.event_id, a.installation_id, a.account_id, i.serial, g.gateway_id, a.kind, a.detail,
@@ -100,6 +101,11 @@ async def of_gateway(conn: AsyncConnection, installation_id: int, *, kind: str) 
 async def open_kinds(conn: AsyncConnection, installation_id: int) -> frozenset[str]:
     """Which alarms of the installation are open."""
     return frozenset((await conn.execute(_KINDS, {"id": installation_id})).scalars())
+
+
+async def open_of_kind(conn: AsyncConnection, kind: str) -> set[int]:
+    """The installations for which one of this kind is open."""
+    return set((await conn.execute(_OF_KIND, {"kind": kind})).scalars())
 
 
 async def list_alarms(

@@ -18,11 +18,10 @@ from npms_meter_gateway.drivers.errors import BadAnswer, Refused
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.commands import command
 from npms_meter_gateway.drivers.modbus.pdus import Request, WriteRegisters, read_of
+from npms_meter_gateway.drivers.modbus.records import KeepsRecords, Words
 
-Words = tuple[int, ...]
 
-
-class ModbusDriver:
+class ModbusDriver(KeepsRecords):
     """A unit id on a bus. What it refuses to have read together is remembered, and read apart."""
 
     def __init__(self, bus: Bus, unit_id: int, profile: Profile) -> None:

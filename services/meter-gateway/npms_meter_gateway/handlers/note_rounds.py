@@ -1,0 +1,117 @@
+"""What a slow round of a meter found: kept, and told where a person should see it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_meter_gateway.domain.log_reading import News
+from npms_meter_gateway.domain.meter_clock import ClockPolicy
+from npms_meter_gateway.domain.records import LogEntry
+from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm, raise_event
+from npms_meter_gateway.storage import alarms, rounds
+from npms_meter_gateway.storage.rounds import RoundState
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The installation that a round is about."""
+
+    installation_id: int
+    account_id: int
+
+
+class RoundBook:
+    """Keeps what rounds find. Conditions are alarms: open while they are seen."""
+
+    def __init__(self, database: Database, clock: Clock, policy: ClockPolicy) -> None:
+        self._database, self._clock, self.policy = database, clock, policy
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    async def state(self, who: Who) -> RoundState:
+        """What earlier rounds found."""
+        async with self._database.connect() as conn:
+            return await rounds.state_of(conn, who.installation_id)
+
+    async def open_of_kind(self, kind: str) -> set[int]:
+        """The installations that have this alarm open."""
+        async with self._database.connect() as conn:
+            return await alarms.open_of_kind(conn, kind)
+
+    async def note_conditions(
+        self, who: Who, looked_for: Collection[str], found: Mapping[str, str]
+    ) -> None:
+        """Of the kinds looked for, those `found`, with their details, are open, and no others."""
+        async with self._database.transaction() as conn:
+            known = await alarms.open_kinds(conn, who.installation_id)
+            for kind in sorted(found.keys() - known):
+                await self._raise(conn, who, kind, found[kind])
+            for kind in sorted(known & set(looked_for) - found.keys()):
+                await self._clear(conn, who, kind, "seen no more")
+
+    async def note_clock(
+        self, who: Who, drift_s: int, *, is_wrong: bool, was_s: int | None = None
+    ) -> None:
+        """The clock is so far ahead; `was_s` where it was set just now, and how far ahead then."""
+        now = self.now()
+        set_on = None if was_s is None else self.policy.today(now)
+        async with self._database.transaction() as conn:
+            await rounds.note_clock(
+                conn, who.installation_id, drift_s=drift_s, at=now, set_on=set_on
+            )
+            if was_s is not None:
+                await self._tell(conn, who, "clock_set", f"was {was_s:+d} s, is {drift_s:+d} s")
+            if is_wrong:
+                await self._raise(conn, who, "clock_wrong", f"{drift_s:+d} s")
+            else:
+                await self._clear(conn, who, "clock_wrong", f"{drift_s:+d} s")
+
+    async def note_log(self, who: Who, news: News) -> None:
+        """Tell every new entry, in order, and remember that they were told."""
+        async with self._database.transaction() as conn:
+            if news.overflowed:
+                await self._tell(conn, who, "event_log_overflow", "the log is full of new entries")
+            if news.emptied:
+                await self._tell(conn, who, "history_cleared", "the log was emptied")
+            for kind, detail in told_as(news.entries):
+                await self._tell(conn, who, kind, detail)
+            await rounds.note_log(conn, who.installation_id, head=news.head)
+
+    async def _tell(self, conn: AsyncConnection, who: Who, kind: str, detail: str) -> None:
+        await raise_event(
+            conn,
+            self._clock,
+            installation_id=who.installation_id,
+            account_id=who.account_id,
+            kind=kind,
+            detail=detail,
+        )
+
+    async def _raise(self, conn: AsyncConnection, who: Who, kind: str, detail: str) -> None:
+        await raise_alarm(
+            conn,
+            self._clock,
+            installation_id=who.installation_id,
+            account_id=who.account_id,
+            kind=kind,
+            detail=detail,
+        )
+
+    async def _clear(self, conn: AsyncConnection, who: Who, kind: str, detail: str) -> None:
+        await clear_alarm(
+            conn, self._clock, installation_id=who.installation_id, kind=kind, detail=detail
+        )
+
+
+def told_as(entries: Sequence[LogEntry]) -> list[tuple[str, str]]:
+    """(kind, detail) of each thing that entries tell, in their order."""
+    return [
+        (kind, f"{entry.at or 'at no time'} by its clock, code {entry.code:#06x} {entry.detail}")
+        for entry in entries
+        for kind in entry.kinds
+    ]

@@ -1,0 +1,57 @@
+"""What slow rounds learned of each meter: its serial, its clock, how far its log was read."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_COLUMNS = "drift_s, drift_at, clock_set_on, log_head, serial, seen_serial"
+_STATE = text(f"SELECT {_COLUMNS} FROM meter_round WHERE installation_id = :id")  # noqa: S608
+_CLOCK = text(
+    """
+    INSERT INTO meter_round AS r (installation_id, drift_s, drift_at, clock_set_on)
+    VALUES (:id, :drift_s, :at, :set_on)
+    ON CONFLICT (installation_id) DO UPDATE
+    SET drift_s = excluded.drift_s, drift_at = excluded.drift_at,
+        clock_set_on = coalesce(excluded.clock_set_on, r.clock_set_on)
+    """
+)
+_HEAD = text(
+    """
+    INSERT INTO meter_round (installation_id, log_head) VALUES (:id, :head)
+    ON CONFLICT (installation_id) DO UPDATE SET log_head = excluded.log_head
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RoundState:
+    """`drift_s` is how far the clock was ahead at `drift_at`; `log_head` the mark of the newest
+    entry told; `serial` the meter that is believed, `seen_serial` the one seen last.
+    """
+
+    drift_s: int | None = None
+    drift_at: datetime | None = None
+    clock_set_on: date | None = None
+    log_head: str | None = None
+    serial: str | None = None
+    seen_serial: str | None = None
+
+
+async def state_of(conn: AsyncConnection, installation_id: int) -> RoundState:
+    """All None before the first round."""
+    row = (await conn.execute(_STATE, {"id": installation_id})).one_or_none()
+    return RoundState() if row is None else RoundState(**row._mapping)
+
+
+async def note_clock(
+    conn: AsyncConnection, installation_id: int, *, drift_s: int, at: datetime, set_on: date | None
+) -> None:
+    """`set_on` is the day on which it was set just now, None where it was not."""
+    values = {"id": installation_id, "drift_s": drift_s, "at": at, "set_on": set_on}
+    await conn.execute(_CLOCK, values)
+
+
+async def note_log(conn: AsyncConnection, installation_id: int, *, head: str) -> None:
+    await conn.execute(_HEAD, {"id": installation_id, "head": head})
