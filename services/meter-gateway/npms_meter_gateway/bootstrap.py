@@ -16,6 +16,7 @@ from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
+from npms_meter_gateway.handlers.change_ratio import RatioDesk
 from npms_meter_gateway.handlers.decide_held import HeldDesk
 from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
@@ -47,6 +48,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
     recorder = _recorder(settings, database, profiles, clock)
     desk = ReadingDesk(database, recorder)
     held = HeldDesk(database, profiles, clock, future_tolerance_s=settings.future_tolerance_s)
+    ratios = RatioDesk(database, profiles, clock, future_tolerance_s=settings.future_tolerance_s)
     fleet = FleetView(database, clock, settings.poll_interval_s)
     messages = MessageDesk(database, desk, clock)
     elsewhere = {SOURCE: again(messages, settings.mqtt_topic_prefix)}
@@ -65,6 +67,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             profiles,
             desk,
             held,
+            ratios,
             fleet,
             elsewhere,
             token_verifier(settings),

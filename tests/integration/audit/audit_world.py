@@ -208,12 +208,19 @@ class World:
         await publish_profiles(self.databases["meter-gateway"].database, PROFILES.values())
         await self.settle()
 
-    async def open(self, number: int, *, debt_micro: int = 0, emergency: bool = False) -> int:
+    async def open(
+        self,
+        number: int,
+        *,
+        debt_micro: int = 0,
+        emergency: bool = False,
+        time_zone: str = "Africa/Nairobi",
+    ) -> int:
         """An account with a meter that shows 1,000,000 Wh; returns the account's id."""
         terms = EmergencyTerms(50_000_000, 0, 60_000_000, needs_acceptance=False)
         command = OpenAccount(
             customer=NewCustomer(f"Customer {number}", "en", ()),
-            time_zone="Africa/Nairobi",
+            time_zone=time_zone,
             currency=KES,
             label=f"House {number}",
             commodity="electricity",

@@ -169,7 +169,7 @@ async def test_what_cannot_be_taken_is_parked_with_its_reason_and_stops_nothing(
         await site.has([1_000_100, 1_000_200])
     assert [code for code, _ in await site.parked()] == ["malformed"] * 3 + ["unknown_serial"]
     assert (await site.parked())[1][1].startswith("taken_at: Input should be a valid datetime")
-    [held] = await site.world.rows("SELECT reason, source FROM parked_reading")
+    [held] = await site.world.rows("SELECT reason, source FROM held_reading")
     assert held == {"reason": "backwards", "source": "mqtt"}
 
 

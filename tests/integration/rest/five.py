@@ -249,6 +249,12 @@ def bodies() -> dict[str, Any]:
             "reason": "Photo of the display.",
         },
         "reject_held_reading": {"all_of_cause": False, "reason": "Two meters mixed up."},
+        "change_ratio": {
+            "from": wall_now().isoformat(),
+            "ratio": "40",
+            "register": {"value": "100.000"},
+            "reason": "Transformers of 200/5 A.",
+        },
         "record_readings": {"readings": [reading]},
         "change_gateway": {"site": "Kiberyo Court"},
         "order_top_up": {"amount": MONEY, "provider": "paysim"},

@@ -11,9 +11,11 @@ from npms_meter_gateway.api.held import held_router
 from npms_meter_gateway.api.live import live_router
 from npms_meter_gateway.api.meters import meter_of, meters_router
 from npms_meter_gateway.api.problems import ERRORS
+from npms_meter_gateway.api.ratios import ratios_router
 from npms_meter_gateway.api.reading_imports import reading_imports_router
 from npms_meter_gateway.api.readings import readings_router
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.handlers.change_ratio import RatioDesk
 from npms_meter_gateway.handlers.decide_held import HeldDesk
 from npms_meter_gateway.handlers.show_alarms import AlarmView
 from npms_meter_gateway.handlers.show_fleet import FleetView
@@ -31,6 +33,7 @@ def build_app(
     profiles: Mapping[str, Profile],
     desk: ReadingDesk,
     held: HeldDesk,
+    ratios: RatioDesk,
     fleet: FleetView,
     elsewhere: Elsewhere,
     verifier: TokenVerifier,
@@ -44,6 +47,7 @@ def build_app(
             readings_router(desk),
             reading_imports_router(desk),
             held_router(database, held),
+            ratios_router(database, ratios, interval_s=fleet.interval_s),
             meters_router(database, profiles, fleet),
             live_router(database, MeterWatch(database), meter_of),
             fleet_router(fleet),
