@@ -13,17 +13,19 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator
 
+from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.profiles.loading import SHIPPED
 from npms_meter_gateway.profiles.schema import profile_schema
 from npms_shared.contracts.ledger import AccountOpened
 from npms_shared.messaging.topology import QUEUES, STAGES
 from npms_tariff.plan_schema import plan_schema
+from npms_tools.profile.table import with_table
 from npms_tools.schemas.asyncapi import asyncapi_document
 from npms_tools.schemas.cli import as_text
 from npms_tools.schemas.compatibility import breaking_changes
 from npms_tools.schemas.contracts import CONTRACTS, sample_of, schema_of
 from npms_tools.schemas.openapi import application_of
-from npms_tools.schemas.places import API, GOLDEN, SAMPLES
+from npms_tools.schemas.places import API, GOLDEN, METERS, SAMPLES
 from npms_tools.stack.services import SERVICES
 
 AGAIN = "run `make schemas` and look at what changed"
@@ -151,6 +153,13 @@ def test_the_form_of_a_meter_profile_is_written_down() -> None:
     schema = profile_schema()
     assert (API / "meter-profile.schema.json").read_text() == as_text(schema), AGAIN
     Draft202012Validator.check_schema(schema)
+
+
+def test_the_table_of_meters_is_as_the_profiles_are() -> None:
+    page = METERS.read_text()
+    assert with_table(page) == page, AGAIN
+    for code in load_profiles():
+        assert (f"`{code}`" in page) == (code != "npms_street_limiter"), code
 
 
 @pytest.mark.parametrize("file", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)

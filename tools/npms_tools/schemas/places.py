@@ -6,3 +6,4 @@ ROOT = Path(__file__).resolve().parents[3]
 GOLDEN = ROOT / "tests" / "contract" / "golden"
 SAMPLES = ROOT / "tests" / "contract" / "samples"
 API = ROOT / "docs" / "api"
+METERS = ROOT / "docs" / "meters.md"
