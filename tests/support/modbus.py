@@ -3,7 +3,6 @@
 import asyncio
 
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.drivers.errors import LinkFault
 from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
 from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
 from npms_meter_gateway.drivers.modbus.pdus import Request
@@ -19,7 +18,7 @@ class Asker:
     @classmethod
     async def open(cls, host: str, port: int, **gateway: object) -> "Asker":
         address = Gateway(host, port, **gateway)  # type: ignore[arg-type]
-        return cls(await connect(address, framing_of(address), _settle, 2))
+        return cls(await connect(address, framing_of(address), Exchange.settle, 2))
 
     @property
     def is_usable(self) -> bool:
@@ -29,7 +28,8 @@ class Asker:
         """The answer; raises the LinkFault."""
         self._transaction += 1
         answer: asyncio.Future[Words] = asyncio.get_running_loop().create_future()
-        self.connection.send(self._transaction, Exchange(unit, request, timeout_s, 0, answer))
+        exchange = Exchange(unit, request, timeout_s, 0, answer)
+        self.connection.send(self._transaction, exchange, self.connection.loop.time())
         try:
             return await answer
         finally:
@@ -38,10 +38,3 @@ class Asker:
 
     def close(self) -> None:
         self.connection.close()
-
-
-def _settle(exchange: Exchange, outcome: Words | LinkFault) -> None:
-    if isinstance(outcome, LinkFault):
-        exchange.answer.set_exception(outcome)
-    else:
-        exchange.answer.set_result(outcome)

@@ -13,6 +13,8 @@ from pymodbus.pdu import DecodePDU
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from tests.support.modbus import Asker
+from tests.support.proxy import Manner, Proxy, delayed, split_at
+from tests.support.wait import until
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
@@ -24,7 +26,8 @@ from npms_meter_gateway.drivers.errors import (
     PeerClosed,
     Refused,
 )
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.bus import BUSY_PAUSE_S, BUSY_RETRIES, Bus
+from npms_meter_gateway.drivers.modbus.depth import probe_depth
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
 from npms_meter_gateway.drivers.tally import Tally
 
@@ -69,6 +72,7 @@ async def peer(script: Script) -> AsyncIterator[tuple[int, list[Frame]]]:
 
 REGISTERS = bytes([3, 4]) + struct.pack(">HH", 0x1234, 0x5678)
 READ = Read("holding", 10, 2)
+WRITE = WriteRegisters(0x1A, (0,))
 
 
 async def ask(port: int, request: Request = READ, timeout_s: float = 0.1) -> tuple[int, ...]:
@@ -79,6 +83,15 @@ async def ask(port: int, request: Request = READ, timeout_s: float = 0.1) -> tup
         connection.close()
 
 
+@asynccontextmanager
+async def to(port: int, **gateway: int) -> AsyncIterator[Bus]:
+    bus = Bus(Gateway("127.0.0.1", port, **gateway))  # type: ignore[arg-type]
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
 async def test_reads_registers() -> None:
     async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, asked):
         assert await ask(port) == (0x1234, 0x5678)
@@ -86,7 +99,7 @@ async def test_reads_registers() -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, 13))
-async def test_an_answer_may_come_in_pieces(cut: int) -> None:
+async def test_t5_an_answer_may_come_in_pieces(cut: int) -> None:
     def script(t: int, u: int, _: bytes) -> list[bytes]:
         whole = frame(t, u, REGISTERS)
         return [whole[:cut], whole[cut:]]
@@ -96,32 +109,34 @@ async def test_an_answer_may_come_in_pieces(cut: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("answer", "cause"),
     [
-        (lambda t, u: frame(t ^ 1, u, REGISTERS), "transaction"),
-        (lambda _, u: frame(0, u, REGISTERS), "transaction"),
-        (lambda t, u: frame(t, u + 1, REGISTERS), "unit"),
-        (lambda t, u: frame(t, u, REGISTERS, protocol=1), "protocol"),
-        (lambda t, u: frame(t, u, REGISTERS, grow=300), "length"),
-        (lambda t, u: struct.pack(">HHHB", t, 0, 1, u), "length"),
-        (lambda t, u: frame(t, u, bytes([4]) + REGISTERS[1:]), "function"),
-        (lambda t, u: frame(t, u, bytes([3, 2, 0x12, 0x34])), "bytes of data"),
-        (lambda t, u: frame(t, u, bytes([3, 6]) + bytes(6)), "bytes of data"),
-        (lambda t, u: frame(t, u, bytes([3, 2]) + bytes(4)), "bytes of data"),
-        (lambda t, u: frame(t, u, bytes([0x83])), "exception"),
-        (lambda t, u: frame(t, u, REGISTERS) + b"\0", "more bytes"),
-        (lambda t, u: frame(t, u, REGISTERS) * 2, "more bytes"),
-        (lambda _t, _u: b"HTTP/1.1 400 Bad Request\r\n\r\n", "protocol"),
+        (lambda t, u: frame(t ^ 1, u, REGISTERS), "wrong_transaction"),
+        (lambda _, u: frame(0, u, REGISTERS), "wrong_transaction"),
+        (lambda t, u: frame(t, u + 1, REGISTERS), "wrong_unit"),
+        (lambda t, u: frame(t, u, REGISTERS, protocol=1), "wrong_protocol"),
+        (lambda t, u: frame(t, u, REGISTERS, grow=300), "wrong_length"),
+        (lambda t, u: struct.pack(">HHHB", t, 0, 1, u), "wrong_length"),
+        (lambda t, u: frame(t, u, bytes([4]) + REGISTERS[1:]), "wrong_function"),
+        (lambda t, u: frame(t, u, bytes([3, 2, 0x12, 0x34])), "wrong_count"),
+        (lambda t, u: frame(t, u, bytes([3, 6]) + bytes(6)), "wrong_count"),
+        (lambda t, u: frame(t, u, bytes([3, 2]) + bytes(4)), "wrong_count"),
+        (lambda t, u: frame(t, u, bytes([0x83])), "wrong_length"),
+        (lambda t, u: frame(t, u, REGISTERS) + b"\0", "surplus"),
+        (lambda t, u: frame(t, u, REGISTERS) * 2, "surplus"),
+        (lambda _t, _u: b"HTTP/1.1 400 Bad Request\r\n\r\n", "wrong_protocol"),
     ],
 )
-async def test_what_does_not_fit_is_never_decoded(
-    answer: Callable[[int, int], bytes], why: str
+async def test_t4_what_does_not_fit_is_counted_by_cause_and_never_decoded(
+    answer: Callable[[int, int], bytes], cause: str
 ) -> None:
-    async with peer(lambda t, u, _: [answer(t, u)]) as (port, _):
-        connection = await Asker.open("127.0.0.1", port)
-        with pytest.raises(BadAnswer, match=why):
-            await connection.ask(7, READ, timeout_s=2)
-        assert not connection.is_usable
+    answers = [answer, lambda t, u: frame(t, u, REGISTERS)]
+    async with peer(lambda t, u, _: [answers.pop(0)(t, u)]) as (port, _), to(port) as bus:
+        with pytest.raises(BadAnswer):
+            await bus.ask(7, READ, timeout_s=2, priority=Priority.BILLING)
+        assert bus.tally.take().faults == {cause: 1}
+        again = await bus.ask(7, READ, timeout_s=2, priority=Priority.BILLING)
+        assert again == (0x1234, 0x5678), "on a new connection"
 
 
 async def test_silence_ends_the_connection() -> None:
@@ -194,13 +209,178 @@ async def test_urgent_requests_go_first() -> None:
     assert [unit for _, unit, _ in asked] == [4, 3, 1, 2]
 
 
-async def test_a_busy_meter_is_asked_again() -> None:
-    answers = [bytes([0x83, 6]), REGISTERS]
-    async with peer(lambda t, u, _: [frame(t, u, answers.pop(0))]) as (port, asked):
-        bus = Bus(Gateway("127.0.0.1", port))
-        assert await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING) == (0x1234, 0x5678)
-        await bus.close()
-    assert len(asked) == 2
+async def test_t6_a_busy_meter_is_asked_again_and_others_meanwhile() -> None:
+    answers = {1: [bytes([0x83, 6]), REGISTERS], 2: [REGISTERS]}
+    loop = asyncio.get_running_loop()
+    async with peer(lambda t, u, _: [frame(t, u, answers[u].pop(0))]) as (port, asked):
+        async with to(port) as bus:
+            began = loop.time()
+            both = [bus.ask(u, READ, timeout_s=1, priority=Priority.BILLING) for u in (1, 2)]
+            assert await asyncio.gather(*both) == [(0x1234, 0x5678)] * 2
+            assert loop.time() - began >= BUSY_PAUSE_S * 0.9
+    assert [unit for _, unit, _ in asked] == [1, 2, 1]
+
+
+async def test_t6_a_meter_that_stays_busy_is_given_up() -> None:
+    async with peer(lambda t, u, _: [frame(t, u, bytes([0x83, 6]))]) as (port, asked):
+        async with to(port) as bus:
+            with pytest.raises(Refused, match="0x06"):
+                await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING)
+    assert len(asked) == 1 + BUSY_RETRIES
+
+
+async def test_t6_a_write_that_is_being_worked_on_is_not_sent_again() -> None:
+    async with peer(lambda t, u, p: [frame(t, u, bytes([p[0] | 0x80, 5]))]) as (port, asked):
+        async with to(port) as bus:
+            with pytest.raises(Refused, match="0x05"):
+                await bus.ask(1, WRITE, timeout_s=1, priority=Priority.RELAY_WRITE)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("code", [0x0A, 0x0B])
+async def test_t6_a_unit_that_the_gateway_cannot_reach_is_no_fault_of_the_gateway(
+    code: int,
+) -> None:
+    answers = {1: bytes([0x83, code]), 2: REGISTERS}
+    async with peer(lambda t, u, _: [frame(t, u, answers[u])]) as (port, asked), to(port) as bus:
+        with pytest.raises(Refused) as caught:
+            await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING)
+        assert caught.value.is_about_unit
+        assert not bus.is_down
+        assert await bus.ask(2, READ, timeout_s=1, priority=Priority.BILLING) == (0x1234, 0x5678)
+    assert asked[1][0] == asked[0][0] % 0xFFFF + 1, "on the same connection"
+
+
+@pytest.mark.parametrize("request_", [READ, WRITE])
+async def test_t7_who_asked_is_told_at_once_of_a_reset_and_nothing_is_sent_again(
+    request_: Request,
+) -> None:
+    answers: list[list[bytes]] = [[], [REGISTERS]]
+    async with peer(lambda t, u, _: [frame(t, u, p) for p in answers.pop(0)]) as (port, asked):
+        proxy = await Proxy("127.0.0.1", port).start()
+        loop = asyncio.get_running_loop()
+        async with to(proxy.port) as bus:
+            asking = asyncio.create_task(
+                bus.ask(1, request_, timeout_s=30, priority=Priority.RELAY_WRITE)
+            )
+
+            async def reached() -> bool:
+                return len(asked) == 1
+
+            await until(reached)
+            reset_at = loop.time()
+            proxy.reset()
+            with pytest.raises(PeerClosed):
+                await asking
+            assert loop.time() - reset_at < 0.1
+            assert len(asked) == 1, "a write whose fate is unknown is read back, not repeated"
+            back = await bus.ask(1, READ, timeout_s=2, priority=Priority.READ_BACK)
+            assert back == (0x1234, 0x5678)
+        await proxy.stop()
+    assert [pdu for _, _, pdu in asked] == [request_.encode(), READ.encode()]
+
+
+@pytest.mark.parametrize("manner", [*(split_at(n) for n in range(1, 13)), delayed(0.05)])
+async def test_t5_what_a_slow_network_cuts_is_put_together(manner: Manner) -> None:
+    async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, _):
+        proxy = await Proxy("127.0.0.1", port).start()
+        proxy.manner = manner
+        async with to(proxy.port) as bus:
+            for _ in range(2):
+                answer = await bus.ask(1, READ, timeout_s=2, priority=Priority.BILLING)
+                assert answer == (0x1234, 0x5678)
+        await proxy.stop()
+
+
+async def test_t8_what_comes_before_the_first_request_is_dropped() -> None:
+    """A serial server may send what was left over to whoever connects next."""
+    left_over = frame(1, 7, bytes([3, 4, 0xDE, 0xAD, 0xDE, 0xAD]))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(left_over)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readexactly(7)
+                await reader.readexactly(5)
+                writer.write(frame(int.from_bytes(head[:2], "big"), head[6], REGISTERS))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    connection = await Asker.open("127.0.0.1", server.sockets[0].getsockname()[1])
+
+    async def arrived() -> bool:
+        return connection.connection.stray_bytes == len(left_over)
+
+    await until(arrived)
+    assert await connection.ask(7, READ, timeout_s=2) == (0x1234, 0x5678)
+    connection.close()
+    server.close()
+
+
+@asynccontextmanager
+async def gateway_answering(
+    answer: Callable[[list[Frame]], list[Frame]],
+) -> AsyncIterator[tuple[Gateway, list[int]]]:
+    """Answers what it finds in a segment as told; yields how many requests each segment had."""
+    segments: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                found = [data[at : at + 12] for at in range(0, len(data), 12)]
+                segments.append(len(found))
+                frames = [(int.from_bytes(f[:2], "big"), f[6], f[7:]) for f in found]
+                for transaction, unit, pdu in answer(frames):
+                    body = bytes([3, 4]) + pdu[1:3] * 2
+                    writer.write(frame(transaction, unit, body))
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield Gateway("127.0.0.1", server.sockets[0].getsockname()[1]), segments
+    finally:
+        server.close()
+
+
+async def test_t10_several_in_flight_are_matched_by_transaction() -> None:
+    """Eight are answered last first, each with its own registers; none gets another's."""
+    async with gateway_answering(lambda frames: frames[::-1]) as (gateway, segments):
+        async with to(gateway.port, depth=8) as bus:
+            answers = await asyncio.gather(
+                *(
+                    bus.ask(1, Read("holding", n, 2), timeout_s=2, priority=Priority.BILLING)
+                    for n in range(40)
+                )
+            )
+            assert answers == [(n, n) for n in range(40)]
+        assert max(segments) > 1
+        assert await probe_depth(gateway, 1, READ) == 8
+
+
+@pytest.mark.parametrize(("bears", "depth"), [(1, 1), (3, 2), (4, 4)])
+async def test_t10_a_gateway_that_cannot_is_found_when_it_is_taken_into_use(
+    bears: int, depth: int
+) -> None:
+    async with gateway_answering(lambda frames: frames[:bears]) as (gateway, _):
+        assert await probe_depth(gateway, 1, READ, timeout_s=0.1) == depth
+
+
+async def test_t10_without_pipelining_one_request_is_sent_at_a_time() -> None:
+    async with gateway_answering(lambda frames: frames[:1]) as (gateway, segments):
+        async with to(gateway.port) as bus:
+            asked = (bus.ask(u, READ, timeout_s=2, priority=Priority.BILLING) for u in range(1, 9))
+            await asyncio.gather(*asked)
+    assert segments == [1] * 8
+
+
+async def test_t10_a_late_answer_among_several_fails_only_its_own_request() -> None:
+    async with gateway_answering(lambda f: [x for x in f if x[1] != 3]) as (gateway, _):
+        async with to(gateway.port, depth=4) as bus:
+            asked = (bus.ask(u, READ, timeout_s=0.1, priority=Priority.BILLING) for u in range(8))
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [n for n, answer in enumerate(answers) if isinstance(answer, NoAnswer)] == [3]
+    assert all(answer == (10, 10) for n, answer in enumerate(answers) if n != 3)
 
 
 async def test_a_bus_keeps_a_tally_of_its_requests() -> None:

@@ -1,9 +1,14 @@
 """RTU frames, on TCP and on a serial line: what fits is read, nothing else ever is."""
 
 import asyncio
+import os
+import pty
 import struct
+import tty
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,12 +17,13 @@ from pymodbus.framer import FramerRTU
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import BadAnswer
+from npms_meter_gateway.drivers.errors import BadAnswer, LinkFault, NoAnswer, NotConnected
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
 from npms_meter_gateway.drivers.modbus.rtu import Rtu, crc16
 
 REGISTERS = bytes([3, 4]) + struct.pack(">HH", 0x1234, 0x5678)
+OTHERS = bytes([3, 4, 0xAA, 0xAA, 0xBB, 0xBB])
 READ = Read("holding", 10, 2)
 WINDOW_MS = 30
 Send = Callable[[bytes], None]
@@ -133,3 +139,158 @@ async def test_t4_what_does_not_fit_is_counted_by_cause_and_never_decoded(
         with pytest.raises(BadAnswer):
             await ask(bus)
         assert bus.tally.take().faults == {cause: 1}
+
+
+async def test_t5_silence_inside_a_frame_ends_as_no_answer_and_the_rest_is_dropped() -> None:
+    loop = asyncio.get_running_loop()
+    whole = rtu(7, REGISTERS)
+
+    def script(_: bytes, send: Send) -> None:
+        if len(asked) > 1:
+            send(rtu(7, OTHERS))
+            return
+        send(whole[:5])
+        loop.call_later(0.07, send, whole[5:])
+
+    async with converter(script) as (gateway, asked), asking(gateway) as bus:
+        with pytest.raises(NoAnswer):
+            await ask(bus, timeout_s=0.05)
+        assert await ask(bus) == (0xAAAA, 0xBBBB)
+
+
+@given(
+    st.lists(st.integers(1, 8), max_size=4),
+    st.sampled_from(["", "before", "after", "flipped", "doubled", "cut short"]),
+    st.binary(min_size=1, max_size=6),
+    st.integers(0, 8),
+)
+async def test_t5_whatever_comes_is_the_right_value_or_a_clean_error(
+    cuts: list[int], injury: str, junk: bytes, place: int
+) -> None:
+    answer = injured(rtu(7, REGISTERS), injury, junk, place)
+    edges = [0, *sorted({cut for cut in cuts if cut < len(answer)}), len(answer)]
+
+    def script(_: bytes, send: Send) -> None:
+        for begins, ends in pairwise(edges):
+            send(answer[begins:ends])
+
+    async with converter(script) as (gateway, _), asking(replace(gateway, late_window_ms=0)) as bus:
+        try:
+            assert await ask(bus, timeout_s=0.03) == (0x1234, 0x5678)
+        except LinkFault:
+            assert injury
+        else:
+            assert injury in {"", "after", "doubled"}
+
+
+def injured(frame: bytes, injury: str, junk: bytes, place: int) -> bytes:
+    flipped = bytes([frame[place] ^ (junk[0] or 1)])
+    return {
+        "": frame,
+        "before": junk + frame,
+        "after": frame + junk,
+        "flipped": frame[:place] + flipped + frame[place + 1 :],
+        "doubled": frame * 2,
+        "cut short": frame[:place],
+    }[injury]
+
+
+async def test_t8_an_answer_that_comes_on_the_next_connection_is_dropped() -> None:
+    """Half of it came on the connection before, as a serial server's memory would have it."""
+    loop = asyncio.get_running_loop()
+    late = rtu(7, OTHERS)
+
+    def script(_: bytes, send: Send) -> None:
+        if len(asked) > 1:
+            send(rtu(7, REGISTERS))
+            return
+        send(late[:4])
+        loop.call_later(0.04, send, late[4:])
+        loop.call_later(0.05, send, late)
+
+    async with converter(script) as (gateway, asked), asking(gateway) as bus:
+        with pytest.raises(NoAnswer):
+            await ask(bus, timeout_s=0.03)
+        assert await ask(bus) == (0x1234, 0x5678)
+
+
+async def test_a_pause_is_kept_between_two_requests() -> None:
+    times: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    def script(_: bytes, send: Send) -> None:
+        times.append(loop.time())
+        send(rtu(7, REGISTERS))
+
+    async with converter(script) as (gateway, _), asking(replace(gateway, pause_ms=40)) as bus:
+        await asyncio.gather(*(ask(bus) for _ in range(3)))
+    assert all(later - earlier >= 0.038 for earlier, later in pairwise(times))
+
+
+def void(_: object) -> None:
+    pass
+
+
+@asynccontextmanager
+async def serial_line(script: Script) -> AsyncIterator[tuple[Gateway, list[bytes]]]:
+    """A pair of pseudo-terminals: the driver opens the one, meters answer on the other."""
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    asked: list[bytes] = []
+    loop = asyncio.get_running_loop()
+
+    def readable() -> None:
+        asked.append(os.read(master, 256))
+        script(asked[-1], lambda data: void(os.write(master, data)))
+
+    loop.add_reader(master, readable)
+    try:
+        yield (
+            Gateway("", 0, "serial", device=os.ttyname(slave), late_window_ms=WINDOW_MS),
+            asked,
+        )
+    finally:
+        loop.remove_reader(master)
+        os.close(slave)
+        os.close(master)
+
+
+async def test_reads_and_writes_on_a_serial_device() -> None:
+    def script(request: bytes, send: Send) -> None:
+        send(rtu(7, REGISTERS) if request[1] == 3 else rtu(7, request[1:6]))
+
+    async with serial_line(script) as (gateway, asked), asking(gateway) as bus:
+        assert await ask(bus) == (0x1234, 0x5678)
+        assert await ask(bus, WriteRegisters(0x1A, (1,))) == ()
+        assert asked[0] == rtu(7, bytes.fromhex("03000a0002"))
+
+
+async def test_t1_a_late_answer_on_a_serial_device_is_drained() -> None:
+    loop = asyncio.get_running_loop()
+
+    def script(_: bytes, send: Send) -> None:
+        if len(asked) > 1:
+            send(rtu(7, REGISTERS))
+        else:
+            loop.call_later(0.05, send, rtu(7, OTHERS))
+
+    async with serial_line(script) as (gateway, asked), asking(gateway) as bus:
+        with pytest.raises(NoAnswer):
+            await ask(bus, timeout_s=0.03)
+        assert await ask(bus) == (0x1234, 0x5678)
+        assert bus.tally.take().faults == {"no_answer": 1}
+
+
+async def test_a_device_that_is_not_there_is_said_to_be_missing() -> None:
+    async with asking(Gateway("", 0, "serial", device="/dev/no_such_line")) as bus:
+        with pytest.raises(NotConnected, match="no_such_line"):
+            await ask(bus)
+        assert bus.is_down
+
+
+async def test_a_device_that_cannot_be_set_so_is_told_of() -> None:
+    """A pseudo-terminal knows no parity."""
+    async with serial_line(lambda *_: None) as (gateway, _):
+        async with asking(replace(gateway, parity="E")) as bus:
+            with pytest.raises(NotConnected):
+                await ask(bus)

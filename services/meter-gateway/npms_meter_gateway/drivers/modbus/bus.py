@@ -84,7 +84,12 @@ class Bus:
         for its turn. A write is never repeated here: read back first.
         """
         answer: asyncio.Future[Words] = asyncio.get_running_loop().create_future()
-        self._put(Exchange(unit, request, timeout_s, priority, answer))
+        exchange = Exchange(unit, request, timeout_s, priority, answer)
+        connection = self._connection
+        if connection is None or not self._is_free(connection):
+            self._put(exchange)
+        else:
+            self._send(connection, exchange)
         return await answer
 
     async def close(self) -> None:
@@ -104,6 +109,15 @@ class Bus:
         heappush(self._waiting, (exchange.priority, next(self._numbers), exchange))
         self._go_on()
 
+    def _is_free(self, connection: Connection) -> bool:
+        """Whether a request need not wait at all: the usual case on a line that keeps up."""
+        return not (
+            self._waiting
+            or connection.is_tainted
+            or self._quiet_until
+            or len(connection.pending) >= self._depth
+        )
+
     def _go_on(self) -> None:
         """Send what may be sent now. Called whenever that may have changed."""
         while self._waiting:
@@ -111,43 +125,49 @@ class Bus:
             if connection is None or connection.is_tainted:
                 self._renew()
                 return
-            if connection.in_flight >= self._depth or self._must_be_quiet():
+            if len(connection.pending) >= self._depth or self._must_be_quiet():
                 return
             exchange = heappop(self._waiting)[2]
             if not exchange.answer.done():
                 self._send(connection, exchange)
 
     def _send(self, connection: Connection, exchange: Exchange) -> None:
-        self._transaction = self._transaction % LAST_TRANSACTION + 1
-        if not connection.in_flight:
-            self._busy_since = connection.now
+        now = connection.loop.time()
+        if not connection.pending:
+            self._busy_since = now
         try:
             self._permit.check()
-            connection.send(self._transaction if not self._is_rtu else 0, exchange)
+            connection.send(self._next_transaction(), exchange, now)
         except Lapsed as fault:
-            _settle(exchange, fault)
+            exchange.settle(None, fault)
         except Exception as fault:
             log.exception("request_not_sent", gateway=self.gateway.name)
-            _settle(exchange, BadAnswer(repr(fault), "not_sent"))
+            exchange.settle(None, BadAnswer(repr(fault), "not_sent"))
 
-    def _over(self, exchange: Exchange, outcome: Words | LinkFault) -> None:
+    def _next_transaction(self) -> int:
+        """Counted on over all connections, so that none meets an answer to its predecessor."""
+        if self._is_rtu:
+            return 0
+        self._transaction = self._transaction % LAST_TRANSACTION + 1
+        return self._transaction
+
+    def _over(self, exchange: Exchange, words: Words | None, fault: LinkFault | None) -> None:
         """An exchange has ended; with it the line is free for the next."""
-        connection, fault = self._connection, None
+        connection = self._connection
         assert connection is not None
-        if isinstance(outcome, LinkFault):
-            fault = outcome
-        now = connection.now
+        now = connection.loop.time()
         self.tally.count(now - self._busy_since, fault)
         self._busy_since = now
         if self._pause_s:
             self._quiet_until = now + self._pause_s
-        if not self._is_to_repeat(exchange, fault):
-            _settle(exchange, outcome)
+        if fault is None or not self._is_to_repeat(exchange, fault):
+            exchange.settle(words, fault)
         if self._is_rtu and connection.is_tainted:
             self._renew()
-        self._go_on()
+        if self._waiting:
+            self._go_on()
 
-    def _is_to_repeat(self, exchange: Exchange, fault: LinkFault | None) -> bool:
+    def _is_to_repeat(self, exchange: Exchange, fault: LinkFault) -> bool:
         """A busy meter has done nothing yet: it is asked again after a pause, others meanwhile."""
         if not isinstance(fault, Refused) or not fault.is_busy or exchange.tries == BUSY_RETRIES:
             return False
@@ -157,7 +177,7 @@ class Bus:
 
     def _put_again(self, exchange: Exchange) -> None:
         if self._is_closed:
-            _settle(exchange, NotConnected("closed"))
+            exchange.settle(None, NotConnected("closed"))
         else:
             self._put(exchange)
 
@@ -180,7 +200,7 @@ class Bus:
     def _renew(self) -> None:
         """Bring about a connection on which nothing late can come; then go on."""
         connection = self._connection
-        if self._opening is not None or (connection is not None and connection.in_flight):
+        if self._opening is not None or (connection is not None and connection.pending):
             return
         if connection is not None and connection.is_open:
             if self.gateway.transport == "serial":
@@ -198,17 +218,16 @@ class Bus:
             self._fail_waiting(NotConnected(detail, self._breaker.closed_to))
 
     async def _open(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             await self._permit.connect()
             self._connection = await connect(
                 self.gateway, self._framing, self._over, self._connect_timeout_s
             )
-        except LinkFault as fault:
-            if isinstance(fault, NotConnected):
-                self._breaker.fail(loop.time(), self._jitter())
-                fault.until = self._breaker.closed_to
+        except Lapsed as fault:
             self._fail_waiting(fault)
+            return
+        except Exception as fault:  # noqa: BLE001 - whatever it is, who waits has to be told
+            self._not_opened(fault)
             return
         finally:
             self._opening = None
@@ -217,6 +236,11 @@ class Bus:
             self._keep_quiet()
         self._go_on()
 
+    def _not_opened(self, fault: Exception) -> None:
+        self._breaker.fail(asyncio.get_running_loop().time(), self._jitter())
+        detail = str(fault) if isinstance(fault, NotConnected) else repr(fault)
+        self._fail_waiting(NotConnected(detail, self._breaker.closed_to))
+
     def _keep_quiet(self) -> None:
         now = asyncio.get_running_loop().time()
         self._quiet_until = now + self.gateway.late_window_ms / 1000
@@ -224,13 +248,4 @@ class Bus:
     def _fail_waiting(self, fault: LinkFault) -> None:
         waiting, self._waiting = self._waiting, []
         for _, _, exchange in waiting:
-            _settle(exchange, fault)
-
-
-def _settle(exchange: Exchange, outcome: Words | LinkFault) -> None:
-    if exchange.answer.done():
-        return
-    if isinstance(outcome, LinkFault):
-        exchange.answer.set_exception(outcome)
-    else:
-        exchange.answer.set_result(outcome)
+            exchange.settle(None, fault)

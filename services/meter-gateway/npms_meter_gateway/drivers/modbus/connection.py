@@ -41,8 +41,17 @@ class Exchange:
         self.deadline = 0.0
         self.tries = 0
 
+    def settle(self, words: Words | None, fault: LinkFault | None) -> None:
+        """Tell who asked, if anybody still waits."""
+        if self.answer.done():
+            return
+        if fault is not None:
+            self.answer.set_exception(fault)
+        elif words is not None:
+            self.answer.set_result(words)
 
-Over = Callable[[Exchange, Words | LinkFault], None]
+
+Over = Callable[[Exchange, Words | None, LinkFault | None], None]
 
 
 class Connection(asyncio.Protocol):
@@ -54,12 +63,13 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, framing: Framing, over: Over) -> None:
         self._framing, self._over = framing, over
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self.made: asyncio.Future[None] = self._loop.create_future()
+        self.made: asyncio.Future[None] = self.loop.create_future()
         self.is_tainted = False
         self.stray_bytes = 0
-        self._pending: dict[int, Exchange] = {}
+        self.pending: dict[int, Exchange] = {}
+        """What is in flight, by transaction."""
         self._given_up: set[int] = set()
         self._rest = b""
         self._timer: asyncio.TimerHandle | None = None
@@ -69,21 +79,14 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None
 
-    @property
-    def now(self) -> float:
-        return self._loop.time()
-
-    @property
-    def in_flight(self) -> int:
-        return len(self._pending)
-
-    def send(self, transaction: int, exchange: Exchange) -> None:
+    def send(self, transaction: int, exchange: Exchange, now: float) -> None:
         """Put it on the way; its time begins now. Raises for what no frame can hold."""
         assert self._transport is not None
         frame = self._framing.wrap(transaction, exchange.unit, exchange.request.encode())
-        exchange.deadline = self._loop.time() + exchange.timeout_s
-        self._pending[transaction] = exchange
-        self._watch(exchange.deadline)
+        exchange.deadline = deadline = now + exchange.timeout_s
+        self.pending[transaction] = exchange
+        if self._timer is None or deadline < self._timer_at:
+            self._watch(deadline)
         self._transport.write(frame)
 
     def clear(self) -> None:
@@ -114,37 +117,38 @@ class Connection(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
         try:
-            while data and self._pending:
+            while data and self.pending:
                 frame = self._framing.first(data)
                 if frame is None:
                     break
-                data = data[frame[3] :]
-                self._take(*frame, surplus=len(data))
+                transaction, unit, pdu, size = frame
+                data = data[size:]
+                self._take(transaction, unit, pdu, data)
         except BadAnswer as fault:
             self.close(fault)
             return
-        if self._pending:
+        if self.pending:
             self._rest = data
         else:
             self.stray_bytes += len(data)
             self._rest = b""
 
-    def _take(self, transaction: int, unit: int, pdu: bytes, _size: int, *, surplus: int) -> None:
-        exchange = self._pending.get(transaction)
+    def _take(self, transaction: int, unit: int, pdu: bytes, surplus: bytes) -> None:
+        exchange = self.pending.get(transaction)
         if exchange is None:
             self._ignore(transaction)
             return
         if unit != exchange.unit:
             raise BadAnswer(f"unit {unit}, {exchange.unit} was asked", "wrong_unit")
-        if surplus and len(self._pending) == 1:
+        if surplus and len(self.pending) == 1:
             raise BadAnswer("more bytes than the answer has", "surplus")
-        outcome: Words | LinkFault
+        words, refusal = None, None
         try:
-            outcome = exchange.request.decode(pdu)
+            words = exchange.request.decode(pdu)
         except Refused as fault:
-            outcome = fault
-        del self._pending[transaction]
-        self._over(exchange, outcome)
+            refusal = fault
+        del self.pending[transaction]
+        self._over(exchange, words, refusal)
 
     def _ignore(self, transaction: int) -> None:
         """A late answer while others are still awaited is no fault of theirs."""
@@ -153,29 +157,27 @@ class Connection(asyncio.Protocol):
         self._given_up.discard(transaction)
 
     def _watch(self, deadline: float) -> None:
-        """One timer for all: it is only moved when a deadline comes before it."""
+        """One timer for all, which is left standing unless a deadline comes before it."""
         if self._timer is not None:
-            if self._timer_at <= deadline:
-                return
             self._timer.cancel()
         self._timer_at = deadline
-        self._timer = self._loop.call_at(deadline, self._expire)
+        self._timer = self.loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        now = self._loop.time()
-        late = [t for t, exchange in self._pending.items() if exchange.deadline <= now]
+        now = self.loop.time()
+        late = [t for t, exchange in self.pending.items() if exchange.deadline <= now]
         for transaction in late:
             self.is_tainted = True
             self._given_up.add(transaction)
-        ended = [self._pending.pop(transaction) for transaction in late]
-        if self._pending:
-            self._watch(min(exchange.deadline for exchange in self._pending.values()))
+        ended = [self.pending.pop(transaction) for transaction in late]
+        if self.pending:
+            self._watch(min(exchange.deadline for exchange in self.pending.values()))
         for exchange in ended:
             detail = f"unit {exchange.unit}: nothing in {exchange.timeout_s:g} s"
-            self._over(exchange, NoAnswer(detail))
+            self._over(exchange, None, NoAnswer(detail))
 
     def _end(self, fault: LinkFault) -> None:
-        ended, self._pending, self._rest = self._pending, {}, b""
+        ended, self.pending, self._rest = self.pending, {}, b""
         for exchange in ended.values():
-            self._over(exchange, fault)
+            self._over(exchange, None, fault)
