@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.domain.planning import Spot
 from npms_meter_gateway.domain.point import Order
 from npms_meter_gateway.domain.probing import Trial, recognised
 from npms_meter_gateway.domain.profile import Profile
@@ -150,6 +151,20 @@ async def test_a_unit_that_is_not_there_ends_the_probe() -> None:
         nobody = replace(meter, unit_id=200)
         with pytest.raises(LinkFault, match="0x0b"):
             await probe(nobody)
+
+
+async def test_a_line_is_silent_as_long_as_its_slowest_meter_needs() -> None:
+    async with street_of(SDM630) as street:
+        meter, profile = only(street), PROFILES[SDM630]
+        bus = Bus(Gateway(meter.host, meter.port))
+        bus.keep_gap(profile.limits.min_gap_ms)
+        bus.keep_gap(0)
+        loop = asyncio.get_running_loop()
+        unit, began = Unit(bus, meter.unit_id), loop.time()
+        for number in range(4):
+            await unit.find([Spot("any", "input", 2 * number, 2)], profile.limits)
+        assert loop.time() - began >= 3 * 0.06
+        await bus.close()
 
 
 async def run(*arguments: str) -> Result:

@@ -118,11 +118,13 @@ async def _bus(gateway: Gateway) -> AsyncIterator[Bus]:
 
 async def _probe(gateway: Gateway, unit_id: int, profiles: list[Profile]) -> list[Trial]:
     async with _bus(gateway) as bus:
+        bus.keep_gap(max(profile.limits.min_gap_ms for profile in profiles))
         return await try_all(Unit(bus, unit_id), profiles)
 
 
 async def _read(gateway: Gateway, unit_id: int, profile: Profile) -> tuple[Shown, list[str]]:
     async with _bus(gateway) as bus:
+        bus.keep_gap(profile.limits.min_gap_ms)
         driver = ModbusDriver(bus, unit_id, profile)
         names = {*profile.points, RELAY, RELAY_FAULT, LOAD_LIMIT}
         return await driver.read(names, Priority.ON_DEMAND), driver.refused

@@ -97,6 +97,7 @@ class Fleet:
         address = (row.host, row.port)
         profile = self._profiles[row.profile]
         line = self._line(_gateway(row))
+        line.bus.keep_gap(profile.limits.min_gap_ms)
         driver = ModbusDriver(line.bus, row.unit_id, profile)
         unit = Unit(driver, profile, self._policy, gateway=line.breaker)
         reach = {"reachable": True, "unreachable": False}.get(row.link)

@@ -92,6 +92,10 @@ class Bus:
             self._send(connection, exchange)
         return await answer
 
+    def keep_gap(self, gap_ms: int) -> None:
+        """Be silent at least so long after each answer: the slowest meter on the line sets it."""
+        self._pause_s = max(self._pause_s, gap_ms / 1000)
+
     async def close(self) -> None:
         """Stop; requests that still wait fail with NotConnected."""
         self._is_closed = True
