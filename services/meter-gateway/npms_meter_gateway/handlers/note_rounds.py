@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,6 +25,19 @@ class Who:
     account_id: int
 
 
+class _Installed(Protocol):
+    """Something that knows its installation, as a polled meter does."""
+
+    @property
+    def installation_id(self) -> int: ...
+    @property
+    def account_id(self) -> int: ...
+
+
+def who_of(meter: _Installed) -> Who:
+    return Who(meter.installation_id, meter.account_id)
+
+
 class RoundBook:
     """Keeps what rounds find. Conditions are alarms: open while they are seen."""
 
@@ -37,6 +51,11 @@ class RoundBook:
         """What earlier rounds found."""
         async with self._database.connect() as conn:
             return await rounds.state_of(conn, who.installation_id)
+
+    async def last_reading_at(self, who: Who) -> datetime:
+        """When its last accepted reading was taken; its opening before the first."""
+        async with self._database.connect() as conn:
+            return await rounds.last_reading_at(conn, who.installation_id)
 
     async def open_of_kind(self, kind: str) -> set[int]:
         """The installations that have this alarm open."""

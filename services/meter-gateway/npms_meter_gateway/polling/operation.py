@@ -19,6 +19,7 @@ from npms_meter_gateway.handlers.note_rounds import RoundBook
 from npms_meter_gateway.handlers.raise_event import raise_event, report_gateway_lost, report_link
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
+from npms_meter_gateway.polling.backfill import Backfill
 from npms_meter_gateway.polling.fleet import Fleet
 from npms_meter_gateway.polling.journal import Journal
 from npms_meter_gateway.polling.line import Hooks, Meter
@@ -78,7 +79,7 @@ class Operation:
         fleet = Fleet(
             self.profiles,
             self.clock,
-            self._hooks(fenced, journal, lookout, Rounds(rounds)),
+            self._hooks(fenced, journal, rounds, lookout),
             cadence=self.cadence,
             policy=self.units,
             permit=Permit(worker.may_speak, self.connects_per_s),
@@ -133,7 +134,7 @@ class Operation:
             await worker.release(surplus)
         return await worker.claim() or bool(surplus)
 
-    def _hooks(self, fenced: Fenced, journal: Journal, lookout: Lookout, rounds: Rounds) -> Hooks:
+    def _hooks(self, fenced: Fenced, journal: Journal, book: RoundBook, lookout: Lookout) -> Hooks:
         async def link_changed(meter: Meter, is_reachable: bool, detail: str) -> None:  # noqa: FBT001
             await report_link(
                 fenced,
@@ -164,6 +165,7 @@ class Operation:
             link_changed=link_changed,
             refused=refused,
             gateway_lost=gateway_lost,
-            slow_round=rounds.slow_round,
+            slow_round=Rounds(book).slow_round,
+            returned=Backfill(book, self.recorder).returned,
             looked=lookout.look,
         )

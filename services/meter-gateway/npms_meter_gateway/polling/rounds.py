@@ -12,7 +12,7 @@ from npms_meter_gateway.domain.records import EventLog, LogEntry
 from npms_meter_gateway.domain.stillness import Stillness
 from npms_meter_gateway.drivers.driver import HasClock, HasEvents, HasStatus, Priority
 from npms_meter_gateway.drivers.errors import Refused
-from npms_meter_gateway.handlers.note_rounds import RoundBook, Who
+from npms_meter_gateway.handlers.note_rounds import RoundBook, who_of
 from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.polling.line import Meter, SlowRound
 
@@ -45,7 +45,7 @@ class Rounds:
             looked_for |= {kind for s in unit.profile.status for kind in s.kinds.values()}
             found |= {kind: "the meter's status shows it" for kind in shown if kind not in found}
         lasting = {kind: detail for kind, detail in found.items() if KINDS[kind].lasts}
-        await self._book.note_conditions(_who(slow.meter), looked_for, lasting)
+        await self._book.note_conditions(who_of(slow.meter), looked_for, lasting)
 
     async def _with_voltages(self, slow: SlowRound) -> Mapping[str, Fraction]:
         """All phases at one time, also where one of them is read for every bill."""
@@ -56,7 +56,7 @@ class Rounds:
         return {**slow.values, **shown.values}
 
     async def _look_at_clock(self, slow: SlowRound) -> None:
-        unit, policy, who = slow.meter.unit, self._book.policy, _who(slow.meter)
+        unit, policy, who = slow.meter.unit, self._book.policy, who_of(slow.meter)
         clock, driver = unit.profile.clock, unit.driver
         if clock is None or not isinstance(driver, HasClock):
             return
@@ -85,7 +85,7 @@ class Rounds:
         return self._book.policy.drift_s(shown, between)
 
     async def _read_log(self, slow: SlowRound) -> None:
-        unit, who = slow.meter.unit, _who(slow.meter)
+        unit, who = slow.meter.unit, who_of(slow.meter)
         if unit.profile.events is None or not isinstance(unit.driver, HasEvents):
             return
         head = (await self._book.state(who)).log_head
@@ -139,9 +139,5 @@ class Lookout:
             await self._settle(meter, {STUCK: detail})
 
     async def _settle(self, meter: Meter, found: dict[str, str]) -> None:
-        await self._book.note_conditions(_who(meter), {STUCK}, found)
+        await self._book.note_conditions(who_of(meter), {STUCK}, found)
         (self._stuck.add if found else self._stuck.discard)(meter.installation_id)
-
-
-def _who(meter: Meter) -> Who:
-    return Who(meter.installation_id, meter.account_id)

@@ -8,6 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 _COLUMNS = "drift_s, drift_at, clock_set_on, log_head, serial, seen_serial"
 _STATE = text(f"SELECT {_COLUMNS} FROM meter_round WHERE installation_id = :id")  # noqa: S608
+_LAST = text(
+    """
+    SELECT coalesce(
+        (SELECT max(taken_at) FROM reading WHERE installation_id = :id), i.opened_at
+    ) FROM installation i WHERE i.installation_id = :id
+    """
+)
 _CLOCK = text(
     """
     INSERT INTO meter_round AS r (installation_id, drift_s, drift_at, clock_set_on)
@@ -55,3 +62,9 @@ async def note_clock(
 
 async def note_log(conn: AsyncConnection, installation_id: int, *, head: str) -> None:
     await conn.execute(_HEAD, {"id": installation_id, "head": head})
+
+
+async def last_reading_at(conn: AsyncConnection, installation_id: int) -> datetime:
+    """Of the accepted ones; the opening before the first."""
+    found: datetime = (await conn.execute(_LAST, {"id": installation_id})).scalar_one()
+    return found

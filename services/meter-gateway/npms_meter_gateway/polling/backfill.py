@@ -1,0 +1,103 @@
+"""A meter is back after a long silence: what it froze meanwhile comes before what it shows now."""
+
+from datetime import datetime
+from functools import partial
+
+import structlog
+
+from npms_meter_gateway.domain.backfill import is_trusted, may_lie_in, within
+from npms_meter_gateway.domain.records import Freezes, Frozen
+from npms_meter_gateway.drivers.driver import HasClock, HasFreezes
+from npms_meter_gateway.drivers.errors import LinkFault, Refused
+from npms_meter_gateway.handlers.note_rounds import RoundBook, who_of
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
+from npms_meter_gateway.polling.line import Meter
+
+TRIES = 3
+"""How often a meter may fail to tell its freezes before it is read without them."""
+
+log = structlog.get_logger()
+
+
+class Backfill:
+    """A hook of a line: `returned`."""
+
+    def __init__(self, book: RoundBook, recorder: ReadingRecorder) -> None:
+        self._book, self._recorder = book, recorder
+        self._failed: dict[int, int] = {}
+
+    async def returned(self, meter: Meter) -> None:
+        """Record what it froze since its last reading. A LinkFault means: not all of it yet."""
+        driver = meter.unit.driver
+        if not meter.unit.profile.freezes or not isinstance(driver, HasFreezes):
+            return
+        last_at = await self._book.last_reading_at(who_of(meter))
+        gap = self._book.now() - last_at
+        kept = [f for f in meter.unit.profile.freezes if may_lie_in(f, gap)]
+        if not kept or self._failed.get(meter.installation_id, 0) >= TRIES:
+            return
+        try:
+            await self._fill(meter, driver, kept, last_at)
+        except Refused as fault:
+            log.info("freezes_refused", serial=meter.serial, fault=str(fault))
+        except LinkFault:
+            self._failed[meter.installation_id] = self._failed.get(meter.installation_id, 0) + 1
+            raise
+        self._failed.pop(meter.installation_id, None)
+
+    async def _fill(
+        self, meter: Meter, driver: HasFreezes, kept: list[Freezes], last_at: datetime
+    ) -> None:
+        now, drift_s = self._book.now(), await self._drift_s(meter)
+        if drift_s is None:
+            log.warning("freezes_not_trusted", serial=meter.serial)
+            return
+        found: dict[int, int] = {}
+        for freezes in sorted(kept, key=lambda each: each.every):
+            rows = within(
+                await self._walk(meter, driver, freezes, last_at, drift_s),
+                after=last_at,
+                before=now,
+                policy=self._book.policy,
+                drift_s=drift_s,
+            )
+            found = {**dict(rows), **found}
+            if len(rows) < freezes.records.count:
+                break
+        await self._record(meter, found)
+
+    async def _drift_s(self, meter: Meter) -> int | None:
+        """How far its clock is ahead; None where it was changed while nobody looked."""
+        driver, state = meter.unit.driver, await self._book.state(who_of(meter))
+        if meter.unit.profile.clock is None or not isinstance(driver, HasClock):
+            return 0
+        asked_at = self._book.now()
+        shown = await meter.unit.further(driver.read_clock)
+        if shown is None:
+            return None
+        drift_s = self._book.policy.drift_s(shown, asked_at)
+        return drift_s if is_trusted(drift_s, state.drift_s) else None
+
+    async def _walk(
+        self, meter: Meter, driver: HasFreezes, freezes: Freezes, last_at: datetime, drift_s: int
+    ) -> list[Frozen]:
+        """The newest first, back to the last reading."""
+        found: list[Frozen] = []
+        for number in range(freezes.records.count):
+            frozen = await meter.unit.further(partial(driver.read_frozen, freezes, number))
+            if frozen is None or self._book.policy.instant(frozen.at, drift_s) <= last_at:
+                break
+            found.append(frozen)
+        return found
+
+    async def _record(self, meter: Meter, found: dict[int, int]) -> None:
+        if not found:
+            return
+        at_s, registers = (list(column) for column in zip(*sorted(found.items()), strict=True))
+        ids = [meter.installation_id] * len(found)
+        outcome = await self._recorder.record_readings(
+            Readings(ids, at_s, registers), source="freeze"
+        )
+        log.info(
+            "freezes_recorded", serial=meter.serial, read=len(found), accepted=outcome.accepted
+        )
