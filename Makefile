@@ -74,6 +74,10 @@ bench: $(STAMP) ## Measure readings a second, from reading to posted balance
 bench-rating: $(STAMP) ## Measure rating alone, beside bare additions and PySAM
 	@$(NPMS) bench-rating $(ARGS)
 
+.PHONY: bench-modbus
+bench-modbus: $(STAMP) ## Measure what a Modbus read costs, beside pymodbus, libmodbus and modbus-serial
+	@$(NPMS) bench-modbus $(ARGS)
+
 ##@ Check
 
 .PHONY: check

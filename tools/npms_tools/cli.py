@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cuts": ("npms_tools.cuts:cuts", "Who would be cut in the next hours, and what avoids it"),
     "bench": ("npms_tools.bench.cli:bench", "Readings a second, beside pgbench and a bare loop"),
     "bench-rating": ("npms_tools.bench.rating:bench_rating", "Rating alone, beside bare additions"),
+    "bench-modbus": ("npms_tools.bench_modbus.cli:bench_modbus", "Modbus reads, beside others"),
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
     "street": ("npms_tools.street.cli:street", "Simulated meters on Modbus/TCP sockets"),
     "meter": ("npms_tools.meter.cli:app", "Recognise a meter at an address, or read all of it"),

@@ -39,7 +39,7 @@ class Counts:
 class Load:
     """What is asked: blocks of `count` registers in turn, all of unit 1."""
 
-    port: int
+    ports: tuple[int, ...]
     connections: int
     seconds: float
     count: int
@@ -48,16 +48,28 @@ class Load:
     timeout_s: float
     late_window_ms: int
 
+    def port(self, connection: int) -> int:
+        """Connections are dealt to the addresses in turn."""
+        return self.ports[connection % len(self.ports)]
+
     @property
     def addresses(self) -> list[int]:
         return [1000 * block for block in range(self.blocks)]
 
 
 def of_bus(load: Load, transport: Transport) -> tuple[list[Reading], Callable[[], Awaitable[None]]]:
-    gateway = Gateway(
-        "127.0.0.1", load.port, transport, depth=load.depth, late_window_ms=load.late_window_ms
-    )
-    buses = [Bus(gateway) for _ in range(load.connections)]
+    buses = [
+        Bus(
+            Gateway(
+                "127.0.0.1",
+                load.port(number),
+                transport,
+                depth=load.depth,
+                late_window_ms=load.late_window_ms,
+            )
+        )
+        for number in range(load.connections)
+    ]
     reads = [Read("input", address, load.count) for address in load.addresses]
     expected = [tuple(range(address, address + load.count)) for address in load.addresses]
 
@@ -90,8 +102,10 @@ async def of_pymodbus(
 
     framer = FramerType.RTU if is_rtu else FramerType.SOCKET
     clients: list[Any] = [
-        AsyncModbusTcpClient("127.0.0.1", port=load.port, framer=framer, timeout=load.timeout_s)
-        for _ in range(load.connections)
+        AsyncModbusTcpClient(
+            "127.0.0.1", port=load.port(number), framer=framer, timeout=load.timeout_s
+        )
+        for number in range(load.connections)
     ]
     for client in clients:
         await client.connect()
@@ -149,10 +163,14 @@ async def _read_on(read: Reading, counts: Counts) -> None:
             counts.wrong += not is_right
 
 
+def _ports(given: str) -> tuple[int, ...]:
+    return tuple(int(port) for port in given.split(","))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("subject", choices=["bus", "rtu", "pymodbus", "pymodbus-rtu"])
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--ports", type=_ports, required=True)
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--count", type=int, default=20)

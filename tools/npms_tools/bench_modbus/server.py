@@ -96,20 +96,21 @@ async def listen(converter: Converter, port: int = 0) -> asyncio.Server:
     return await loop.create_server(lambda: Answering(converter), "127.0.0.1", port, backlog=2048)
 
 
-async def _serve(*, is_rtu: bool, late: float) -> None:
-    server = await listen(Converter(is_rtu=is_rtu, late=late))
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+async def _serve(*, is_rtu: bool, late: float, lines: int) -> None:
+    servers = [await listen(Converter(is_rtu=is_rtu, late=late, seed=n)) for n in range(lines)]
+    print(*(server.sockets[0].getsockname()[1] for server in servers), flush=True)
+    await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 def main() -> None:
-    """Print the port and serve until killed."""
+    """Print the ports and serve until killed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rtu", action="store_true")
     parser.add_argument("--late", type=float, default=0.0)
+    parser.add_argument("--lines", type=int, default=1)
     chosen = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(is_rtu=chosen.rtu, late=chosen.late))
+        runner.run(_serve(is_rtu=chosen.rtu, late=chosen.late, lines=chosen.lines))
 
 
 if __name__ == "__main__":
