@@ -2,7 +2,8 @@
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,8 +70,9 @@ def profile_file(idiom: str) -> dict[str, Any]:
 class RelayMeter:
     """`closed` is the contact, `shows_on` what its register says; `now_s` its own clock.
 
-    `pulses` counts the commands that reached it, `lost_acks` and `stuck` how many of the next ones
-    are not answered, or do not move it. `welded`: the contact stays closed whatever it is told.
+    `pulses` are the commands that reached it, `pulsed_at` when by the steady clock. The next
+    `lost_acks` of them are not answered, the next `stuck` do not move it. `welded`: the contact
+    stays closed whatever it is told.
     """
 
     idiom: str
@@ -85,6 +87,7 @@ class RelayMeter:
     now_s: float = 0.0
     opens_until: float | None = None
     pulses: list[str] = field(default_factory=list)
+    pulsed_at: list[float] = field(default_factory=list)
     reads: int = 0
 
     @property
@@ -150,6 +153,7 @@ class RelayMeter:
         if wanted is None:
             return False
         self.pulses.append(wanted)
+        self.pulsed_at.append(time.monotonic())
         if self.stuck:
             self.stuck -= 1
         elif wanted != "nothing":
@@ -187,10 +191,8 @@ class RelayMeter:
 
 
 @asynccontextmanager
-async def socket_of(
-    meters: Mapping[int, RelayMeter], tick: Callable[[RelayMeter], None] = lambda _: None
-) -> AsyncIterator[int]:
-    """The port of a Modbus/TCP gateway before these meters, by unit; `tick` before each answer."""
+async def socket_of(meters: Mapping[int, RelayMeter], port: int = 0) -> AsyncIterator[int]:
+    """The port of a Modbus/TCP gateway before these meters, by unit; a free one for 0."""
     tasks: set[asyncio.Task[Any]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -201,7 +203,6 @@ async def socket_of(
             while True:
                 transaction, _, length, unit = struct.unpack(">HHHB", await reader.readexactly(7))
                 pdu = await reader.readexactly(length - 1)
-                tick(meters[unit])
                 answer = meters[unit].answer(pdu)
                 if answer:
                     head = struct.pack(">HHHB", transaction, 0, len(answer) + 1, unit)
@@ -209,7 +210,7 @@ async def socket_of(
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -22,6 +22,7 @@ from npms_shared.contracts.ledger import (
     EmergencyCreditAccepted,
     EmergencyCreditOffered,
     ProtectionExpired,
+    ReconnectionWaits,
     ThresholdCrossed,
 )
 from npms_shared.contracts.tariff import AdjustmentCharged
@@ -79,6 +80,12 @@ def _protection_expired(event: ProtectionExpired) -> Notice:
     )
 
 
+def _reconnection_waits(event: ReconnectionWaits) -> Notice:
+    if event.awaits == "customer":
+        return notices.press_the_button()
+    return notices.reconnection_delayed()
+
+
 def _adjustment_charged(event: AdjustmentCharged) -> Notice | None:
     """A correction is told; estimates and their settlement are seen on the statement."""
     if event.kind != "correction" or not event.amount_micro:
@@ -99,6 +106,7 @@ NOTICE_OF: Mapping[type[Event], Callable[[Any], Notice | None]] = {
     CreditExhausted: _credit_exhausted,
     CreditRestored: _credit_restored,
     ProtectionExpired: _protection_expired,
+    ReconnectionWaits: _reconnection_waits,
     AdjustmentCharged: _adjustment_charged,
 }
 

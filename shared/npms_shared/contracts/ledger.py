@@ -200,6 +200,20 @@ class ProtectionExpired(LedgerEvent):
     expired_at: AwareDatetime
 
 
+class ReconnectionWaits(LedgerEvent):
+    """This supply is to come back and does not yet: its customer has to press the button of the
+    meter (`customer`), or the meter cannot be reached (`link`).
+    """
+
+    name: ClassVar[str] = "reconnection_waits.v1"
+
+    installation_id: int
+    account_id: int
+    revision: int
+    awaits: Literal["customer", "link"]
+    since: AwareDatetime
+
+
 class MassCutHeld(LedgerEvent):
     """More supplies than the guardrail lets pass would be cut: a person must approve or reject.
 
@@ -245,6 +259,7 @@ EVENTS = (
     CreditExhausted,
     CreditRestored,
     ProtectionExpired,
+    ReconnectionWaits,
     MassCutHeld,
     SupplyDesired,
 )

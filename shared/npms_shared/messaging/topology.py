@@ -15,6 +15,7 @@ from npms_shared.contracts.ledger import (
     InstallationClosed,
     InstallationOpened,
     ProtectionExpired,
+    ReconnectionWaits,
     SupplyDesired,
     ThresholdCrossed,
     VendLimitsSet,
@@ -50,6 +51,7 @@ QUEUES: dict[str, tuple[type[Event], ...]] = {
         CreditExhausted,
         CreditRestored,
         ProtectionExpired,
+        ReconnectionWaits,
         AdjustmentCharged,
     ),
 }

@@ -289,3 +289,108 @@ async def test_o6_a_cut_names_the_hold_that_ended(house):
     cut = (await house.get(path)).json()["items"][0]
     assert (cut["state"], cut["hold_ended"]) == ("off", "friendly_hours")
     assert (cut["decided_by"], cut["journal_id"]) == ("scheduler", None)
+
+
+NIGHT = [{"days": ["mon", "tue", "wed", "thu", "fri"], "from": "08:00", "to": "17:00"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"credit_policy": {**PLAIN, "friendly_hours": NIGHT}}, "friendly_hours"),
+        ({"protected": True}, "protected"),
+    ],
+)
+async def test_l8_while_something_holds_no_opening_is_asked_for_and_the_overdraft_counts(
+    house, changes, reason
+):
+    opened = await exhaust(house, **changes)
+    await house.charge((opened, 7 * M))
+    await house.decide()
+    assert await supply_of(house, opened) == ("on", reason)
+    assert "off" not in [state for state, _, _ in (await desired(house, opened))[1:]]
+    shown = await house.account(opened["account_id"])
+    assert shown["balance"]["amount"] == "-12.000000"
+    assert await house.broken() == []
+
+
+async def say(house, opened, awaits: str, **changes) -> None:
+    """What the gateway says of the newest desired state."""
+    supply = (await house.account(opened["account_id"]))["supply"][0]["desired"]
+    values = {
+        "installation_id": opened["installation_id"],
+        "account_id": opened["account_id"],
+        "state": "unknown",
+        "desired_revision": supply["revision"],
+        "desired_state": supply["state"],
+        "verified": False,
+        "observed_at": house.clock.now(),
+        "detail": "not reached: suspended",
+        "awaits": awaits,
+    }
+    await house.hear("ledger.supply", SupplyReported(**{**values, **changes}))
+
+
+async def exceptions(house, query: str = "") -> list[dict]:
+    answer = await house.get(f"/v1/supply-exceptions{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()["items"]
+
+
+async def test_d6_a_cut_that_cannot_be_made_is_an_exception_with_its_exposure(house):
+    opened = await exhaust(house)
+    assert await exceptions(house) == [], "it has a minute to follow"
+    await say(house, opened, "link")
+    house.clock.at += timedelta(hours=3)
+    await house.charge((opened, 4 * M), (opened, 2 * M))
+    (found,) = await exceptions(house)
+    assert (found["installation_id"], found["desired"]) == (opened["installation_id"], "off")
+    assert (found["reason"], found["why"]) == ("exhausted", "link")
+    assert found["exposure"]["amount"] == "6.000000"
+    assert found["detail"] == "not reached: suspended"
+    assert await exceptions(house, "?older_than_s=20000") == []
+    assert await exceptions(house, "?desired=on") == []
+    assert await house.said("reconnection_waits") == [], "nobody waits for a cut"
+    await report(house, opened, "off")
+    assert await exceptions(house) == []
+
+
+async def test_d6_who_paid_and_cannot_be_reached_is_told_and_the_clock_runs(house):
+    opened = await exhaust(house)
+    await report(house, opened, "off")
+    await house.pay(opened["account_id"], 20 * M)
+    await say(house, opened, "link")
+    (told,) = await house.said("reconnection_waits")
+    assert (told["account_id"], told["awaits"]) == (opened["account_id"], "link")
+    house.clock.at += timedelta(hours=3)
+    (found,) = await exceptions(house)
+    assert (found["desired"], found["why"]) == ("on", "link")
+    assert found["exposure"]["amount"] == "0.000000"
+    assert found["paid_at"] is not None
+    path = f"/v1/reconnections?account_id={opened['account_id']}&breached=true"
+    assert len((await house.get(path)).json()["items"]) == 1
+    await report(house, opened, "on")
+    assert await exceptions(house) == []
+
+
+async def test_d6_a_meter_that_cannot_be_reached_for_its_first_state_worries_nobody(house):
+    opened = await house.open(credit_policy=PLAIN)
+    await house.pay(opened["account_id"], 10 * M)
+    await report(house, opened, "on")
+    await keep_on(house, opened, later(house, days=1))
+    await say(house, opened, "link")
+    assert await house.said("reconnection_waits") == []
+
+
+async def test_l5_d4_a_customer_is_told_to_press_the_button(house):
+    opened = await exhaust(house)
+    await report(house, opened, "off")
+    await house.pay(opened["account_id"], 20 * M)
+    await say(house, opened, "customer", state="off", verified=True, detail="")
+    (told,) = await house.said("reconnection_waits")
+    assert (told["account_id"], told["awaits"]) == (opened["account_id"], "customer")
+    house.clock.at += timedelta(minutes=5)
+    (found,) = await exceptions(house)
+    assert (found["why"], found["reported"]) == ("customer", "off")
+    await report(house, opened, "on")
+    assert await exceptions(house) == []

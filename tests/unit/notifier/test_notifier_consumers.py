@@ -17,6 +17,7 @@ from npms_shared.contracts.ledger import (
     EmergencyCreditAccepted,
     EmergencyCreditOffered,
     ProtectionExpired,
+    ReconnectionWaits,
     ThresholdCrossed,
 )
 from npms_shared.contracts.tariff import AdjustmentCharged
@@ -54,6 +55,7 @@ EVENTS: list[Event] = [
         currency="KES",
         expired_at=AT,
     ),
+    ReconnectionWaits(installation_id=1, account_id=1, revision=3, awaits="customer", since=AT),
     AdjustmentCharged(
         adjustment_id=new_id(), kind="correction", installation_id=1, account_id=1,
         currency="KES", plan_version_id=1, from_s=1_790_000_000, to_s=1_790_100_000, energy_wh=0,

@@ -18,6 +18,7 @@ from npms_ledger.api.moving import moving_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
 from npms_ledger.api.problems import ERRORS
 from npms_ledger.api.supply import supply_router
+from npms_ledger.api.supply_exceptions import supply_exceptions_router
 from npms_ledger.api.trials import trials_router
 from npms_ledger.api.why import why_router
 from npms_ledger.domain.guardrail import Guardrail
@@ -51,6 +52,7 @@ def build_app(
             mass_cuts_router(database, clock, guardrail),
             review_tasks_router(database, clock),
             reconnections_router(database, clock, reconnect_limit_s),
+            supply_exceptions_router(database, clock),
             money_requests_router(database, clock, limits),
             moving_router(database, clock),
             audit_trail_router(database),

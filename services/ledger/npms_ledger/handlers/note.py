@@ -3,6 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.handlers import reconnections
+from npms_ledger.handlers.supply_exceptions import tell_who_waits
 from npms_ledger.storage import catalogue, supplies
 from npms_shared.contracts.meter_gateway import ProfilePublished, SupplyReported
 from npms_shared.contracts.tariff import PlanVersionActivated
@@ -20,11 +21,13 @@ async def note_supply(conn: AsyncConnection, event: SupplyReported) -> None:
         observed_at=event.observed_at,
         detail=event.detail,
         limit_w=event.limit_w,
+        awaits=event.awaits,
     )
     if not known:
         raise Unprocessable("unknown_installation", f"no supply of {event.installation_id}")
     if event.state == "on" and event.verified and event.desired_revision is not None:
         await reconnections.note_closed(conn, event)
+    await tell_who_waits(conn, event)
 
 
 async def note_plan_version(conn: AsyncConnection, event: PlanVersionActivated) -> None:

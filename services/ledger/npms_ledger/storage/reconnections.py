@@ -33,6 +33,12 @@ _SUPERSEDE = text(
       AND verified_at IS NULL AND superseded_at IS NULL
     """
 )
+_IS_OPEN = text(
+    """
+    SELECT 1 FROM reconnection
+    WHERE installation_id = :installation_id AND verified_at IS NULL AND superseded_at IS NULL
+    """
+)
 _PAGE = text(
     """
     SELECT r.*, coalesce(r.verified_at, r.superseded_at, :now) - r.settled_at
@@ -70,6 +76,12 @@ async def close(
         },
     )
     return rows.all()
+
+
+async def is_open(conn: AsyncConnection, installation_id: int) -> bool:
+    """Whether somebody waits for this supply to come back."""
+    rows = await conn.execute(_IS_OPEN, {"installation_id": installation_id})
+    return rows.first() is not None
 
 
 async def supersede(

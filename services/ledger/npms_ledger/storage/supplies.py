@@ -31,7 +31,8 @@ _REPORT = text(
     """
     UPDATE supply
     SET reported_state = :state, reported_revision = :revision, verified = :verified,
-        reported_limit_w = :limit_w, observed_at = :observed_at, detail = :detail
+        reported_limit_w = :limit_w, observed_at = :observed_at, detail = :detail,
+        awaits = :awaits
     WHERE installation_id = :installation_id
       AND (observed_at IS NULL OR observed_at <= :observed_at)
     """
@@ -98,6 +99,7 @@ async def report(
     observed_at: datetime,
     detail: str,
     limit_w: int | None = None,
+    awaits: str = "",
 ) -> bool:
     """What the relay was seen to be; an older sight does not replace a newer one.
 
@@ -113,6 +115,7 @@ async def report(
             "observed_at": observed_at,
             "detail": detail,
             "limit_w": limit_w,
+            "awaits": awaits,
         },
     )
     if done.rowcount:

@@ -59,9 +59,8 @@ class Switchman:
         """Attempt what is due until cancelled; an attempt under way is finished first."""
         try:
             while True:
-                for supply in await self._startable():
-                    self._begin(supply)
-                await asyncio.sleep(LOOK_EVERY_S)
+                begun = [self._begin(supply) for supply in await self._startable()]
+                await asyncio.sleep(LOOK_EVERY_S / (4 if any(begun) else 1))
         finally:
             tasks = [task for _, task in self._busy.values()]
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -82,17 +81,18 @@ class Switchman:
         busy = [task for key, (_, task) in self._busy.items() if key in installation_ids]
         await asyncio.gather(*busy, return_exceptions=True)
 
-    def _begin(self, supply: DueSupply) -> None:
+    def _begin(self, supply: DueSupply) -> bool:
         if supply.installation_id in self._busy or not self._has_room(supply):
-            return
+            return False
         unit = self._unit_of(supply.installation_id)
         now = asyncio.get_running_loop().time()
         returns = supply.desired.state == "on"
         if unit is None or (returns and not self._pace.take(supply.place, now)):
-            return
+            return False
         task = asyncio.create_task(self._attempt_surely(supply, unit))
         self._busy[supply.installation_id] = (supply, task)
         task.add_done_callback(lambda _: self._busy.pop(supply.installation_id, None))
+        return True
 
     def _has_room(self, supply: DueSupply) -> bool:
         alike = sum(s.desired.state == supply.desired.state for s, _ in self._busy.values())

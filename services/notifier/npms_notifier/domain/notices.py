@@ -86,6 +86,16 @@ def protection_expired(*, balance: Money, to_clear: Money) -> Notice:
     )
 
 
+def press_the_button() -> Notice:
+    """Supply may come back, once its customer closes it on the meter."""
+    return Notice("press_the_button", {})
+
+
+def reconnection_delayed() -> Notice:
+    """Supply is to come back, and its meter cannot be reached at present."""
+    return Notice("reconnection_delayed", {})
+
+
 def charge_corrected(*, amount: Money, begins: datetime, ends: datetime, reason: str) -> Notice:
     """Something charged before was corrected; a negative amount is given back.
 

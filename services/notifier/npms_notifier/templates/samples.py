@@ -43,6 +43,8 @@ SAMPLES: tuple[Notice, ...] = (
     notices.credit_restored(balance=_kes("10999.99")),
     notices.protection_expired(balance=_kes("-1234.5"), to_clear=_kes("11234.51")),
     notices.protection_expired(balance=_kes("1234.5"), to_clear=_kes("0")),
+    notices.press_the_button(),
+    notices.reconnection_delayed(),
     notices.charge_corrected(
         amount=_kes("1234.56"),
         begins=datetime(2026, 10, 1, tzinfo=UTC),

@@ -1,0 +1,88 @@
+"""Supplies that are not proven to be as desired, for people to look after."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import Row
+
+from npms_ledger.handlers.supply_exceptions import list_exceptions, why
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import Money
+
+
+class SupplyException(BaseModel):
+    """A cut that is not proven, with what was charged since; or a reconnection that is due."""
+
+    installation_id: int
+    account_id: int
+    desired: Literal["on", "off"]
+    revision: int
+    reason: str = Field(description="for which it is desired so", examples=["exhausted"])
+    since: datetime = Field(description="when that was decided")
+    reported: Literal["on", "off", "unknown"] | None
+    verified: bool | None
+    observed_at: datetime | None
+    why: Literal["no_relay", "link", "customer", "relay", "unheard"] = Field(
+        description="what keeps it so: a meter without a relay, a line that is down, a button the "
+        "customer has to press, a relay that does not follow or is not believed, or no word yet"
+    )
+    detail: str | None
+    exposure: Money = Field(description="of a cut: charged for use after it was desired")
+    paid_at: datetime | None = Field(description="of a reconnection: since when it is waited for")
+
+
+Desired = Annotated[Literal["on", "off"] | None, Query(description="only these")]
+OlderThan = Annotated[
+    int, Query(ge=0, le=10**8, description="business seconds that a supply has to follow")
+]
+
+
+def supply_exceptions_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/supply-exceptions", tags=["supply exceptions"])
+
+    @router.get("", operation_id="list_supply_exceptions", responses=problem_responses())
+    async def list_(
+        _caller: Operator,
+        desired: Desired = None,
+        older_than_s: OlderThan = 60,
+        cursor: Cursor = None,
+        limit: Limit = 50,
+    ) -> Page[SupplyException]:
+        """In the order of their installations."""
+        async with database.connect() as conn:
+            rows = await list_exceptions(
+                conn,
+                now=clock.now(),
+                older_than_s=older_than_s,
+                desired=desired,
+                after=number_in(cursor) or 0,
+                limit=limit + 1,
+            )
+        page, following = cut(rows, limit, lambda row: row.installation_id)
+        return Page(items=[_exception(row) for row in page], next_cursor=following)
+
+    return router
+
+
+def _exception(row: Row[Any]) -> SupplyException:
+    return SupplyException(
+        installation_id=row.installation_id,
+        account_id=row.account_id,
+        desired=row.desired,
+        revision=row.revision,
+        reason=row.reason,
+        since=row.since,
+        reported=row.reported_state,
+        verified=row.verified,
+        observed_at=row.observed_at,
+        why=why(row),
+        detail=row.detail,
+        exposure=Money.of(row.exposure_micro, row.currency),
+        paid_at=row.settled_at,
+    )
