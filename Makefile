@@ -70,6 +70,10 @@ audit: $(STAMP) ## Prove on the databases that nothing was lost or doubled
 bench: $(STAMP) ## Measure readings a second, from reading to posted balance
 	@$(NPMS) bench $(ARGS)
 
+.PHONY: soak
+soak: $(STAMP) ## Every fault on a simulated street, real services, all accounted for (ARGS=)
+	@$(NPMS) soak $(ARGS)
+
 .PHONY: bench-rating
 bench-rating: $(STAMP) ## Measure rating alone, beside bare additions and PySAM
 	@$(NPMS) bench-rating $(ARGS)

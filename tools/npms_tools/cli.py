@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench-rating": ("npms_tools.bench.rating:bench_rating", "Rating alone, beside bare additions"),
     "bench-modbus": ("npms_tools.bench_modbus.cli:bench_modbus", "Modbus reads, beside others"),
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
+    "soak": ("npms_tools.soak.cli:soak", "Every fault on real services, all values accounted for"),
     "street": ("npms_tools.street.cli:street", "Simulated meters on Modbus/TCP sockets"),
     "meter": ("npms_tools.meter.cli:app", "Recognise a meter at an address, or read all of it"),
     "profile": ("npms_tools.profile.cli:app", "Check a meter profile in a file, or list them"),

@@ -180,14 +180,23 @@ async def test_values_that_are_wrong_are_in_the_journal_with_the_true_ones() -> 
         meter.faults = Faults(jitter=1)
         assert u32(await client.ask(1, READ_IMPORT)) * 10 == true - 10
         meter.faults = Faults(nan=1)
-        assert u32(await client.ask(1, READ_IMPORT)) == 0xFFFFFFFF
+        assert u32(await client.ask(1, READ_IMPORT)) * 10 == true, "it has no way to say so"
         meter.faults = Faults(frozen=2)
         for _ in range(2):
             assert u32(await client.ask(1, READ_IMPORT)) * 10 == true
             clock.advance(timedelta(seconds=10))
         assert u32(await client.ask(1, READ_IMPORT)) * 10 >= true + 190
         seen = [(e.fault, e.shown_wh >= e.true_wh) for e in street.journal.shown]
-        assert [fault for fault, _ in seen] == ["spike", "jitter", "frozen", "frozen", ""]
+        assert [fault for fault, _ in seen] == ["spike", "jitter", "", "frozen", "frozen", ""]
+
+
+async def test_not_a_number_is_said_by_meters_that_can() -> None:
+    async with running(small(profiles=("eastron_sdm120",))) as (street, _):
+        meter = street.meters["SIM00001"]
+        meter.faults = Faults(nan=1)
+        assert meter.read("input", 0x48, 2) == [0x7FC0, 0]
+        assert not street.journal.shown
+        assert meter.read("input", 0x48, 2) != [0x7FC0, 0]
 
 
 async def test_a_serial_line_takes_its_time_and_is_one_for_all() -> None:
@@ -211,12 +220,12 @@ async def test_a_gateway_bears_so_many_clients() -> None:
 
 
 PLAN = """
-seed: 5
+seed: 8
 faults:
   - {fault: silent, share: 0.3, chance: 0.5}
   - {fault: exception, meters: [SIM00001], code: 6, count: 2}
-  - {fault: near_rollover, profiles: [hiking_dds238_2_znsr], by_wh: 100}
-  - {fault: cleared, share: 0.1, after_s: 60}
+  - {fault: near_rollover, profiles: [hiking_dds238_2_znsr], share: 0.5, by_wh: 100}
+  - {fault: cleared, share: 0.2, after_s: 60}
   - {fault: gateway_mute, after_s: 10, until_s: 20}
   - {fault: gateway_refuses, share: 1, after_s: 30, until_s: 40}
 """
@@ -238,7 +247,7 @@ async def test_a_plan_is_drawn_and_strikes_the_same_at_every_run(plan: FaultPlan
             return [(entry.subject, entry.fault) for entry in street.journal.faults]
 
     first, again = await run(plan), await run(plan)
-    other = await run(plan.model_copy(update={"seed": 6}))
+    other = await run(plan.model_copy(update={"seed": 9}))
     assert first == again != other
     silent = [subject for subject, fault in first if fault == "silent"]
     assert 9 <= len(set(silent)) <= 27
@@ -250,7 +259,8 @@ async def test_a_plans_times_begin_and_end_its_faults(plan: FaultPlan) -> None:
         meter = street.meters["SIM00007"]
         modulus = meter.map.rollover_wh
         assert modulus is not None
-        assert all(one.register_wh == modulus - 100 for one in street.meters.values())
+        turning = [one for one in street.meters.values() if one.register_wh == modulus - 100]
+        assert 15 <= len(turning) <= 45
 
         async def after(seconds: int) -> None:
             clock.advance(timedelta(seconds=seconds))
@@ -269,7 +279,8 @@ async def test_a_plans_times_begin_and_end_its_faults(plan: FaultPlan) -> None:
         await Client.of(meter)
         await after(30)
         cleared = [one for one in street.meters.values() if one.register_wh < 1000]
-        assert 1 <= len(cleared) <= 15
+        assert 1 <= len(cleared) <= 20
+        assert not set(map(id, cleared)) & set(map(id, turning)), "nobody could tell the two apart"
         told = {entry["fault"] for entry in street.journal.told()}
         assert {"cleared", "near_rollover", "gateway_mute", "gateway_refuses"} <= told
         for one in cleared:
@@ -293,7 +304,7 @@ async def test_calm_takes_everything_away_over_rest(plan: FaultPlan) -> None:
             for _ in range(5):
                 assert (await client.ask(1, READ_IMPORT))[7] == 3
             log = (await http.get("/faults/log", params={"subject": "SIM00001"})).json()
-            assert log["items"][0]["fault"] == "near_rollover"
+            assert log["items"] == [one for one in log["items"] if one["subject"] == "SIM00001"]
             shown = (await http.get("/shown", params={"serial": "SIM00001"})).json()
             assert len(shown) == 5
             await http.post("/load", json={"power_w": 0})

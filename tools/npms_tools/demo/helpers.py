@@ -56,6 +56,12 @@ class Helper:
                 return
         raise StackError(f"{self.name} did not start", log=self.log, advice="read the log")
 
+    @property
+    def pid(self) -> int | None:
+        """The process's, while it lives."""
+        alive = self._process is not None and self._process.poll() is None
+        return self._process.pid if alive and self._process else None
+
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)

@@ -23,13 +23,14 @@ class ShownRegister:
     """An answer with the import register in it.
 
     `shown_wh` is what the meter said, `true_wh` what it should have said; `fault` tells why they
-    differ.
+    differ. `energy_wh` is all it ever counted, also where its register was cleared or set since.
     """
 
     at_s: float
     serial: str
     shown_wh: int
     true_wh: int
+    energy_wh: int
     fault: str = ""
 
 

@@ -70,6 +70,18 @@ class Meter:
         return self.counted_wms // WMS_PER_WH
 
     @property
+    def display_wh(self) -> int:
+        """What a person reads off the meter: the import register in its own steps."""
+        slot = self.map.slot("energy_import_wh")
+        shown_wh = self._shown_energy_wh("energy_import_wh", "")
+        return shown_wh if slot is None else slot.shown(Fraction(shown_wh))
+
+    @property
+    def energy_wh(self) -> int:
+        """All that was counted, also where the register was cleared or set since."""
+        return (self.counted_wms + self.cleared_wms) // WMS_PER_WH
+
+    @property
     def is_live(self) -> bool:
         """Whether power can flow; a welded contact lets it flow although the relay shows off."""
         return self.contact.is_closed or self.faults.welded != 0
@@ -190,6 +202,8 @@ class Meter:
 
     def _value_fault(self) -> str:
         for kind in VALUE_FAULTS:
+            if kind == "nan" and not self.map.can_miss:
+                continue
             struck = self.strikes(kind)
             if struck is None:
                 continue
@@ -203,7 +217,8 @@ class Meter:
 
     def _note_shown(self, shown_wh: int, fault: str) -> None:
         true_wh = self._shown_energy_wh("energy_import_wh", "")
-        self.journal.show(ShownRegister(self.at_ms / 1000, self.serial, shown_wh, true_wh, fault))
+        at_s, energy_wh = self.at_ms / 1000, self.energy_wh
+        self.journal.show(ShownRegister(at_s, self.serial, shown_wh, true_wh, energy_wh, fault))
 
     def _count(self, took_ms: int) -> None:
         drawn_w, bypassed_w, generated_w = self._flows(self.at_ms)

@@ -141,6 +141,12 @@ class RegisterMap:
         if self.load_limit is not None and table == "holding":
             yield self.load_limit["address"]
 
+    @property
+    def can_miss(self) -> bool:
+        """Whether the meter has a way to say that its energy is not available."""
+        slot = self.slot("energy_import_wh")
+        return slot is not None and (slot.type.startswith("f") or slot.invalid is not None)
+
     def slot(self, name: str) -> Slot | None:
         return next((slot for slot in self.slots if slot.name == name), None)
 
@@ -194,7 +200,14 @@ def _slot(name: str, point: Mapping[str, Any]) -> Slot:
 
 
 def shipped_profiles() -> tuple[str, ...]:
-    """The codes of every profile that the gateway ships."""
+    """The codes of every profile that the gateway ships for meters that speak Modbus."""
+    return tuple(
+        sorted(code for code, data in _files() if data.get("driver", "modbus") == "modbus")
+    )
+
+
+def _files() -> Iterable[tuple[str, dict[str, Any]]]:
     folder = resources.files("npms_meter_gateway") / "profiles"
-    names = sorted(file.name for file in folder.iterdir())
-    return tuple(name.removesuffix(".yaml") for name in names if name.endswith(".yaml"))
+    for file in folder.iterdir():
+        if file.name.endswith(".yaml"):
+            yield file.name.removesuffix(".yaml"), yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -91,6 +91,8 @@ class Unrest:
         rule = armed.rule
         if is_one_time(rule) and (not is_on or armed.struck >= (rule.count or 1)):
             return
+        if rule.fault == "cleared" and _is_near_rollover(meter):
+            return
         armed.struck += 1
         meter.advance(now_ms)
         _do(meter, rule, is_on=is_on)
@@ -135,6 +137,12 @@ def _do(meter: Meter, rule: Rule, *, is_on: bool) -> None:
             meter.clock_ahead_s += rule.by_s
         case "hand":
             meter.relay_on = rule.state == "on"
+
+
+def _is_near_rollover(meter: Meter) -> bool:
+    """Nobody who reads it could then tell a cleared register from one that began again."""
+    modulus = meter.map.rollover_wh
+    return modulus is not None and meter.register_wh % modulus * 10 > modulus * 9
 
 
 def _put_near_rollover(meter: Meter, by_wh: int) -> None:
