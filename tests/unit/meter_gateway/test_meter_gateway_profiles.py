@@ -11,17 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npms_meter_gateway.domain.decoding import decode, text_of, whole
-from npms_meter_gateway.domain.planning import Spot, plan, split, spots_of
-from npms_meter_gateway.domain.point import Point
+from npms_meter_gateway.domain.planning import Block, Spot, plan, split, spots_of, tell_apart
+from npms_meter_gateway.domain.point import Group, Point
 from npms_meter_gateway.domain.profile import (
     ENERGY,
     LOAD_LIMIT,
     RELAY,
     GoldenFrame,
+    Limits,
     Profile,
     ProfileError,
 )
+from npms_meter_gateway.domain.schedule import names_of
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import Refused
+from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.golden import golden_faults
+from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.polling.unit import POLLED
 from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.profiles.loading import load_profile, parse_profile
@@ -135,6 +141,94 @@ def test_l11_a_write_with_the_wrong_key_or_function_is_not_golden() -> None:
     assert golden_faults(replace(fineco, golden=(replace(keyed, serial_number=None),))) == [
         "golden.0: serial_number: the key follows from it"
     ]
+
+
+def planned(profile: Profile, group: Group) -> tuple[Block, ...]:
+    return ModbusDriver(Silence(), 1, profile)._plan_of(names_of(profile, group))  # type: ignore[arg-type]
+
+
+class Silence:
+    """A line that is not asked."""
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
+def test_billing_reads_stay_inside_the_limits_and_cover_their_points(profile: Profile) -> None:
+    blocks = planned(profile, Group.BILLING)
+    names = names_of(profile, Group.BILLING)
+    spots = [spot for block in blocks for spot in block.spots]
+    assert sorted(s.name for s in spots) == sorted(s.name for s in spots_of(profile, names))
+    for block in blocks:
+        assert block.count <= profile.limits.max_read
+        if profile.limits.even and block.table != "coil":
+            assert block.address % 2 == block.count % 2 == 0
+        for spot in block.spots:
+            assert block.address <= spot.address
+            assert spot.address + spot.count <= block.address + block.count
+
+
+@pytest.mark.parametrize("code", [code for code in PROFILES if code != "fineco_em737_do"])
+def test_no_other_answer_of_a_meter_has_the_length_of_its_energy(code: str) -> None:
+    """So that a late one cannot be taken for it. The EM737's energy stands alone."""
+    billing, slow = (planned(PROFILES[code], group) for group in (Group.BILLING, Group.SLOW))
+    lengths = [(block.table, block.count) for block in (*billing, *slow)]
+    [energy] = [b for b in billing if any(spot.name == ENERGY for spot in b.spots)]
+    assert lengths.count((energy.table, energy.count)) == 1
+
+
+SPOTS = st.lists(st.integers(0, 60), min_size=2, max_size=12, unique=True)
+
+
+@given(SPOTS, st.integers(1, 6), st.integers(0, 20), st.booleans())
+def test_reads_told_apart_still_cover_inside_the_limits(
+    places: list[int],
+    billed: int,
+    hole: int,
+    even: bool,  # noqa: FBT001
+) -> None:
+    limits = Limits(max_read=40, max_hole=hole, even=even)
+    spots = [Spot(str(place), "holding", 2 * place, 2) for place in places]
+    mine, rest = spots[:billed], spots[billed:]
+    others = plan(rest, limits)
+    blocks = tell_apart(plan(mine, limits), others, rest, limits)
+    assert sorted(s.name for b in blocks for s in b.spots) == sorted(s.name for s in mine)
+    for block in blocks:
+        assert block.count <= limits.max_read
+        assert not even or block.address % 2 == block.count % 2 == 0
+        for spot in block.spots:
+            assert block.address <= spot.address
+            assert spot.address + spot.count <= block.address + block.count
+        served = {at for s in spots for at in range(s.address, s.address + s.count)}
+        assert block.address in served
+        assert block.address + block.count - 1 in served
+
+
+class Stubborn:
+    """A line behind which longer reads than of two registers are refused."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, int]] = []
+
+    async def ask(self, _unit: int, request: Read, **_: object) -> tuple[int, ...]:
+        self.asked.append((request.address, request.count))
+        if request.count > 2:
+            raise Refused(2)
+        return (0, 5)
+
+
+async def test_t6_a_lengthened_read_that_is_refused_loses_nothing() -> None:
+    point = {"table": "holding", "type": "u32"}
+    points = {
+        ENERGY: {**point, "address": 10},
+        "energy_export_wh": {**point, "address": 12},
+        "energy_total_wh": {**point, "address": 40},
+    }
+    line = Stubborn()
+    driver = ModbusDriver(line, 1, parse_profile(minimal(points=points), name="t"))  # type: ignore[arg-type]
+    for _ in range(2):
+        shown = await driver.read({ENERGY}, Priority.BILLING)
+        assert shown.values == {ENERGY: 5}
+    assert line.asked == [(10, 4), (10, 2), (10, 2)]
+    assert driver.refused == []
 
 
 def test_one_read_brings_everything_of_the_hiking_relay_meter() -> None:

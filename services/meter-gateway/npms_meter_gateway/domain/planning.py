@@ -59,6 +59,51 @@ def plan(spots: Iterable[Spot], limits: Limits) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def tell_apart(
+    blocks: Iterable[Block], others: Iterable[Block], spare: Collection[Spot], limits: Limits
+) -> tuple[Block, ...]:
+    """The blocks, lengthened where that makes each of another length than any other of its table.
+
+    In frames without a transaction (RTU) nothing but its length shows that a late answer belongs to
+    another read. They are lengthened over `spare` spots only: registers that the meter serves. The
+    first of `blocks` has the first choice.
+    """
+    taken = {(other.table, other.count) for other in others}
+    apart: list[Block] = []
+    for block in blocks:
+        lengths = [block, *_lengthened(block, spare, limits)]
+        chosen = next((b for b in lengths if (b.table, b.count) not in taken), block)
+        taken.add((chosen.table, chosen.count))
+        apart.append(chosen)
+    return tuple(apart)
+
+
+def _lengthened(block: Block, spare: Collection[Spot], limits: Limits) -> list[Block]:
+    """The block over its next spare spot, over two of them …; after it first, then before it."""
+    near = [spot for spot in spare if spot.table == block.table != "coil"]
+    after = sorted((s for s in near if s.address >= block.address), key=lambda s: s.address)
+    before = sorted((s for s in near if s.address < block.address), key=lambda s: -s.address)
+    found: list[Block] = []
+    for row in (after, before):
+        longer: Block | None = block
+        for spot in row:
+            longer = _over(longer, spot, limits) if longer else None
+            if longer and longer.count > block.count:
+                found.append(longer)
+    return found
+
+
+def _over(block: Block, spot: Spot, limits: Limits) -> Block | None:
+    """The block grown over a spot, where the hole between them and the length are allowed."""
+    also, end = _block(spot, limits), block.address + block.count
+    start, end_also = min(block.address, also.address), also.address + also.count
+    hole = max(also.address - end, block.address - end_also)
+    count = max(end, end_also) - start
+    if hole > limits.max_hole or count > min(limits.max_read, MAX_READ_PDU):
+        return None
+    return Block(block.table, start, count, block.spots)
+
+
 def split(block: Block, limits: Limits) -> tuple[Block, ...]:
     """The block's spots, each read apart: for a meter that refuses what lies between them."""
     return tuple(_block(spot, limits) for spot in block.spots)

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable
 from fractions import Fraction
 
 from npms_meter_gateway.domain.decoding import decode, whole
-from npms_meter_gateway.domain.planning import Block, Spot, plan, split, spots_of
+from npms_meter_gateway.domain.planning import Block, Spot, plan, split, spots_of, tell_apart
 from npms_meter_gateway.domain.profile import (
+    ENERGY,
     LOAD_LIMIT,
     RELAY,
     RELAY_FAULT,
@@ -84,17 +85,31 @@ class ModbusDriver(KeepsRecords):
 
     def _plan_of(self, names: frozenset[str]) -> tuple[Block, ...]:
         if names not in self._plans:
-            spots = [s for s in spots_of(self.profile, names) if s.name not in self.refused]
-            self._plans[names] = plan(spots, self.profile.limits)
+            self._plans[names] = self._planned(names)
         return self._plans[names]
+
+    def _planned(self, names: frozenset[str]) -> tuple[Block, ...]:
+        """What is billed is read in lengths of its own, so that no other answer fits."""
+        limits, served = self.profile.limits, self._served()
+        blocks = plan([spot for spot in served if spot.name in names], limits)
+        if ENERGY not in names:
+            return blocks
+        rest = [spot for spot in served if spot.name not in names]
+        energy_first = sorted(blocks, key=lambda b: all(s.name != ENERGY for s in b.spots))
+        return tell_apart(energy_first, plan(rest, limits), rest, limits)
+
+    def _served(self) -> list[Spot]:
+        everything = {*self.profile.points, RELAY, RELAY_FAULT, LOAD_LIMIT}
+        return [s for s in spots_of(self.profile, everything) if s.name not in self.refused]
 
     def _give_way(self, names: frozenset[str], block: Block) -> Iterable[Block]:
         """Read apart what the meter refuses together; drop what it refuses alone. Remembered."""
         blocks = self._plans[names]
         at = blocks.index(block)
-        apart = split(block, self.profile.limits) if len(block.spots) > 1 else ()
-        if not apart:
+        apart = split(block, self.profile.limits)
+        if apart == (block,):
             self.refused.append(block.spots[0].name)
+            apart = ()
         self._plans[names] = (*blocks[:at], *apart, *blocks[at + 1 :])
         return apart
 
