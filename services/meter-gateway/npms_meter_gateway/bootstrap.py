@@ -17,6 +17,7 @@ from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.handlers.change_ratio import RatioDesk
+from npms_meter_gateway.handlers.check_feeders import FeederBook, keep_checking
 from npms_meter_gateway.handlers.decide_held import HeldDesk
 from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
@@ -49,11 +50,13 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
     desk = ReadingDesk(database, recorder)
     held = HeldDesk(database, profiles, clock, future_tolerance_s=settings.future_tolerance_s)
     ratios = RatioDesk(database, profiles, clock, future_tolerance_s=settings.future_tolerance_s)
+    feeders = FeederBook(database, clock)
     fleet = FleetView(database, clock, settings.poll_interval_s)
     messages = MessageDesk(database, desk, clock)
     elsewhere = {SOURCE: again(messages, settings.mqtt_topic_prefix)}
     tending = partial(keep_tending, database, clock, kept_days=settings.held_kept_days)
     loops: list[Loop] = [_announcement(database, profiles), fleet_gauges(fleet), tending]
+    loops.append(partial(keep_checking, feeders))
     if settings.mqtt_url:
         loops.append(_intake(settings, database, messages).run)
     if settings.poll:
@@ -68,6 +71,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             desk,
             held,
             ratios,
+            feeders,
             fleet,
             elsewhere,
             token_verifier(settings),

@@ -255,6 +255,12 @@ def bodies() -> dict[str, Any]:
             "register": {"value": "100.000"},
             "reason": "Transformers of 200/5 A.",
         },
+        "put_feeder": {
+            "members": [1],
+            "tolerance_percent": "8",
+            "time_zone": "Africa/Nairobi",
+            "reason": "Transformer measured.",
+        },
         "record_readings": {"readings": [reading]},
         "change_gateway": {"site": "Kiberyo Court"},
         "order_top_up": {"amount": MONEY, "provider": "paysim"},

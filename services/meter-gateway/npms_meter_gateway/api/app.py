@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from npms_meter_gateway.api.alarms import alarms_router
 from npms_meter_gateway.api.commands import commands_router
+from npms_meter_gateway.api.feeders import feeders_router
 from npms_meter_gateway.api.fleet import fleet_router
 from npms_meter_gateway.api.held import held_router
 from npms_meter_gateway.api.live import live_router
@@ -16,6 +17,7 @@ from npms_meter_gateway.api.reading_imports import reading_imports_router
 from npms_meter_gateway.api.readings import readings_router
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.change_ratio import RatioDesk
+from npms_meter_gateway.handlers.check_feeders import FeederBook
 from npms_meter_gateway.handlers.decide_held import HeldDesk
 from npms_meter_gateway.handlers.show_alarms import AlarmView
 from npms_meter_gateway.handlers.show_fleet import FleetView
@@ -34,6 +36,7 @@ def build_app(
     desk: ReadingDesk,
     held: HeldDesk,
     ratios: RatioDesk,
+    feeders: FeederBook,
     fleet: FleetView,
     elsewhere: Elsewhere,
     verifier: TokenVerifier,
@@ -47,6 +50,7 @@ def build_app(
             readings_router(desk),
             reading_imports_router(desk),
             held_router(database, held),
+            feeders_router(feeders),
             ratios_router(database, ratios, interval_s=fleet.interval_s),
             meters_router(database, profiles, fleet),
             live_router(database, MeterWatch(database), meter_of),

@@ -60,7 +60,7 @@ class HeldReading(BaseModel):
 
     @classmethod
     def of(cls, row: RowMapping) -> "HeldReading":
-        return cls.model_validate({**row, "register_wh": str(row["register_wh"])})
+        return cls.model_validate({**row, "register_wh": f"{row['register_wh']:f}"})
 
 
 class Decision(BaseModel):

@@ -2,6 +2,7 @@
 
 from npms_meter_gateway.domain.held import Unfit
 from npms_meter_gateway.handlers.change_ratio import UnknownMeter
+from npms_meter_gateway.handlers.check_feeders import OwnMember, UnknownFeeder, UnknownMembers
 from npms_meter_gateway.handlers.decide_held import HeldDecided, UnknownHeld
 from npms_shared.web.app import ErrorMap
 from npms_shared.web.problems import Problem, not_found
@@ -9,6 +10,9 @@ from npms_shared.web.problems import Problem, not_found
 ERRORS: ErrorMap = {
     UnknownHeld: lambda _: not_found("held reading"),
     UnknownMeter: lambda _: not_found("meter"),
+    UnknownFeeder: lambda _: not_found("feeder"),
+    UnknownMembers: lambda fault: Problem(422, "unknown_installation", str(fault)),
+    OwnMember: lambda fault: Problem(422, "own_member", f"{fault} does not supply itself."),
     HeldDecided: lambda _: Problem(
         409, "held_decided", "A person has decided of it before, and that stands."
     ),

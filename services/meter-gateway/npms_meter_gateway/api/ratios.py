@@ -73,7 +73,7 @@ def _ratio(row: Row[Any]) -> RatioOut:
     return RatioOut.model_validate(
         {
             "from": row.from_at,
-            "ratio": str(row.ratio),
+            "ratio": f"{row.ratio:f}",
             "register": Energy.of(row.raw_wh),
             "validated": Energy.of(row.base_wh),
             "by": row.by_subject,
