@@ -14,11 +14,13 @@ from npms_meter_gateway.api.meters import meter_of, meters_router
 from npms_meter_gateway.api.problems import ERRORS
 from npms_meter_gateway.api.ratios import ratios_router
 from npms_meter_gateway.api.reading_imports import reading_imports_router
+from npms_meter_gateway.api.reading_now import reading_now_router
 from npms_meter_gateway.api.readings import readings_router
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.change_ratio import RatioDesk
 from npms_meter_gateway.handlers.check_feeders import FeederBook
 from npms_meter_gateway.handlers.decide_held import HeldDesk
+from npms_meter_gateway.handlers.read_meter import ReadDesk
 from npms_meter_gateway.handlers.show_alarms import AlarmView
 from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.handlers.take_readings import ReadingDesk
@@ -57,6 +59,7 @@ def build_app(
             fleet_router(fleet),
             alarms_router(AlarmView(database)),
             commands_router(database),
+            reading_now_router(ReadDesk(database)),
             parked_router(database, elsewhere),
         ],
         errors=ERRORS,

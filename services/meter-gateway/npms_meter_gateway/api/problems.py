@@ -4,6 +4,12 @@ from npms_meter_gateway.domain.held import Unfit
 from npms_meter_gateway.handlers.change_ratio import UnknownMeter
 from npms_meter_gateway.handlers.check_feeders import OwnMember, UnknownFeeder, UnknownMembers
 from npms_meter_gateway.handlers.decide_held import HeldDecided, UnknownHeld
+from npms_meter_gateway.handlers.read_meter import (
+    LineDown,
+    MeterSilent,
+    NoSuchMeter,
+    NotPolled,
+)
 from npms_shared.web.app import ErrorMap
 from npms_shared.web.problems import Problem, not_found
 
@@ -16,5 +22,11 @@ ERRORS: ErrorMap = {
     HeldDecided: lambda _: Problem(
         409, "held_decided", "A person has decided of it before, and that stands."
     ),
+    NoSuchMeter: lambda _: not_found("meter"),
+    NotPolled: lambda _: Problem(
+        409, "meter_not_polled", "It is closed, or its readings are sent instead of fetched."
+    ),
+    MeterSilent: lambda fault: Problem(504, "meter_silent", f"No usable answer: {fault}."),
+    LineDown: lambda fault: Problem(503, "line_down", f"Its line is down: {fault}."),
     Unfit: lambda fault: Problem(409, fault.code, fault.detail),
 }

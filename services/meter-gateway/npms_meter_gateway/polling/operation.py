@@ -17,12 +17,14 @@ from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled
 from npms_meter_gateway.handlers.lead import LEASE_S, Fenced, LeaseLost, Worker, membership
 from npms_meter_gateway.handlers.note_rounds import RoundBook
 from npms_meter_gateway.handlers.raise_event import raise_event, report_gateway_lost, report_link
+from npms_meter_gateway.handlers.read_meter import ReadRequests
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
 from npms_meter_gateway.polling.backfill import Backfill
 from npms_meter_gateway.polling.fleet import Fleet
 from npms_meter_gateway.polling.journal import Journal
 from npms_meter_gateway.polling.line import Hooks, Meter
+from npms_meter_gateway.polling.on_demand import OnDemand
 from npms_meter_gateway.polling.quality import keep_quality
 from npms_meter_gateway.polling.rounds import STUCK, Lookout, Rounds
 from npms_meter_gateway.polling.switching import Switchman
@@ -86,11 +88,14 @@ class Operation:
         )
         book = SupplyBook(fenced, self.clock, self.switching, holder=worker.worker_id)
         switchman = Switchman(book, fleet.unit, concurrency=self.concurrency, pace=self.pace)
+        requests = ReadRequests(self.database, worker.worker_id)
+        on_demand = OnDemand(requests, fleet.unit, self.recorder, journal.put, self.clock)
         works = (
             worker.keep(),
             journal.run(),
             self._follow(worker, fleet, switchman),
             switchman.run(),
+            on_demand.run(),
             keep_quality(self.database, self.clock, fleet.buses),
         )
         tasks = [asyncio.create_task(work) for work in works]

@@ -1,0 +1,52 @@
+"""Reading a meter now, because somebody asks."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from npms_meter_gateway.domain.validation import Verdict
+from npms_meter_gateway.handlers.read_meter import ReadDesk
+from npms_shared.auth.tokens import Principal
+from npms_shared.web.principals import require
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import PathId
+
+Staff = Annotated[Principal, Depends(require("operator", "admin", "service"))]
+
+
+class MeterRead(BaseModel):
+    """What a meter showed a moment ago."""
+
+    installation_id: int = Field(examples=[1])
+    seen_at: datetime
+    register_wh: int | None = Field(
+        description="the cumulative import register, cut down to the whole Wh", examples=[1250000]
+    )
+    reading: Verdict | None = Field(
+        description="what became of it as a reading", examples=["accepted"]
+    )
+    relay: Literal["on", "off", "unknown"] | None = Field(examples=["on"])
+    values: dict[str, str] = Field(
+        description="every point it serves, exact, in the unit of its name",
+        examples=[{"energy_import_wh": "1250000", "power_w": "640", "voltage_v": "229.7"}],
+    )
+
+
+def reading_now_router(desk: ReadDesk) -> APIRouter:
+    router = APIRouter(tags=["meters"])
+
+    @router.post(
+        "/meters/{installation_id}/read",
+        operation_id="read_meter",
+        responses=problem_responses(404, 409, 503, 504),
+    )
+    async def read(_caller: Staff, installation_id: PathId) -> MeterRead:
+        """Ahead of all polls, answered when the meter has answered; it is recorded as a reading.
+
+        503 says that its gateway cannot be spoken to, 504 that the meter does not answer.
+        """
+        return MeterRead.model_validate(await desk.read_meter(installation_id))
+
+    return router

@@ -1,0 +1,104 @@
+"""Reads that people ask for: ahead of all polls, and through the breaker of the unit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.profile import LOAD_LIMIT, RELAY
+from npms_meter_gateway.domain.validation import Verdict
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.handlers.note_sights import MeterSight
+from npms_meter_gateway.handlers.read_meter import ReadRequests
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
+from npms_meter_gateway.polling.unit import Polled, Unit
+from npms_shared.clock import Clock
+
+LOOK_EVERY_S = 0.1
+EXACT = Context(prec=60)
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class OnDemand:
+    """Takes requests, reads every point, records the reading, and answers."""
+
+    requests: ReadRequests
+    unit_of: Callable[[int], Unit | None]
+    recorder: ReadingRecorder
+    saw: Callable[[MeterSight], Awaitable[None]]
+    clock: Clock
+    _busy: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Until cancelled; a line answers one after the other, so nothing here needs to wait."""
+        while True:
+            for request_id, installation_id in (await self.requests.take()).items():
+                task = asyncio.create_task(self._answer(request_id, installation_id))
+                self._busy.add(task)
+                task.add_done_callback(self._busy.discard)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _answer(self, request_id: UUID, installation_id: int) -> None:
+        try:
+            answer = await self._read(installation_id)
+            outcome = "ok"
+        except LinkFault as fault:
+            answer, outcome = {"fault": fault.cause, "detail": str(fault)}, fault.cause
+        except Exception as fault:
+            log.exception("reading_on_demand_failed", installation_id=installation_id)
+            answer, outcome = {"fault": "failed", "detail": repr(fault)}, "failed"
+        metrics.POLLS.labels(outcome=outcome).inc()
+        await self.requests.answer(request_id, answer)
+
+    async def _read(self, installation_id: int) -> dict[str, Any]:
+        unit = self.unit_of(installation_id)
+        if unit is None:
+            return {"fault": "not_connected", "detail": "its gateway is being handed over"}
+        names = frozenset(unit.profile.points) | {RELAY, LOAD_LIMIT}
+        polled = await unit.poll(names, Priority.ON_DEMAND, probe=True)
+        seen_at = self.clock.now()
+        verdict = await self._record(installation_id, int(seen_at.timestamp()), polled)
+        await self.saw(
+            MeterSight(
+                installation_id=installation_id,
+                seen_at=seen_at,
+                register_wh=None,
+                power_w=polled.power_w,
+                voltage_mv=polled.voltage_mv,
+                relay=polled.relay,
+                points=polled.values,
+            )
+        )
+        return {
+            "installation_id": installation_id,
+            "seen_at": seen_at.isoformat(),
+            "register_wh": polled.register_wh,
+            "reading": verdict,
+            "relay": polled.relay,
+            "values": exact_values(polled.values),
+        }
+
+    async def _record(self, installation_id: int, at_s: int, polled: Polled) -> str | None:
+        if polled.register_wh is None:
+            return None
+        readings = Readings([installation_id], [at_s], [polled.register_wh])
+        outcome = await self.recorder.record_readings(readings, source="on_demand")
+        return outcome.others.get(0, Verdict.ACCEPTED).value
+
+
+def exact_values(values: Mapping[str, Fraction]) -> dict[str, str]:
+    """Decimal texts, without rounding: registers times decimal scales, or binary fractions."""
+    return {name: _decimal(value) for name, value in sorted(values.items())}
+
+
+def _decimal(value: Fraction) -> str:
+    return f"{EXACT.divide(Decimal(value.numerator), Decimal(value.denominator)):f}"
