@@ -16,6 +16,8 @@ from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
+from npms_meter_gateway.drivers.dlt645.access import Access
+from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.handlers.change_ratio import RatioDesk
 from npms_meter_gateway.handlers.check_feeders import FeederBook, keep_checking
 from npms_meter_gateway.handlers.decide_held import HeldDesk
@@ -133,6 +135,14 @@ def _announcement(database: Database, profiles: Mapping[str, Profile]) -> Loop:
     return announce
 
 
+def _dlt645_access(settings: MeterGatewaySettings) -> Access:
+    return Access(
+        password=bytes.fromhex(settings.dlt645_password.get_secret_value()),
+        operator=bytes.fromhex(settings.dlt645_operator.get_secret_value()),
+        zone=ZoneInfo(settings.meter_clock_zone),
+    )
+
+
 def _operation(
     settings: MeterGatewaySettings,
     database: Database,
@@ -165,4 +175,5 @@ def _operation(
         connects_per_s=settings.connects_per_s,
         lease_s=settings.lease_s,
         clocks=ClockPolicy(ZoneInfo(settings.meter_clock_zone), settings.meter_clock_limit_s),
+        drivers=Drivers(dlt645=_dlt645_access(settings)),
     )

@@ -1,5 +1,6 @@
 """Every variable of the meter gateway; all begin with NPMS_METER_GATEWAY_."""
 
+import re
 from pathlib import Path
 from typing import Literal
 from zoneinfo import available_timezones
@@ -77,6 +78,13 @@ class MeterGatewaySettings(ServiceSettings):
         default=16, ge=1, description="relays worked on at the same time"
     )
 
+    dlt645_password: SecretStr = Field(
+        default=SecretStr("00000000"),
+        description="PA P0 P1 P2 of DL/T 645 meters in hexadecimal, as they are sent",
+    )
+    dlt645_operator: SecretStr = Field(
+        default=SecretStr("00000000"), description="operator code, C0 to C3, likewise"
+    )
     mqtt_url: str = Field(
         default="",
         description="MQTT broker to take readings from, mqtt[s]://user@host:port; empty is off",
@@ -88,6 +96,13 @@ class MeterGatewaySettings(ServiceSettings):
     mqtt_topic_prefix: str = Field(
         default="npms/v1", description="what our topics begin with", pattern=r"^[^+#\s]*[^+#/\s]$"
     )
+
+    @field_validator("dlt645_password", "dlt645_operator")
+    @classmethod
+    def _is_four_bytes(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch("[0-9A-Fa-f]{8}", value.get_secret_value()):
+            raise ValueError("expected eight hexadecimal digits")
+        return value
 
     @field_validator("mqtt_url")
     @classmethod

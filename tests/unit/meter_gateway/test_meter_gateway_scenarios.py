@@ -67,7 +67,7 @@ FAR_APART = 1000
 ENERGY_POINTS = [
     profile.points[ENERGY]
     for profile in load_profiles().values()
-    if profile.points[ENERGY].type.registers > 1
+    if profile.driver == "modbus" and profile.points[ENERGY].type.registers > 1
 ]
 
 

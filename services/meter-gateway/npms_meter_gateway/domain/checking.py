@@ -59,6 +59,8 @@ def _relay_faults(profile: Profile) -> Iterator[str]:
         yield "relay.read_back: two states read the same"
     if back is None and POWER not in profile.points:
         yield f"relay.read_back: without a state register points.{POWER} must tell of it"
+    if (relay.kind == "dlt645_control") != (profile.driver == "dlt645"):
+        yield "relay.kind: dlt645_control belongs to dlt645, and nothing else does"
     if relay.value_on == relay.value_off:
         yield "relay: on and off are written the same"
     if relay.kind == "fc16_keyed" and SERIAL not in profile.points:
@@ -68,6 +70,8 @@ def _relay_faults(profile: Profile) -> Iterator[str]:
 def _point_faults(point: Point, profile: Profile) -> Iterator[str]:
     place = f"points.{point.name}"
     yield from _number_faults(point, place)
+    if point.type.is_bcd != (profile.driver == "dlt645"):
+        yield f"{place}.type: BCD numbers belong to dlt645, and nothing else does"
     if profile.driver == "modbus" and point.end > ADDRESSES:
         yield f"{place}.address: beyond the last register"
     if point.type.registers > profile.limits.max_read:
@@ -93,6 +97,8 @@ def _number_faults(point: Point, place: str) -> Iterator[str]:
 
 
 def _overlaps(profile: Profile) -> Iterator[str]:
+    if profile.driver != "modbus":
+        return
     spans = [(p.table, p.address, p.end, f"points.{p.name}") for p in profile.points.values()]
     relay = profile.relay
     if relay and relay.is_commanded and relay.kind != "fc5_coil":

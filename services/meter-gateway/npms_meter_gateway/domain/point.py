@@ -49,11 +49,29 @@ class NumberType(StrEnum):
     S64 = "s64"
     F32 = "f32"
     F64 = "f64"
+    BCD16 = "bcd16"
+    BCD24 = "bcd24"
+    BCD32 = "bcd32"
+    SBCD16 = "sbcd16"
+    SBCD24 = "sbcd24"
+
+    @property
+    def octets(self) -> int:
+        return int(self.value[-2:]) // 8
 
     @property
     def registers(self) -> int:
         """How many 16-bit registers a number takes."""
-        return int(self.value[1:]) // 16
+        return self.octets // 2
+
+    @property
+    def is_bcd(self) -> bool:
+        """Four bits a decimal digit: what DL/T 645 has, and Modbus has not."""
+        return "bcd" in self.value
+
+    @property
+    def is_signed(self) -> bool:
+        return self.value.startswith("s")
 
 
 class Order(StrEnum):

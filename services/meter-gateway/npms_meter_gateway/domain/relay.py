@@ -8,7 +8,7 @@ from typing import Literal
 Table = Literal["coil", "input", "holding"]
 Seen = Literal["on", "off", "unknown"]
 State = Literal["on", "off"]
-Kind = Literal["fc16_register", "fc5_coil", "fc16_keyed", "fc16_timed", "local"]
+Kind = Literal["fc16_register", "fc5_coil", "fc16_keyed", "fc16_timed", "dlt645_control", "local"]
 
 WORD = 0xFFFF
 FOR_EVER_S = 0xFFFF_FFFF
@@ -57,7 +57,8 @@ class Relay:
 
     `fc16_register` writes `value_on` or `value_off` into a holding register, `fc5_coil` forces a
     coil, `fc16_keyed` writes a key and the value into two registers, `fc16_timed` the seconds to
-    stay open into two (0 closes); `local` is moved on the meter alone. With `local_reclose` a
+    stay open into two (0 closes); `dlt645_control` sends a command of DL/T 645 with a password;
+    `local` is moved on the meter alone. With `local_reclose` a
     command to close only permits the customer to. Without `read_back` nothing but the power that
     flows tells of it. Nothing is looked at sooner than `settle_ms` after a write.
     """

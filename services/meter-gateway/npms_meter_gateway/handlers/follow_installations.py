@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_meter_gateway.domain.addressing import line_address
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.command_log import close_commands
 from npms_meter_gateway.handlers.raise_event import clear_all_alarms
@@ -48,6 +49,10 @@ async def open_installation(
     profile = profiles.get(meter.profile)
     if profile is None:
         raise Unprocessable("unknown_profile", f"no profile {meter.profile!r} is loaded")
+    try:
+        line_address(profile.driver, serial=meter.serial, unit_id=meter.unit_id)
+    except ValueError as fault:
+        raise Unprocessable("bad_serial", str(fault)) from None
     partition = partition_of(event.account_id, partitions)
     try:
         await installations.open_installation(conn, event, partition=partition)

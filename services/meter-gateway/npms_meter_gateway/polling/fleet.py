@@ -12,10 +12,10 @@ from sqlalchemy import Row
 from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.breaker import BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.profile import DriverName, Profile
 from npms_meter_gateway.domain.schedule import Cadence
+from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.modbus.bus import Bus
-from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.handlers.lead import LeaseLost
 from npms_meter_gateway.polling.line import Hooks, Line, Meter
@@ -23,7 +23,7 @@ from npms_meter_gateway.polling.unit import Unit
 from npms_shared.clock import Clock
 from npms_shared.db.engine import is_passing
 
-Address = tuple[str, int]
+Address = tuple[str, int, DriverName]
 
 _GATEWAY = tuple(column.name for column in fields(Gateway))
 
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Fleet:
-    """One line, and so one connection, per gateway address."""
+    """One line, and so one connection, per gateway address and protocol."""
 
     def __init__(
         self,
@@ -42,9 +42,11 @@ class Fleet:
         cadence: Cadence,
         policy: BreakerPolicy,
         permit: Permit | None = None,
+        drivers: Drivers | None = None,
     ) -> None:
         self._profiles, self._clock, self._hooks = profiles, clock, hooks
         self._cadence, self._policy, self._permit = cadence, policy, permit or Permit()
+        self._drivers = drivers or Drivers()
         self._lines: dict[Address, tuple[Line, asyncio.Task[None]]] = {}
         self._meters: dict[int, tuple[Address, Meter]] = {}
         self._withdrawn: frozenset[int] = frozenset()
@@ -94,11 +96,11 @@ class Fleet:
         metrics.METERS_POLLED.set(0)
 
     def _add(self, row: Row[Any]) -> None:
-        address = (row.host, row.port)
         profile = self._profiles[row.profile]
-        line = self._line(_gateway(row))
+        address = (row.host, row.port, profile.driver)
+        line = self._line(_gateway(row), profile.driver)
         line.bus.keep_gap(profile.limits.min_gap_ms)
-        driver = ModbusDriver(line.bus, row.unit_id, profile)
+        driver = self._drivers.driver(line.bus, profile, serial=row.serial, unit_id=row.unit_id)
         unit = Unit(driver, profile, self._policy, gateway=line.breaker)
         reach = {"reachable": True, "unreachable": False}.get(row.link)
         meter = Meter(row.installation_id, row.account_id, row.serial, unit, is_reachable=reach)
@@ -109,10 +111,10 @@ class Fleet:
         address, _ = self._meters[installation_id]
         return self._lines[address][0].bus.gateway
 
-    def _line(self, gateway: Gateway) -> Line:
-        address = (gateway.host, gateway.port)
+    def _line(self, gateway: Gateway, driver: DriverName) -> Line:
+        address = (gateway.host, gateway.port, driver)
         if address not in self._lines:
-            bus = Bus(gateway, permit=self._permit)
+            bus = self._drivers.bus(gateway, driver, self._permit)
             breaker = GatewayBreaker(self._policy)
             line = Line(bus, self._clock, self._cadence, self._hooks, breaker)
             task = asyncio.create_task(self._keep(line), name=f"line {gateway.name}")

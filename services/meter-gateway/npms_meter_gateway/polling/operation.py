@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -12,6 +12,7 @@ from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
+from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled_installations
 from npms_meter_gateway.handlers.lead import LEASE_S, Fenced, LeaseLost, Worker, membership
@@ -54,6 +55,7 @@ class Operation:
     lease_s: float = LEASE_S
     pace: Pace | None = None
     clocks: ClockPolicy = IN_UTC
+    drivers: Drivers = field(default_factory=Drivers)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll and switch until told to stop; what was read is written before it ends."""
@@ -85,6 +87,7 @@ class Operation:
             cadence=self.cadence,
             policy=self.units,
             permit=Permit(worker.may_speak, self.connects_per_s),
+            drivers=self.drivers,
         )
         book = SupplyBook(fenced, self.clock, self.switching, holder=worker.worker_id)
         switchman = Switchman(book, fleet.unit, concurrency=self.concurrency, pace=self.pace)

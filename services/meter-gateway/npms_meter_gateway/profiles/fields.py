@@ -9,6 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 Register = Annotated[int, Field(ge=0, le=0xFFFF)]
 """An address as it goes over the wire, counted from 0; or what one register holds."""
 
+DataId = Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
+"""An address, or for DL/T 645 a data identifier."""
+
 
 EXACT = re.compile(r"-?\d+(\.\d+|/\d+)?")
 

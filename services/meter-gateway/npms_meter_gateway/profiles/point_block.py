@@ -8,7 +8,7 @@ from pydantic import Field
 
 from npms_meter_gateway.domain.point import BILLED, Group, NumberType, Order, Point, Ratio
 from npms_meter_gateway.domain.profile import Probe
-from npms_meter_gateway.profiles.fields import Block, Exact, Register
+from npms_meter_gateway.profiles.fields import Block, DataId, Exact, Register
 
 
 class NumberBlock(Block):
@@ -23,6 +23,9 @@ class NumberBlock(Block):
 
 
 class PointBlock(NumberBlock):
+    """`address` is a register's, or with `driver: dlt645` a data identifier."""
+
+    address: DataId
     group: Group | None = Field(default=None, description="energy, power, voltage: billing")
     ratio: Ratio = "primary"
     minimum: Exact | None = None

@@ -9,6 +9,8 @@ from npms_meter_gateway.domain import relay as domain
 from npms_meter_gateway.domain.profile import ProfileError
 from npms_meter_gateway.profiles.fields import Block, Exact, Register
 
+STATUS_WORD_3 = 0x0400_0503
+
 
 class ReadBack(Block):
     table: Literal["coil", "input", "holding"]
@@ -29,7 +31,9 @@ class RelayBlock(Block):
     evidence there is.
     """
 
-    kind: Literal["none", "fc16_register", "fc5_coil", "fc16_keyed", "fc16_timed", "local"]
+    kind: Literal[
+        "none", "fc16_register", "fc5_coil", "fc16_keyed", "fc16_timed", "dlt645_control", "local"
+    ]
     address: Register = 0
     value_on: Register = 1
     value_off: Register = 0
@@ -52,6 +56,8 @@ def relay_of(block: RelayBlock, name: str) -> domain.Relay | None:
     """None for a meter that cannot be switched; `name` is the file's, for messages."""
     if block.kind == "none":
         return None
+    if block.kind == "dlt645_control":
+        return _dlt645(block)
     if block.read_back is None:
         raise ProfileError(name, ["relay.read_back: a relay that cannot be read is not switched"])
     if (block.kind == "fc16_keyed") != (block.key is not None):
@@ -67,6 +73,16 @@ def relay_of(block: RelayBlock, name: str) -> domain.Relay | None:
         key=block.key or "",
         open_for_s=block.open_for_s,
         local_reclose=block.local_reclose or block.kind == "local",
+    )
+
+
+def _dlt645(block: RelayBlock) -> domain.Relay:
+    """Running status word 3 tells of the relay in every meter of this protocol."""
+    return domain.Relay(
+        kind="dlt645_control",
+        settle_ms=block.settle_ms,
+        read_back=domain.ReadBack("holding", STATUS_WORD_3, on=0, off=1, armed=2),
+        local_reclose=block.local_reclose,
     )
 
 

@@ -18,8 +18,8 @@ from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import BadAnswer, Lapsed, LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
+from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
 from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
-from npms_meter_gateway.drivers.modbus.pdus import Request
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.drivers.tally import Tally
 
@@ -46,6 +46,7 @@ class Bus:
         gateway: Gateway,
         *,
         permit: Permit | None = None,
+        framing: Framing | None = None,
         connect_timeout_s: float = 3.0,
         reconnect: BreakerPolicy = RECONNECT,
         jitter: Callable[[], float] = random.random,
@@ -56,7 +57,7 @@ class Bus:
         self._connect_timeout_s = connect_timeout_s
         self._jitter = jitter
         self._breaker = Breaker(reconnect)
-        self._framing = framing_of(gateway)
+        self._framing = framing or framing_of(gateway)
         self._depth = min(gateway.depth, self._framing.transactions)
         self._is_rtu = self._framing.transactions == 1
         self._pause_s = gateway.pause_ms / 1000
@@ -76,7 +77,7 @@ class Bus:
         return self._breaker.is_open
 
     async def ask(
-        self, unit: int, request: Request, *, timeout_s: float, priority: Priority
+        self, unit: int, request: Asked, *, timeout_s: float, priority: Priority
     ) -> Words:
         """The registers or coils asked for, or nothing for a write; raises a LinkFault.
 

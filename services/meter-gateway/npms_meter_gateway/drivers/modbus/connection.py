@@ -17,8 +17,7 @@ from npms_meter_gateway.drivers.errors import (
     PeerClosed,
     Refused,
 )
-from npms_meter_gateway.drivers.modbus.framing import Framing
-from npms_meter_gateway.drivers.modbus.pdus import Request
+from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
 
 Words = tuple[int, ...]
 
@@ -31,7 +30,7 @@ class Exchange:
     def __init__(
         self,
         unit: int,
-        request: Request,
+        request: Asked,
         timeout_s: float,
         priority: int,
         answer: asyncio.Future[Words],

@@ -13,6 +13,16 @@ Frame = tuple[int, int, bytes, int]
 """(transaction, unit, PDU, bytes taken); the transaction is 0 where frames bear none."""
 
 
+class Asked(Protocol):
+    """A request, and what its only valid answers mean."""
+
+    def encode(self) -> bytes:
+        """What is asked, without the unit and the frame around it."""
+
+    def decode(self, answer: bytes) -> tuple[int, ...]:
+        """The numbers asked for, or none for a command; raises BadAnswer or Refused."""
+
+
 class Framing(Protocol):
     """Wraps requests and finds answers; what is not whole is waited for, what is wrong raises."""
 
