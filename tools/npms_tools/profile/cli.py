@@ -9,7 +9,7 @@ import typer
 from npms_meter_gateway.domain.planning import plan, spots_of
 from npms_meter_gateway.domain.point import Group
 from npms_meter_gateway.domain.profile import RELAY, Profile, ProfileError
-from npms_meter_gateway.drivers.modbus.golden import golden_faults
+from npms_meter_gateway.drivers.golden import golden_faults
 from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.profiles.loading import load_profile
 from npms_tools.meter.words import doubt_of
@@ -60,7 +60,7 @@ def examine(path: Path) -> tuple[list[str], list[str]]:
 
 def _remarks(profile: Profile) -> Iterator[str]:
     yield f"{profile.code} is good: {len(profile.points)} points, {profile.confidence}"
-    for group in Group:
+    for group in Group if profile.driver == "modbus" else ():
         names = profile.names_of(group) | ({RELAY} if group is Group.BILLING else set())
         for block in plan(spots_of(profile, names), profile.limits):
             inside = ", ".join(spot.name for spot in block.spots)

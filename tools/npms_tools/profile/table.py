@@ -11,6 +11,7 @@ RELAYS = {
     "fc5_coil": "coil",
     "fc16_keyed": "register, with a key",
     "fc16_timed": "seconds to stay open",
+    "dlt645_control": "command, with a password",
     "local": "on the meter only",
 }
 SIMULATED = frozenset({"npms_street_limiter"})
