@@ -153,6 +153,12 @@ async def test_a_unit_that_is_not_there_ends_the_probe() -> None:
             await probe(nobody)
 
 
+async def test_a_register_that_names_the_device_and_is_not_served_is_named() -> None:
+    async with street_of(HIKING) as street:
+        first, *_ = await probe(only(street), [PROFILES[SDM630]])
+        assert first.doubts[0] == "holding register 0xfc02 is not served"
+
+
 async def test_a_line_is_silent_as_long_as_its_slowest_meter_needs() -> None:
     async with street_of(SDM630) as street:
         meter, profile = only(street), PROFILES[SDM630]

@@ -64,6 +64,15 @@ def test_what_is_wrong_is_said_with_its_place(
     assert f"{example}: {fault}" in done.output
 
 
+@pytest.mark.parametrize("text", ["", "- a list", "just words", "? [1, 2]\n: what"])
+def test_what_is_no_mapping_at_all_is_said_too(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "odd.yaml"
+    file.write_text(text)
+    done = check(file)
+    assert done.exit_code == 1
+    assert "file: Input should be a valid dictionary" in done.output or "not YAML" in done.output
+
+
 def test_a_profile_without_proof_or_certainty_is_told_so(example: Path) -> None:
     text = example.read_text().replace("confidence: manual", "confidence: assumed")
     example.write_text(text[: text.index("golden:")])

@@ -111,7 +111,8 @@ async def _bus(gateway: Gateway) -> AsyncIterator[Bus]:
     try:
         yield bus
     except LinkFault as fault:
-        raise StackError(f"{gateway.name}: {fault}") from None
+        words = str(fault).removeprefix(f"{gateway.name}: ")
+        raise StackError(f"{gateway.name}: {words}") from None
     finally:
         await bus.close()
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from npms_meter_gateway.domain.decoding import decode, text_of
 from npms_meter_gateway.domain.planning import Spot, spot_of, spots_of
 from npms_meter_gateway.domain.point import ENERGY, FREQUENCY, POWER, VOLTAGE, Order, Point
-from npms_meter_gateway.domain.profile import RELAY, Profile
+from npms_meter_gateway.domain.profile import RELAY, Probe, Profile
 
 CURRENT = "current_a"
 VOLTAGES = (VOLTAGE, "voltage_l2_v", "voltage_l3_v")
@@ -104,7 +104,7 @@ def _trial(profile: Profile, twist: Order, found: Found) -> Trial:
         if point.name in found
     }
     doubts = (
-        *_refusals(found),
+        *_refusals(profile, found),
         *_strangers(profile, twist, found),
         *_out_of_range(profile, shown),
         *_without_sense(profile, shown),
@@ -119,10 +119,11 @@ def _decoded(point: Point, twist: Order, words: Words | None) -> Fraction | None
     return decode(replace(point, order=point.order.twisted(twist)), words)
 
 
-def _refusals(found: Found) -> Iterator[str]:
+def _refusals(profile: Profile, found: Found) -> Iterator[str]:
+    named = {f"probe.{number}": _place(probe) for number, probe in enumerate(profile.probe)}
     for name, words in found.items():
         if words is None:
-            yield f"{name} is not served"
+            yield f"{named.get(name, name)} is not served"
 
 
 def _strangers(profile: Profile, twist: Order, found: Found) -> Iterator[str]:
@@ -132,8 +133,11 @@ def _strangers(profile: Profile, twist: Order, found: Found) -> Iterator[str]:
             continue
         raw = _decoded(probe.point, twist, words)
         if raw is None or raw not in probe.equals:
-            place = f"{probe.point.table} register {probe.point.address:#06x}"
-            yield f"{place} names another device: {raw}"
+            yield f"{_place(probe)} names another device: {raw}"
+
+
+def _place(probe: Probe) -> str:
+    return f"{probe.point.table} register {probe.point.address:#06x}"
 
 
 def _out_of_range(profile: Profile, shown: Mapping[str, Fraction | None]) -> Iterator[str]:

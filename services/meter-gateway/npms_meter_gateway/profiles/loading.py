@@ -19,7 +19,11 @@ from npms_meter_gateway.profiles.schema import ProfileFile
 SHIPPED = Path(__file__).parent
 
 
-class _Loader(yaml.SafeLoader):
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same in C where it was built: a quarter of the time."""
+
+
+class _Loader(_Base):  # type: ignore[misc]
     """Refuses what stands twice: the first of two points of one name would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - yaml's own
@@ -29,7 +33,7 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(
                     None, None, f"{name!r} stands there twice", node.start_mark
                 )
-        return super().construct_mapping(node, deep=deep)
+        return dict(super().construct_mapping(node, deep=deep))
 
 
 def load_profiles(extra: Path | None = None) -> dict[str, Profile]:
@@ -66,7 +70,7 @@ def parse_profile(data: Any, *, name: str) -> Profile:
     try:
         parsed = ProfileFile.model_validate(data)
     except ValidationError as fault:
-        places = [".".join(map(str, e["loc"])) + ": " + e["msg"] for e in fault.errors()]
+        places = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in fault.errors()]
         raise ProfileError(name, places) from None
     return check(_profile(parsed, name))
 
