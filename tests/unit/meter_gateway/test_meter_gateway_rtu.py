@@ -3,7 +3,10 @@
 import asyncio
 import os
 import pty
+import socket
 import struct
+import threading
+import time
 import tty
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -11,9 +14,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU
+from tests.support.wait import until
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
@@ -25,7 +30,7 @@ from npms_meter_gateway.drivers.modbus.rtu import Rtu, crc16
 REGISTERS = bytes([3, 4]) + struct.pack(">HH", 0x1234, 0x5678)
 OTHERS = bytes([3, 4, 0xAA, 0xAA, 0xBB, 0xBB])
 READ = Read("holding", 10, 2)
-WINDOW_MS = 30
+WINDOW_MS = 150
 Send = Callable[[bytes], None]
 Script = Callable[[bytes, Send], None]
 """(request frame, send) → whatever it sends, now or later."""
@@ -212,6 +217,60 @@ async def test_t8_an_answer_that_comes_on_the_next_connection_is_dropped() -> No
         with pytest.raises(NoAnswer):
             await ask(bus, timeout_s=0.03)
         assert await ask(bus) == (0x1234, 0x5678)
+
+
+def late_on_the_second_connection(listening: socket.socket, accepted: threading.Event) -> None:
+    """Leaves the first request unanswered until somebody connects anew; answers the next one."""
+    first, _ = listening.accept()
+    with first:
+        first.recv(64)
+        second, _ = listening.accept()
+        with second:
+            accepted.set()
+            time.sleep(WINDOW_MS / 2000)
+            second.sendall(rtu(7, OTHERS))
+            second.recv(64)
+            second.sendall(rtu(7, REGISTERS))
+            second.recv(64)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_t1_what_came_while_this_process_stood_still_is_dropped(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """The late answer waits in the socket when the quiet time ends: it is not the next one's."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    accepted = threading.Event()
+    meter = threading.Thread(target=late_on_the_second_connection, args=(listening, accepted))
+    meter.start()
+    port = listening.getsockname()[1]
+    gateway = Gateway("127.0.0.1", port, "rtu_over_tcp", late_window_ms=WINDOW_MS)
+
+    async def stand_still() -> tuple[int, ...]:
+        async with asking(gateway) as bus:
+            with pytest.raises(NoAnswer):
+                await ask(bus, timeout_s=0.03)
+            next_one = asyncio.create_task(ask(bus))
+
+            async def reopened() -> bool:
+                return accepted.is_set() and bus._quiet_until > 0
+
+            await until(reopened, every_s=0.005)
+            busy, other = socket.socketpair()
+            with busy, other:
+                loop = asyncio.get_running_loop()
+                loop.add_writer(busy, lambda: stand(loop, busy))
+                return await next_one
+
+    def stand(loop: asyncio.AbstractEventLoop, busy: socket.socket) -> None:
+        """What another connection's bytes may bring about, right before timers are looked at."""
+        loop.remove_writer(busy)
+        time.sleep(2 * WINDOW_MS / 1000)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(stand_still()) == (0x1234, 0x5678)
+    meter.join()
+    listening.close()
 
 
 async def test_a_pause_is_kept_between_two_requests() -> None:

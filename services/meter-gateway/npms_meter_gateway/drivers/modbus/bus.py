@@ -17,7 +17,7 @@ from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import BadAnswer, Lapsed, LinkFault, NotConnected, Refused
-from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
+from npms_meter_gateway.drivers.modbus.connection import POLLS, Connection, Exchange, Words
 from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
 from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
 from npms_meter_gateway.drivers.permit import Permit
@@ -61,13 +61,14 @@ class Bus:
         self._depth = min(gateway.depth, self._framing.transactions)
         self._is_rtu = self._framing.transactions == 1
         self._pause_s = gateway.pause_ms / 1000
+        self._late_window_s = gateway.late_window_ms / 1000
         self._waiting: list[tuple[int, int, Exchange]] = []
         self._numbers = count()
         self._transaction = random.randrange(LAST_TRANSACTION)  # noqa: S311 - no secret
         self._connection: Connection | None = None
         self._opening: asyncio.Task[None] | None = None
         self._quiet_until = 0.0
-        self._wake: asyncio.TimerHandle | None = None
+        self._wake: asyncio.Handle | None = None
         self._busy_since = 0.0
         self._is_closed = False
 
@@ -130,7 +131,7 @@ class Bus:
             if connection is None or connection.is_tainted:
                 self._renew()
                 return
-            if len(connection.pending) >= self._depth or self._must_be_quiet():
+            if self._quiet_until or len(connection.pending) >= self._depth:
                 return
             exchange = heappop(self._waiting)[2]
             if not exchange.answer.done():
@@ -164,7 +165,7 @@ class Bus:
         self.tally.count(now - self._busy_since, fault)
         self._busy_since = now
         if self._pause_s:
-            self._quiet_until = now + self._pause_s
+            self._keep_quiet(self._pause_s)
         if fault is None or not self._is_to_repeat(exchange, fault):
             exchange.settle(words, fault)
         if self._is_rtu and connection.is_tainted:
@@ -186,21 +187,25 @@ class Bus:
         else:
             self._put(exchange)
 
-    def _must_be_quiet(self) -> bool:
-        """Whether the line is to be left alone for now; if so, it is woken afterwards."""
-        if not self._quiet_until:
-            return False
+    def _keep_quiet(self, seconds: float) -> None:
+        """Send nothing for so long; `_woken` ends it."""
         loop = asyncio.get_running_loop()
-        if loop.time() >= self._quiet_until:
-            self._quiet_until = 0.0
-            return False
+        self._quiet_until = max(self._quiet_until, loop.time() + seconds)
         if self._wake is None:
-            self._wake = loop.call_at(self._quiet_until, self._woken)
-        return True
+            self._wake = loop.call_at(self._quiet_until, self._woken, POLLS)
 
-    def _woken(self) -> None:
-        self._wake = None
-        self._go_on()
+    def _woken(self, polls: int) -> None:
+        """Go on, but not before the loop has looked at the line: a process that stood still for a
+        while has to drop what came meanwhile, not to take it for the next answer.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._quiet_until:
+            self._wake = loop.call_at(self._quiet_until, self._woken, POLLS)
+        elif polls:
+            self._wake = loop.call_soon(self._woken, polls - 1)
+        else:
+            self._wake, self._quiet_until = None, 0.0
+            self._go_on()
 
     def _renew(self) -> None:
         """Bring about a connection on which nothing late can come; then go on."""
@@ -210,8 +215,7 @@ class Bus:
         if connection is not None and connection.is_open:
             if self.gateway.transport == "serial":
                 connection.clear()
-                self._keep_quiet()
-                self._must_be_quiet()
+                self._keep_quiet(self._late_window_s)
                 return
             connection.close()
         if self._is_closed:
@@ -238,17 +242,13 @@ class Bus:
             self._opening = None
         self._breaker.succeed()
         if self._is_rtu:
-            self._keep_quiet()
+            self._keep_quiet(self._late_window_s)
         self._go_on()
 
     def _not_opened(self, fault: Exception) -> None:
         self._breaker.fail(asyncio.get_running_loop().time(), self._jitter())
         detail = str(fault) if isinstance(fault, NotConnected) else repr(fault)
         self._fail_waiting(NotConnected(detail, self._breaker.closed_to))
-
-    def _keep_quiet(self) -> None:
-        now = asyncio.get_running_loop().time()
-        self._quiet_until = now + self.gateway.late_window_ms / 1000
 
     def _fail_waiting(self, fault: LinkFault) -> None:
         waiting, self._waiting = self._waiting, []

@@ -21,6 +21,9 @@ from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
 
 Words = tuple[int, ...]
 
+POLLS = 2
+"""Turns of the loop after which it has looked at the sockets at least once, whatever its order."""
+
 
 class Exchange:
     """A request and what became of it. `deadline` is loop time, set when it is sent."""
@@ -71,7 +74,7 @@ class Connection(asyncio.Protocol):
         """What is in flight, by transaction."""
         self._given_up: set[int] = set()
         self._rest = b""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
 
     @property
@@ -160,12 +163,17 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at = deadline
-        self._timer = self.loop.call_at(deadline, self._expire)
+        self._timer = self.loop.call_at(deadline, self._expire, POLLS)
 
-    def _expire(self) -> None:
+    def _expire(self, polls: int) -> None:
+        """Give up what is late, but not before the loop has looked once more for its answer."""
         self._timer = None
         now = self.loop.time()
         late = [t for t, exchange in self.pending.items() if exchange.deadline <= now]
+        if late and polls:
+            self._timer_at = 0.0
+            self._timer = self.loop.call_soon(self._expire, polls - 1)
+            return
         for transaction in late:
             self.is_tainted = True
             self._given_up.add(transaction)
