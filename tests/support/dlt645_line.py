@@ -4,6 +4,8 @@ The package serves data; its server knows no control command, and answers an err
 is not there, where a real line stays silent. Both are put right here.
 """
 
+import asyncio
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,6 +78,7 @@ class Dlt645Line:
         self.meters = {int(meter.number): meter for meter in meters}
         self.asked = 0
         self.foreign: bytes = b""
+        self.late_s: Callable[[], float] = lambda: 0.0
         self._server = AsyncTcpServer("127.0.0.1", 0, 5.0, service=self)
 
     @property
@@ -89,9 +92,14 @@ class Dlt645Line:
     async def __aexit__(self, *_: object) -> None:
         await self._server.stop()
 
-    def handle_request(self, frame: Any) -> bytes | None:
+    async def handle_request(self, frame: Any) -> bytes | None:
         """What the server asks of a meter; `foreign` is what comes instead, once."""
         self.asked += 1
+        answer = self.answer(frame)
+        await asyncio.sleep(self.late_s())
+        return answer
+
+    def answer(self, frame: Any) -> bytes | None:
         if self.foreign:
             answer, self.foreign = self.foreign, b""
             return answer

@@ -1,11 +1,15 @@
 """Meters of DL/T 645-2007, several on a line, read and switched over real sockets."""
 
 import asyncio
+import os
+import random
+import tty
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from dlt645.protocol.protocol import DLT645Protocol
 from tests.integration.meter_gateway.gateway_world import (
     PROFILES,
     World,
@@ -101,6 +105,54 @@ async def test_another_meter_s_answer_and_silence_are_never_a_value() -> None:
             await energy(driver_of(bus, "999"))
         assert await energy(meter) == 5000
         await bus.close()
+
+
+async def test_no_late_answer_is_taken_for_a_later_reading() -> None:
+    """The register moves with each request; a frame does not say which request it answers."""
+    rolls, late = random.Random(7), 0
+    meter = Dlt645Meter(FIRST)
+    hurried = replace(QUICK, limits=replace(QUICK.limits, timeout_ms=60))
+    async with Dlt645Line(meter) as line:
+        line.late_s = lambda: 0.1 if rolls.random() < 0.1 else 0.0
+        bus = bus_of(line)
+        driver = Drivers(dlt645=ACCESS).driver(bus, hurried, serial=FIRST, unit_id=1)
+        for number in range(1, 201):
+            meter.register_kwh = number / 100
+            try:
+                assert await energy(driver) == number * 10
+            except NoAnswer:
+                late += 1
+        await bus.close()
+    assert 5 < late < 100
+
+
+async def test_meters_on_a_serial_device_are_read_too() -> None:
+    near, far = os.openpty()
+    tty.setraw(near)
+    tty.setraw(far)
+    line = Dlt645Line(Dlt645Meter(FIRST, register_kwh=7.0), Dlt645Meter(SECOND, register_kwh=8.0))
+    loop, rest = asyncio.get_running_loop(), b""
+
+    def answer() -> None:
+        nonlocal rest
+        rest, frame = DLT645Protocol.deserialize_with_remaining(rest + os.read(near, 1024))
+        if frame is not None and (bytes_back := line.answer(frame)):
+            os.write(near, bytes_back)
+
+    loop.add_reader(near, answer)
+    gateway = Gateway("", 1, transport="serial", device=os.ttyname(far), late_window_ms=20)
+    bus = Drivers().bus(gateway, "dlt645", Permit())
+    try:
+        found = [await energy(driver_of(bus, number)) for number in (FIRST, SECOND) * 10]
+        assert found == [7000, 8000] * 10
+        with pytest.raises(NoAnswer):
+            await energy(driver_of(bus, "999"))
+        assert await energy(driver_of(bus, SECOND)) == 8000
+    finally:
+        await bus.close()
+        loop.remove_reader(near)
+        os.close(near)
+        os.close(far)
 
 
 @pytest.fixture

@@ -167,6 +167,11 @@ async def test_what_cannot_be_taken_is_parked_with_its_reason_and_stops_nothing(
         await site.send(site.reading(20, 900_000))
         await site.send(site.reading(30, 1_000_200))
         await site.has([1_000_100, 1_000_200])
+
+        async def all_parked() -> bool:
+            return len(await site.parked()) == 4
+
+        await until(all_parked)
     assert [code for code, _ in await site.parked()] == ["malformed"] * 3 + ["unknown_serial"]
     assert (await site.parked())[1][1].startswith("taken_at: Input should be a valid datetime")
     [held] = await site.world.rows("SELECT reason, source FROM held_reading")
