@@ -11,6 +11,7 @@ from rich.console import Console
 from npms_tools.demo import setting
 from npms_tools.demo.clients import Clients, NotObservedError
 from npms_tools.demo.dearer import CREDIT, Dearer
+from npms_tools.demo.mishaps import Mishaps, two_of_one_gateway
 from npms_tools.demo.payers import Payers
 from npms_tools.demo.scene import Scene
 from npms_tools.demo.street_life import Household, households
@@ -19,7 +20,7 @@ from npms_tools.why.words import of_cut
 HOMES = 24
 HERO_LOAD_W, EVENING_LOAD_W, QUIET_LOAD_W = 3600, 2400, 900
 RECEIPT = "credit_posted"
-STEPS = 11
+STEPS = 14
 """Those of the story and the audit at its end."""
 
 
@@ -61,9 +62,12 @@ class Story:
             ("A dearer block, a dearer hour", lambda: self.dearer.observe()),
             ("Emergency credit", self.borrow),
             ("Exhausted: cut and kept on", self.cut),
+            ("A ghost success found", self.find_ghost),
             ("Why was I cut?", self.explain_cut),
             ("Top-up through the waterfall", self.restore),
             ("Refused and ignored", self.refuse),
+            ("A dead meter", lambda: self.mishaps.fall_silent()),
+            ("A spike held and rejected", lambda: self.mishaps.show_a_spike()),
         )
         for number, (title, step) in enumerate(steps, start=1):
             with self.console.status(f"[{number}/{STEPS}] {title} …"):
@@ -118,6 +122,8 @@ class Story:
         self._wait_known_to_payments()
         self.dearer = Dearer(self.api, self.homes)
         users = {home.serial for home in self.dearer.homes}
+        story = {self.hero.serial, self.online_payer.serial, self.friend.serial}
+        self.mishaps = Mishaps(self.api, *two_of_one_gateway(self.homes, users | story))
         for home in self.homes:
             if home.serial not in {self.hero.serial, self.online_payer.serial, self.friend.serial}:
                 self.payers.pay_by_bank(home, CREDIT if home.serial in users else "700.00")
@@ -226,6 +232,7 @@ class Story:
         self._load(self.friend, EVENING_LOAD_W)
         self.api.wait_for("an offer of emergency credit", lambda: self._emergency("selectable"))
         self.api.post("ledger", f"/v1/accounts/{self.hero.account_id}/emergency-credit")
+        self.mishaps.lose_next_acknowledgement(self.hero)
         self._load(self.hero, HERO_LOAD_W)
         self.api.wait_for(
             "emergency credit in use",
@@ -260,6 +267,9 @@ class Story:
         held = account["supply_reason"] == "friendly_hours" and account["supply_desired"] == "on"
         relay = self.api.get("street", f"/meters/{self.friend.serial}")["relay"]
         return account if held and relay == "on" else None
+
+    def find_ghost(self) -> str:
+        return self.mishaps.found_by_reading_back(self.hero)
 
     def explain_cut(self) -> str:
         """What `npms why cut` prints, of the hero's cut."""
