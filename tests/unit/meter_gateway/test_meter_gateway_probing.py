@@ -28,7 +28,7 @@ from npms_tools.stack.errors import StackError
 from npms_tools.street.meter import Meter
 from npms_tools.street.street import Plan, Street, build_street
 
-PROFILES = load_profiles()
+PROFILES = {c: profile for c, profile in load_profiles().items() if profile.driver == "modbus"}
 START = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
 RECOGNISED = [
     code for code in PROFILES if code not in {"dts353f", "eastron_sdm320y", "npms_street_limiter"}
@@ -213,6 +213,8 @@ async def test_the_command_reads_every_point_exactly() -> None:
 async def test_the_command_says_what_it_cannot_do(tmp_path: Path) -> None:
     nobody = ("127.0.0.1", "1", "--port", "9")
     for arguments, words in (
+        (("probe", *nobody, "--among", "dlt645_generic"), "none of these profiles speaks Modbus"),
+        (("read", *nobody, "--profile", "dlt645_generic"), "only Modbus is read here"),
         (("read", *nobody, "--profile", "crystal_ball"), "no profile 'crystal_ball'"),
         (("probe", *nobody, "--transport", "pigeon"), "--transport is one of"),
         (("probe", *nobody), "127.0.0.1:9"),

@@ -167,7 +167,10 @@ def test_billing_reads_stay_inside_the_limits_and_cover_their_points(profile: Pr
             assert spot.address + spot.count <= block.address + block.count
 
 
-@pytest.mark.parametrize("code", [code for code in PROFILES if code != "fineco_em737_do"])
+@pytest.mark.parametrize(
+    "code",
+    [c for c, p in PROFILES.items() if p.driver == "modbus" and c != "fineco_em737_do"],
+)
 def test_no_other_answer_of_a_meter_has_the_length_of_its_energy(code: str) -> None:
     """So that a late one cannot be taken for it. The EM737's energy stands alone."""
     billing, slow = (planned(PROFILES[code], group) for group in (Group.BILLING, Group.SLOW))

@@ -50,7 +50,10 @@ def probe(
     known = _known(profiles)
     chosen = [_profile(known, code) for code in among] if among else list(known.values())
     gateway = _gateway(host, port, transport, baud, parity)
-    trials = asyncio.run(_probe(gateway, unit, [p for p in chosen if p.driver == "modbus"]))
+    speaking = [profile for profile in chosen if profile.driver == "modbus"]
+    if not speaking:
+        raise StackError("none of these profiles speaks Modbus; only Modbus is probed here")
+    trials = asyncio.run(_probe(gateway, unit, speaking))
     for line in verdict(trials):
         typer.echo(line)
     if recognised(trials) is None:
