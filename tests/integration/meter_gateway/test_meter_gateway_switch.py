@@ -147,6 +147,8 @@ async def test_l2_a_welded_contact_is_alarmed_and_not_pulsed_for_ever(world: Wor
         meter.welded = False
         assert await line.attempt("plain") == "in_place"
         assert await line.told() == [("off", False, ""), ("off", True, "")]
+        open_alarms = "SELECT kind FROM alarm WHERE cleared_at IS NULL"
+        assert await world.rows(open_alarms) == []
 
 
 async def test_l2_a_meter_that_says_it_cannot_open_is_believed(world: World) -> None:

@@ -42,8 +42,9 @@ class DueSupply:
     """A supply that is not as desired, with how often that was tried in vain.
 
     `place` is the site, or else the gateway, whose load returns together. `commanded`: a command
-    for this revision was acknowledged; `has_open`: one has not ended; `renews`: it is in place, and
-    to be opened anew before it closes by itself; `moved`: somebody else moved it.
+    for this revision was acknowledged; `has_open`: one has not ended; `has_alarm`: one of its relay
+    is open; `renews`: it is in place, and to be opened anew before it closes by itself; `moved`:
+    somebody else moved it.
     """
 
     installation_id: int
@@ -57,6 +58,7 @@ class DueSupply:
     place: str
     commanded: bool = False
     has_open: bool = False
+    has_alarm: bool = False
     renews: bool = False
     moved: bool = False
 
@@ -157,7 +159,7 @@ class SupplyBook:
         async with self._database.transaction() as conn:
             if await self._note(conn, supply, finding, note):
                 await self._close(conn, supply, "confirmed", seen)
-                if seen or supply.alarmed:
+                if supply.has_alarm and (seen or supply.alarmed):
                     await self._clear(conn, supply, "relay_stuck", "relay_welded", "no_relay")
         if seen and finding.verified and finding.state == "on":
             waited = self._clock.now() - supply.decided_at
@@ -324,6 +326,7 @@ def _due(row: Row[Any]) -> DueSupply:
         place=row.place,
         commanded=row.commanded,
         has_open=row.has_open,
+        has_alarm=row.has_alarm,
         renews=row.renews,
         moved=row.moved_at is not None,
     )

@@ -1,7 +1,7 @@
 """Works relays toward their desired states: read, ask again, write, read back, report."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from itertools import zip_longest
@@ -25,6 +25,10 @@ from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
 from npms_meter_gateway.polling.unit import Suspended, Unit
 
 LOOK_EVERY_S = 0.2
+AFRESH_S, BACKLOG_S, BATCHES = 1.0, 0.02, 16
+"""Of many that are due, as after a restart, as many rounds are fetched as a second may bring; what
+became due or obsolete meanwhile is seen a second later, obsolete ones before anything is sent.
+"""
 READ_BACKS = 3
 PULSED = frozenset({"switched", "ghost_success", "in_vain", "armed", "unseen"})
 """Outcomes of attempts that sent something."""
@@ -54,27 +58,32 @@ class Switchman:
         self._concurrency = concurrency
         self._pace = pace or Pace(per_place=6e6, in_all=6e6)
         self._busy: dict[int, tuple[DueSupply, asyncio.Task[None]]] = {}
+        self._ready: list[DueSupply] = []
+        self._look_at = 0.0
 
     async def run(self) -> None:
         """Attempt what is due until cancelled; an attempt under way is finished first."""
         try:
             while True:
-                begun = [self._begin(supply) for supply in await self._startable()]
-                await asyncio.sleep(LOOK_EVERY_S / (4 if any(begun) else 1))
+                now = asyncio.get_running_loop().time()
+                if not self._ready or now >= self._look_at:
+                    self._ready = await self._due(now)
+                    self._look_at = now + AFRESH_S
+                self._ready = [supply for supply in self._ready if not self._begin(supply)]
+                await asyncio.sleep(BACKLOG_S if self._ready else LOOK_EVERY_S)
         finally:
             tasks = [task for _, task in self._busy.values()]
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _startable(self) -> Iterator[DueSupply]:
+    async def _due(self, now: float) -> list[DueSupply]:
         """What is due, cuts and reconnections in turn."""
-        now = asyncio.get_running_loop().time()
-        limit, busy = self._concurrency, list(self._busy)
+        limit, busy = self._concurrency * BATCHES, list(self._busy)
         cuts = await self._book.due("off", limit, busy)
         returns: list[DueSupply] = []
         if not self._pace.is_full(now):
             returns = await self._book.due("on", limit, busy, self._pace.full(now))
         pairs = zip_longest(cuts, returns)
-        return (supply for pair in pairs for supply in pair if supply is not None)
+        return [supply for pair in pairs for supply in pair if supply is not None]
 
     async def until_idle(self, installation_ids: Collection[int]) -> None:
         """Return when no attempt on any of these is under way."""
@@ -82,13 +91,16 @@ class Switchman:
         await asyncio.gather(*busy, return_exceptions=True)
 
     def _begin(self, supply: DueSupply) -> bool:
-        if supply.installation_id in self._busy or not self._has_room(supply):
+        """Whether there was room; what is not ours, or must not return yet, is left for later."""
+        if supply.installation_id in self._busy:
+            return True
+        if not self._has_room(supply):
             return False
         unit = self._unit_of(supply.installation_id)
         now = asyncio.get_running_loop().time()
         returns = supply.desired.state == "on"
         if unit is None or (returns and not self._pace.take(supply.place, now)):
-            return False
+            return True
         task = asyncio.create_task(self._attempt_surely(supply, unit))
         self._busy[supply.installation_id] = (supply, task)
         task.add_done_callback(lambda _: self._busy.pop(supply.installation_id, None))

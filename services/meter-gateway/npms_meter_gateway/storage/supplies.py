@@ -37,7 +37,10 @@ _DUE = text(
                      AND c.revision = s.desired_revision AND c.answer = 'acknowledged'
            ) AS commanded,
            EXISTS (SELECT FROM supply_command c
-                   WHERE c.installation_id = s.installation_id AND c.closed_at IS NULL) AS has_open
+                   WHERE c.installation_id = s.installation_id AND c.closed_at IS NULL) AS has_open,
+           EXISTS (SELECT FROM alarm a
+                   WHERE a.installation_id = s.installation_id AND a.cleared_at IS NULL
+                     AND a.kind IN ('relay_stuck', 'relay_welded', 'no_relay')) AS has_alarm
     FROM supply s JOIN installation i USING (installation_id) JOIN gateway g USING (host, port)
     WHERE ((NOT s.settled AND s.next_try_at <= :now) OR (s.settled AND s.renew_at <= :now))
       AND (CAST(:holder AS uuid) IS NULL OR g.holder = :holder)
