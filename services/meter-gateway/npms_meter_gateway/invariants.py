@@ -28,6 +28,32 @@ RULES = (
         """,
     ),
     Rule(
+        "gateway_held_readings_have_decisions",
+        "a held reading waits, or its last decision is what became of it",
+        """
+        SELECT h.held_id, h.state FROM (
+            SELECT held_id, state FROM held_reading ORDER BY held_id DESC LIMIT 2000
+        ) h WHERE h.state <> coalesce((
+            SELECT decision FROM held_decision d WHERE d.held_id = h.held_id
+            ORDER BY decision_id DESC LIMIT 1
+        ), 'held') LIMIT 20
+        """,
+    ),
+    Rule(
+        "gateway_reckonings_begin_at_a_reading",
+        "a meter is reckoned anew from a register that was accepted, or from its opening",
+        """
+        SELECT k.installation_id, k.from_at, k.base_wh FROM (
+            SELECT * FROM reckoning ORDER BY decided_at DESC LIMIT 500
+        ) k JOIN installation i USING (installation_id)
+        WHERE NOT EXISTS (
+            SELECT FROM reading r WHERE r.installation_id = k.installation_id
+                AND r.taken_at = k.from_at AND r.register_wh = k.base_wh
+        ) AND (k.from_at, k.base_wh)
+            <> (date_trunc('second', i.opened_at), i.opening_register_wh) LIMIT 20
+        """,
+    ),
+    Rule(
         "gateway_settled_supplies_are_in_place",
         "a settled supply was reported for its desired revision, verified unless it has no relay",
         """

@@ -3,9 +3,6 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 READINGS = Counter("npms_gateway_readings", "Readings by what became of them", ["verdict"])
-READINGS_HELD = Gauge(
-    "npms_gateway_readings_held", "Readings that wait for a decision, by why", ["reason"]
-)
 POLLS = Counter("npms_gateway_polls", "Polls of meters by outcome", ["outcome"])
 POLL_LATENESS = Histogram(
     "npms_gateway_poll_lateness_seconds",
@@ -32,5 +29,7 @@ RECONNECTED = Histogram(
 )
 METERS_POLLED = Gauge("npms_gateway_meters_polled", "Meters this process reads")
 METERS = Gauge("npms_gateway_meters", "Open installations by the state of their meters", ["state"])
-HELD_READINGS = Gauge("npms_gateway_held_readings", "Readings that wait for a person")
+HELD_READINGS = Gauge(
+    "npms_gateway_held_readings", "Readings that wait for a person, by why", ["reason"]
+)
 OPEN_ALARMS = Gauge("npms_gateway_open_alarms", "Alarms that are open, by kind", ["kind"])

@@ -215,6 +215,8 @@ class World:
         debt_micro: int = 0,
         emergency: bool = False,
         time_zone: str = "Africa/Nairobi",
+        profile: str = PROFILE,
+        opening_wh: int = 1_000_000,
     ) -> int:
         """An account with a meter that shows 1,000,000 Wh; returns the account's id."""
         terms = EmergencyTerms(50_000_000, 0, 60_000_000, needs_acceptance=False)
@@ -226,9 +228,9 @@ class World:
             commodity="electricity",
             max_power_w=13_800,
             meter=MeterConnection(
-                serial=f"M{number}", profile=PROFILE, host=f"10.0.0.{number}", port=502, unit_id=1
+                serial=f"M{number}", profile=profile, host=f"10.0.0.{number}", port=502, unit_id=1
             ),
-            opening_register_wh=1_000_000,
+            opening_register_wh=opening_wh,
             plan_code=PLAN,
             policy=CreditPolicy(debt_share_ppm=250_000, emergency=terms if emergency else None),
             opening_debt_micro=debt_micro,

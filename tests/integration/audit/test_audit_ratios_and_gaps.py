@@ -1,5 +1,6 @@
 """What transformers, silence and days of 23 hours do to a bill: gateway, tariff, ledger, audit."""
 
+import struct
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -10,7 +11,9 @@ from tests.integration.audit.audit_world import OPENED_AT, PROFILES, World
 from tests.integration.audit.test_audit_held_readings import charged, prove, rows, take
 from tests.support.databases import DatabaseFactory
 
+from npms_meter_gateway.domain.decoding import decode, whole
 from npms_meter_gateway.domain.held import Unfit
+from npms_meter_gateway.domain.profile import ENERGY
 from npms_meter_gateway.handlers.change_ratio import Ratio, RatioDesk, UnknownMeter
 from npms_meter_gateway.handlers.decide_held import Word
 from npms_meter_gateway.handlers.record_readings import Readings
@@ -148,4 +151,30 @@ async def test_r12_a_day_of_23_or_25_hours_is_exact_and_each_of_its_hours_counte
     )
     assert whole == (hours * 3600,)
     assert (await charged(empty))[-1][1] == 1_000_000 + used_wh
+    await prove(empty)
+
+
+def float32_wh(profile: str, kwh: Fraction) -> int:
+    """What a meter of the profile shows, as it is decoded from its two registers."""
+    (bits,) = struct.unpack(">I", struct.pack(">f", float(kwh)))
+    value = decode(PROFILES[profile].points[ENERGY], [bits >> 16, bits & 0xFFFF])
+    assert value is not None
+    return whole(value)
+
+
+async def test_r14_float32_registers_are_charged_by_last_minus_first_exactly(empty: World):
+    """Above 65,536 kWh one step of the number is 7.8 Wh, above 131,072 it is 15.6."""
+    profile, true_kwh = "eastron_sdm120", Fraction(131_000)
+    opening_wh = float32_wh(profile, true_kwh)
+    account_id = await empty.open(1, profile=profile, opening_wh=opening_wh)
+    await empty.pay(str(account_id), "statement-1", amount_micro=90_000_000_000)
+    shown = []
+    for number in range(60):
+        true_kwh += Fraction(137 + 41 * number, 1000)
+        shown.append(float32_wh(profile, true_kwh))
+        assert (await take(empty, shown[-1])).accepted == 1
+    charges = await charged(empty)
+    assert [to for _, to in charges] == shown
+    assert sum(to - frm for frm, to in charges) == shown[-1] - opening_wh
+    assert abs(true_kwh * 1000 - shown[-1]) < 16
     await prove(empty)

@@ -223,7 +223,7 @@ async def test_what_a_later_reading_makes_harmless_is_superseded_and_a_fall_is_n
     assert await states(world) == [
         ("backwards", "held"), ("jump", "superseded"), ("late", "superseded"),
     ]  # fmt: skip
-    gauge = "npms_gateway_readings_held"
+    gauge = "npms_gateway_held_readings"
     assert REGISTRY.get_sample_value(gauge, {"reason": "backwards"}) == 1
     assert REGISTRY.get_sample_value(gauge, {"reason": "jump"}) == 0
     shown = (await http.get("/v1/held-readings/2")).json()

@@ -195,6 +195,16 @@ async def test_the_rules_hold_and_find_what_is_planted(world: World) -> None:
             "INSERT INTO reading VALUES (1, to_timestamp(2000000000), 5)",
         ),
         "gateway_readings_have_installation": ("INSERT INTO reading VALUES (99, now(), 5)",),
+        "gateway_held_readings_have_decisions": (
+            """
+            INSERT INTO held_reading (installation_id, taken_at, register_wh, reason, source,
+                                      held_at, state)
+            VALUES (1, now(), 5, 'jump', 'poll', now(), 'rejected')
+            """,
+        ),
+        "gateway_reckonings_begin_at_a_reading": (
+            "INSERT INTO reckoning VALUES (1, now(), 5, 7, 40, 'x', 'x', now())",
+        ),
         "gateway_settled_supplies_are_in_place": (
             """
             INSERT INTO supply (installation_id, account_id, desired_state, desired_revision,

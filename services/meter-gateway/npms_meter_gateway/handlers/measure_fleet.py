@@ -38,7 +38,6 @@ async def _measure(view: FleetView) -> None:
     sites = await view.sites()
     for state in STATES:
         metrics.METERS.labels(state=state).set(sum(getattr(site, state) for site in sites))
-    metrics.HELD_READINGS.set(sum(site.held_readings for site in sites))
     alarms = await view.open_alarms()
     for kind in {*alarms, *(name for name, known in KINDS.items() if known.lasts)}:
         metrics.OPEN_ALARMS.labels(kind=kind).set(alarms.get(kind, 0))

@@ -45,7 +45,7 @@ async def tend_held(database: Database, clock: Clock, *, kept_days: int) -> None
         counts = await held.count_open(conn)
     for verdict in Verdict:
         if verdict not in NOTHING_NEW:
-            metrics.READINGS_HELD.labels(reason=verdict.value).set(counts.get(verdict.value, 0))
+            metrics.HELD_READINGS.labels(reason=verdict.value).set(counts.get(verdict.value, 0))
 
 
 async def keep_tending(
