@@ -76,7 +76,7 @@ async def test_a_limit_is_written_read_back_obeyed_and_lifted(world: World, stre
     said = await said_limits(world)
     assert said[0] == ("on", limited, True, 500)
     assert said[-1] == ("on", lifted, True, None)
-    assert await world.events(1) == []
+    assert set(await world.events(1)) <= {"stuck_register"}, "put ahead of the clock, it stands"
 
 
 async def test_a_cut_and_a_restoration_lift_the_limit(world: World, street: Street) -> None:

@@ -87,6 +87,22 @@ async def test_supply_goes_off_and_on_verified(world: World, street: Street, pro
     assert await world.reported(1) == [("off", off, True), ("on", on, True)]
 
 
+async def test_l11_a_keyed_meter_is_switched_by_its_shipped_profile(world: World) -> None:
+    plan = Plan(meters=1, gateways=1, port_base=0, profiles=("fineco_em115_do",))
+    async with serving(build_street(plan, world.clock)) as street:
+        (meter,) = street.meters.values()
+        meter.load_w = 3000
+        await world.open(1, meter)
+        async with operating(operation(world)):
+            off = await world.desire(1, "off")
+            await until(lambda: _settled(world, 1))
+            assert not meter.relay_on
+            on = await world.desire(1, "on")
+            await until(lambda: _settled(world, 1))
+            assert meter.relay_on
+    assert await world.reported(1) == [("off", off, True), ("on", on, True)]
+
+
 async def test_a_lost_acknowledgement_is_found_by_reading_back(
     world: World, street: Street
 ) -> None:

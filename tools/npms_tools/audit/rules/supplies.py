@@ -17,7 +17,7 @@ _DESIRED = """
 """
 _REPORTED = """
     SELECT installation_id, desired_state, desired_revision, desired_limit_w, decided_at,
-           reported_state, reported_revision, reported_verified, reported_at
+           reported_state, reported_revision, reported_verified, reported_at, awaits
     FROM supply ORDER BY installation_id
 """
 
@@ -72,6 +72,9 @@ def _is_confirmed(known: Row) -> bool:
 
 
 def _check_relay(result: Result, subject: str, known: Row, *, stale: timedelta) -> None:
+    """One that waits for its customer to press a button may do so for ever."""
+    if known["awaits"] == "customer":
+        return
     if not known["reported_verified"] or known["reported_revision"] != known["desired_revision"]:
         return
     lasts = known["reported_at"] - known["decided_at"]
