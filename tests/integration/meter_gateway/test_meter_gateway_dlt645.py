@@ -7,6 +7,7 @@ import tty
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from dlt645.protocol.protocol import DLT645Protocol
@@ -20,6 +21,7 @@ from tests.integration.meter_gateway.gateway_world import (
 from tests.support.databases import TestDatabase
 from tests.support.dlt645_line import TRIP, Dlt645Line, Dlt645Meter
 from tests.support.wait import until
+from typer.testing import CliRunner
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import RELAY
@@ -32,6 +34,7 @@ from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.permit import Permit
 from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.messaging.subscriptions import Unprocessable
+from npms_tools.meter.cli import app as meter_command
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 PASSWORD = bytes.fromhex("02563412")
@@ -105,6 +108,22 @@ async def test_another_meter_s_answer_and_silence_are_never_a_value() -> None:
             await energy(driver_of(bus, "999"))
         assert await energy(meter) == 5000
         await bus.close()
+
+
+async def test_the_command_line_shows_a_meter_by_its_number() -> None:
+    async with Dlt645Line(Dlt645Meter(SECOND, register_kwh=12.34)) as line:
+        words = ["read", "127.0.0.1", "1", "--port", str(line.port), "--profile", "dlt645_generic"]
+
+        def run(*more: str) -> Any:
+            return CliRunner().invoke(meter_command, [*words, *more])
+
+        shown = await asyncio.to_thread(run, "--serial", SECOND)
+        assert shown.exit_code == 0, shown.output
+        assert "12340" in shown.output
+        assert "data 00010000 bcd32" in shown.output
+        assert "relay: on" in shown.output
+        refused = await asyncio.to_thread(run)
+        assert "no DL/T 645 address" in str(refused.exception)
 
 
 async def test_no_late_answer_is_taken_for_a_later_reading() -> None:

@@ -10,13 +10,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from npms_meter_gateway.domain.addressing import line_address
 from npms_meter_gateway.domain.gateway import Gateway, Parity, Transport
 from npms_meter_gateway.domain.probing import Trial, recognised
-from npms_meter_gateway.domain.profile import LOAD_LIMIT, RELAY, RELAY_FAULT, Profile, ProfileError
+from npms_meter_gateway.domain.profile import (
+    LOAD_LIMIT,
+    RELAY,
+    RELAY_FAULT,
+    DriverName,
+    Profile,
+    ProfileError,
+)
 from npms_meter_gateway.drivers.driver import Priority, Shown
 from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.modbus.bus import Bus
-from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
+from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.profiles import load_profiles
 from npms_tools.meter.trying import Unit, try_all
 from npms_tools.meter.words import doubt_of, lines_of, verdict
@@ -65,6 +74,7 @@ def read(
     host: Host,
     unit: UnitId,
     profile: Annotated[str, typer.Option(help="which device type it is")],
+    serial: Annotated[str, typer.Option(help="meter's number, by which dlt645 calls it")] = "",
     port: Port = 502,
     transport: TransportName = "modbus_tcp",
     baud: Baud = 9600,
@@ -73,9 +83,12 @@ def read(
 ) -> None:
     """Show every point of a meter, exactly, with its unit."""
     of = _profile(_known(profiles), profile)
-    if of.driver != "modbus":
-        raise StackError(f"{of.code} speaks {of.driver}; only Modbus is read here")
-    shown, refused = asyncio.run(_read(_gateway(host, port, transport, baud, parity), unit, of))
+    try:
+        line_address(of.driver, serial=serial, unit_id=unit)
+    except ValueError as fault:
+        raise StackError(str(fault), advice="give it with --serial") from None
+    gateway = _gateway(host, port, transport, baud, parity)
+    shown, refused = asyncio.run(_read(gateway, unit, serial, of))
     _show(of, shown, refused)
 
 
@@ -109,8 +122,8 @@ def _gateway(host: str, port: int, transport: str, baud: int, parity: str) -> Ga
 
 
 @asynccontextmanager
-async def _bus(gateway: Gateway) -> AsyncIterator[Bus]:
-    bus = Bus(gateway)
+async def _bus(gateway: Gateway, driver: DriverName = "modbus") -> AsyncIterator[Bus]:
+    bus = Drivers().bus(gateway, driver, Permit())
     try:
         yield bus
     except LinkFault as fault:
@@ -126,10 +139,12 @@ async def _probe(gateway: Gateway, unit_id: int, profiles: list[Profile]) -> lis
         return await try_all(Unit(bus, unit_id), profiles)
 
 
-async def _read(gateway: Gateway, unit_id: int, profile: Profile) -> tuple[Shown, list[str]]:
-    async with _bus(gateway) as bus:
+async def _read(
+    gateway: Gateway, unit_id: int, serial: str, profile: Profile
+) -> tuple[Shown, list[str]]:
+    async with _bus(gateway, profile.driver) as bus:
         bus.keep_gap(profile.limits.min_gap_ms)
-        driver = ModbusDriver(bus, unit_id, profile)
+        driver = Drivers().driver(bus, profile, serial=serial, unit_id=unit_id)
         names = {*profile.points, RELAY, RELAY_FAULT, LOAD_LIMIT}
         return await driver.read(names, Priority.ON_DEMAND), driver.refused
 

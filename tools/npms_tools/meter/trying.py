@@ -75,8 +75,9 @@ class Unit:
 
 
 async def try_all(unit: Unit, profiles: Iterable[Profile]) -> list[Trial]:
-    """Every profile in every order of bytes that tells: what rules it out, or nothing."""
-    return [trial for profile in profiles for trial in await _try(unit, profile)]
+    """Every Modbus profile in every order of bytes that tells: what rules it out, or nothing."""
+    modbus = [profile for profile in profiles if profile.driver == "modbus"]
+    return [trial for profile in modbus for trial in await _try(unit, profile)]
 
 
 async def _try(unit: Unit, profile: Profile) -> list[Trial]:

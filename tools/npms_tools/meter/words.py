@@ -91,6 +91,8 @@ def unit_of(point: Point) -> str:
 
 
 def place_of(point: Point) -> str:
+    if point.type.is_bcd:
+        return f"data {point.address:08X} {point.type}"
     return f"{point.table} {point.address:#06x} {point.type} {point.order}"
 
 
