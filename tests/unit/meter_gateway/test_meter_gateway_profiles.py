@@ -259,6 +259,21 @@ def test_plans_keep_to_holes_and_lengths(addresses: set[int], hole: int, even: b
             assert after.address - (before.address + before.count) <= hole
 
 
+def test_r1_moduli_are_data_and_exact() -> None:
+    """A u32 of 0.01 kWh starts again after 42,949,672.95, six digits after 999,999.9 kWh."""
+    u32 = {code: profile for code, profile in PROFILES.items() if profile.rollover_wh}
+    for code in ("acrel_dtsd1352", "hiking_dds238_2_znsr", "taiye_tac4300"):
+        last = decode(u32[code].points[ENERGY], [0xFFFF, 0xFFFF])
+        assert last == 42_949_672_950
+        assert last + u32[code].resolution_wh == u32[code].rollover_wh
+    six_digits = minimal(
+        points={ENERGY: {"address": 10, "type": "u32", "scale": "100"}},
+        resolution_wh=100,
+        rollover_wh=1_000_000_000,
+    )
+    assert parse_profile(six_digits, name="t").rollover_wh == 999_999_900 + 100
+
+
 def test_overlapping_registers_are_named() -> None:
     points = {
         ENERGY: {"table": "holding", "address": 10, "type": "u32", "scale": "10"},
@@ -284,6 +299,8 @@ def test_a_relay_inside_a_point_is_named() -> None:
         ({"points": {}}, "energy_import_wh is missing"),
         ({"resolution_wh": 0}, "resolution_wh"),
         ({"rollover_wh": 5}, "rollover_wh"),
+        ({"rollover_wh": 42_949_672_961}, "rollover_wh: more than points.energy_import_wh can"),
+        ({"resolution_wh": 9}, "resolution_wh: points.energy_import_wh moves by 10 Wh at least"),
         ({"colour": "red"}, "colour"),
         ({"sources": []}, "sources"),
         ({"limits": {"max_read": 200}}, "limits.max_read"),

@@ -36,10 +36,11 @@ def check(profile: Profile) -> Profile:
 
 
 def _whole_faults(profile: Profile) -> Iterator[str]:
-    if ENERGY not in profile.points:
+    energy = profile.points.get(ENERGY)
+    if energy is None:
         yield f"points: {ENERGY} is missing"
-    elif profile.points[ENERGY].group is not Group.BILLING:
-        yield f"points.{ENERGY}.group: what is billed belongs to billing"
+    else:
+        yield from _register_faults(profile, energy)
     if profile.resolution_wh < 1:
         yield "resolution_wh: must be at least 1"
     if profile.rollover_wh is not None and profile.rollover_wh <= profile.resolution_wh:
@@ -48,6 +49,17 @@ def _whole_faults(profile: Profile) -> Iterator[str]:
         yield "load_limit.scale: must be above zero"
     if profile.load_limit and not profile.relay:
         yield "load_limit: a meter without a relay is not limited"
+
+
+def _register_faults(profile: Profile, energy: Point) -> Iterator[str]:
+    if energy.group is not Group.BILLING:
+        yield f"points.{ENERGY}.group: what is billed belongs to billing"
+    if profile.driver != "modbus" or energy.type.is_float:
+        return
+    if profile.resolution_wh < energy.scale:
+        yield f"resolution_wh: points.{ENERGY} moves by {energy.scale} Wh at least"
+    if (profile.rollover_wh or 0) > energy.scale * (1 << 16 * energy.type.registers):
+        yield f"rollover_wh: more than points.{ENERGY} can hold"
 
 
 def _relay_faults(profile: Profile) -> Iterator[str]:

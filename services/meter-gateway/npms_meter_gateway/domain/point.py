@@ -60,6 +60,10 @@ class NumberType(StrEnum):
         return int(self.value[-2:]) // 8
 
     @property
+    def is_float(self) -> bool:
+        return self in {NumberType.F32, NumberType.F64}
+
+    @property
     def registers(self) -> int:
         """How many 16-bit registers a number takes."""
         return self.octets // 2
