@@ -214,7 +214,7 @@ async def test_the_command_says_what_it_cannot_do(tmp_path: Path) -> None:
     nobody = ("127.0.0.1", "1", "--port", "9")
     for arguments, words in (
         (("probe", *nobody, "--among", "dlt645_generic"), "none of these profiles speaks Modbus"),
-        (("read", *nobody, "--profile", "dlt645_generic"), "only Modbus is read here"),
+        (("read", *nobody, "--profile", "dlt645_generic"), "give it with --serial"),
         (("read", *nobody, "--profile", "crystal_ball"), "no profile 'crystal_ball'"),
         (("probe", *nobody, "--transport", "pigeon"), "--transport is one of"),
         (("probe", *nobody), "127.0.0.1:9"),
