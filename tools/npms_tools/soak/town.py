@@ -21,6 +21,7 @@ POOR_CREDIT_A_MINUTE = Decimal("0.15")
 RICH_CREDIT, PAYMENT = "100000.00", "500.00"
 AT_A_TIME = 12
 WAIT_S = 300.0
+TRIES = 4
 
 
 class NotReachedError(Exception):
@@ -73,10 +74,19 @@ class Town:
         """The answer's body; raises httpx.HTTPStatusError for one that refuses."""
         headers = self._headers | ({"Idempotency-Key": key} if key else {})
         url = self._scene.street_url if service == "street" else self._scene.services[service].url
-        answer = await self._http.request(method, f"{url}{path}", headers=headers, **words)
+        answer = await self._send(method, f"{url}{path}", headers=headers, **words)
         if answer.is_error:
             raise NotReachedError(f"{method} {service} {path}: {answer.status_code} {answer.text}")
         return answer.json() if answer.content else None
+
+    async def _send(self, method: str, url: str, **words: Any) -> httpx.Response:
+        """A kept connection may be closed under us: ask again, with the same key."""
+        for _ in range(TRIES - 1):
+            try:
+                return await self._http.request(method, url, **words)
+            except httpx.TransportError:
+                await asyncio.sleep(0.2)
+        return await self._http.request(method, url, **words)
 
     async def pages(self, service: str, path: str, **query: Any) -> list[dict[str, Any]]:
         """Every item of a list that comes in pages."""
@@ -158,7 +168,7 @@ class Town:
         headers = self._headers | {"Idempotency-Key": key}
         async with asyncio.timeout(WAIT_S):
             while True:
-                answer = await self._http.post(url, json=body, headers=headers)
+                answer = await self._send("POST", url, json=body, headers=headers)
                 unknown = {"unknown_plan", "unknown_profile"}
                 if answer.status_code == 422 and answer.json()["code"] in unknown:
                     await asyncio.sleep(0.2)
