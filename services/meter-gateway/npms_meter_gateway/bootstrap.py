@@ -28,6 +28,7 @@ from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.handlers.take_messages import SOURCE, MessageDesk
 from npms_meter_gateway.handlers.take_readings import ReadingDesk
 from npms_meter_gateway.handlers.tend_held import keep_tending
+from npms_meter_gateway.handlers.watch_serial import SerialDesk
 from npms_meter_gateway.intake.mqtt import MqttIntake
 from npms_meter_gateway.intake.replays import again
 from npms_meter_gateway.invariants import RULES
@@ -74,6 +75,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             held,
             ratios,
             feeders,
+            SerialDesk(database, clock),
             fleet,
             elsewhere,
             token_verifier(settings),

@@ -16,6 +16,7 @@ from npms_meter_gateway.api.ratios import ratios_router
 from npms_meter_gateway.api.reading_imports import reading_imports_router
 from npms_meter_gateway.api.reading_now import reading_now_router
 from npms_meter_gateway.api.readings import readings_router
+from npms_meter_gateway.api.serials import serials_router
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.change_ratio import RatioDesk
 from npms_meter_gateway.handlers.check_feeders import FeederBook
@@ -25,6 +26,7 @@ from npms_meter_gateway.handlers.show_alarms import AlarmView
 from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.handlers.take_readings import ReadingDesk
 from npms_meter_gateway.handlers.watch_meters import MeterWatch
+from npms_meter_gateway.handlers.watch_serial import SerialDesk
 from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.db.engine import Database
 from npms_shared.messaging.parked import Elsewhere
@@ -39,6 +41,7 @@ def build_app(
     held: HeldDesk,
     ratios: RatioDesk,
     feeders: FeederBook,
+    serials: SerialDesk,
     fleet: FleetView,
     elsewhere: Elsewhere,
     verifier: TokenVerifier,
@@ -58,6 +61,7 @@ def build_app(
             live_router(database, MeterWatch(database), meter_of),
             fleet_router(fleet),
             alarms_router(AlarmView(database)),
+            serials_router(AlarmView(database), serials),
             commands_router(database),
             reading_now_router(ReadDesk(database)),
             parked_router(database, elsewhere),

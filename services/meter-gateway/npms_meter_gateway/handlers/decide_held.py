@@ -16,6 +16,7 @@ from npms_meter_gateway.domain.validation import Columns, Track, Verdict, sift
 from npms_meter_gateway.handlers.keep_readings import keep_readings
 from npms_meter_gateway.handlers.raise_event import clear_alarm
 from npms_meter_gateway.handlers.tracks import registers_of, take_track
+from npms_meter_gateway.handlers.watch_serial import accept_seen
 from npms_meter_gateway.storage import held, readings, reckonings
 from npms_shared.clock import Clock
 from npms_shared.contracts.meter_gateway import HoldLift
@@ -173,6 +174,9 @@ class HeldDesk:
         """The track after the reading, which is its last."""
         if case.cause == Verdict.FOREIGN_METER:
             await reckonings.clear(conn, case.installation_id)
+            await accept_seen(
+                conn, self._clock, case.installation_id, by=word.by, reason=word.reason
+            )
         if settled.reckoning is not None:
             await reckonings.add_reckoning(
                 conn,

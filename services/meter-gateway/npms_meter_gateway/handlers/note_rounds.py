@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,7 +12,8 @@ from npms_meter_gateway.domain.log_reading import News
 from npms_meter_gateway.domain.meter_clock import ClockPolicy
 from npms_meter_gateway.domain.records import LogEntry
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm, raise_event
-from npms_meter_gateway.storage import alarms, rounds
+from npms_meter_gateway.handlers.watch_serial import note_serial
+from npms_meter_gateway.storage import alarms, reckonings, rounds
 from npms_meter_gateway.storage.rounds import RoundState
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -72,6 +74,26 @@ class RoundBook:
                 await self._raise(conn, who, kind, found[kind])
             for kind in sorted(known & set(looked_for) - found.keys()):
                 await self._clear(conn, who, kind, "seen no more")
+
+    async def note_serial(self, who: Who, serial: str) -> bool:
+        """The number that the meter told; whether it is the one believed."""
+        state = await self.state(who)
+        if state.serial == state.seen_serial == serial:
+            return True
+        async with self._database.transaction() as conn:
+            return await note_serial(
+                conn,
+                self._clock,
+                installation_id=who.installation_id,
+                account_id=who.account_id,
+                serial=serial,
+            )
+
+    async def recorded_ratio(self, who: Who) -> Fraction:
+        """By what its register is multiplied now."""
+        async with self._database.connect() as conn:
+            at_s = int(self.now().timestamp())
+            return (await reckonings.reckoning_at(conn, who.installation_id, at_s)).ratio
 
     async def note_clock(
         self, who: Who, drift_s: int, *, is_wrong: bool, was_s: int | None = None

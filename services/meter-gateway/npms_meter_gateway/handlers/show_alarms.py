@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from npms_meter_gateway.storage import alarms, events, installations
+from npms_meter_gateway.storage import alarms, events, readings
 from npms_shared.db.engine import Database
 
 
@@ -36,11 +36,16 @@ class AlarmView:
                 limit=limit,
             )
 
+    async def is_known(self, installation_id: int) -> bool:
+        """Whether there is such an installation."""
+        async with self._database.connect() as conn:
+            return await readings.is_known(conn, installation_id)
+
     async def events(
         self, installation_id: int, *, before: UUID | None, limit: int
     ) -> Sequence[Row[Any]] | None:
         """The newest first; None where there is no such installation."""
         async with self._database.connect() as conn:
-            if await installations.show_meter(conn, installation_id) is None:
+            if not await readings.is_known(conn, installation_id):
                 return None
             return await events.list_events(conn, installation_id, before=before, limit=limit)

@@ -8,42 +8,29 @@ import structlog
 from npms_meter_gateway.domain.backfill import is_trusted, may_lie_in, within
 from npms_meter_gateway.domain.records import Freezes, Frozen
 from npms_meter_gateway.drivers.driver import HasClock, HasFreezes
-from npms_meter_gateway.drivers.errors import LinkFault, Refused
 from npms_meter_gateway.handlers.note_rounds import RoundBook, who_of
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
 from npms_meter_gateway.polling.line import Meter
-
-TRIES = 3
-"""How often a meter may fail to tell its freezes before it is read without them."""
 
 log = structlog.get_logger()
 
 
 class Backfill:
-    """A hook of a line: `returned`."""
+    """Records what a meter froze since its last reading."""
 
     def __init__(self, book: RoundBook, recorder: ReadingRecorder) -> None:
         self._book, self._recorder = book, recorder
-        self._failed: dict[int, int] = {}
 
-    async def returned(self, meter: Meter) -> None:
-        """Record what it froze since its last reading. A LinkFault means: not all of it yet."""
+    async def fill(self, meter: Meter) -> None:
+        """A LinkFault means: not all of it yet, nothing was recorded."""
         driver = meter.unit.driver
         if not meter.unit.profile.freezes or not isinstance(driver, HasFreezes):
             return
         last_at = await self._book.last_reading_at(who_of(meter))
         gap = self._book.now() - last_at
         kept = [f for f in meter.unit.profile.freezes if may_lie_in(f, gap)]
-        if not kept or self._failed.get(meter.installation_id, 0) >= TRIES:
-            return
-        try:
+        if kept:
             await self._fill(meter, driver, kept, last_at)
-        except Refused as fault:
-            log.info("freezes_refused", serial=meter.serial, fault=str(fault))
-        except LinkFault:
-            self._failed[meter.installation_id] = self._failed.get(meter.installation_id, 0) + 1
-            raise
-        self._failed.pop(meter.installation_id, None)
 
     async def _fill(
         self, meter: Meter, driver: HasFreezes, kept: list[Freezes], last_at: datetime

@@ -22,6 +22,7 @@ from npms_meter_gateway.handlers.read_meter import ReadRequests
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
 from npms_meter_gateway.polling.backfill import Backfill
+from npms_meter_gateway.polling.comeback import Comeback
 from npms_meter_gateway.polling.fleet import Fleet
 from npms_meter_gateway.polling.journal import Journal
 from npms_meter_gateway.polling.line import Hooks, Meter
@@ -174,6 +175,6 @@ class Operation:
             refused=refused,
             gateway_lost=gateway_lost,
             slow_round=Rounds(book).slow_round,
-            returned=Backfill(book, self.recorder).returned,
+            returned=Comeback(book, Backfill(book, self.recorder)).returned,
             looked=lookout.look,
         )

@@ -5,9 +5,12 @@ from fractions import Fraction
 
 import structlog
 
+from npms_meter_gateway.domain.decoding import whole
 from npms_meter_gateway.domain.event_kinds import KINDS
 from npms_meter_gateway.domain.log_reading import news_of
 from npms_meter_gateway.domain.phases import VOLTAGES, looked_for_in, unrest_of
+from npms_meter_gateway.domain.profile import SERIAL
+from npms_meter_gateway.domain.ratio_check import ratio_shown
 from npms_meter_gateway.domain.records import EventLog, LogEntry
 from npms_meter_gateway.domain.stillness import Stillness
 from npms_meter_gateway.drivers.driver import HasClock, HasEvents, HasStatus, Priority
@@ -19,6 +22,7 @@ from npms_meter_gateway.polling.line import Meter, SlowRound
 WALKS = 3
 """How often a log is read again that grew while it was read."""
 STUCK = "stuck_register"
+RATIO = "ratio_changed"
 
 log = structlog.get_logger()
 
@@ -31,11 +35,30 @@ class Rounds:
 
     async def slow_round(self, slow: SlowRound) -> None:
         """Everything in turn; a LinkFault other than a refusal ends it until the next."""
-        for step in (self._look_at_phases, self._look_at_clock, self._read_log):
+        steps = (
+            self._look_at_serial,
+            self._look_at_ratio,
+            self._look_at_phases,
+            self._look_at_clock,
+            self._read_log,
+        )
+        for step in steps:
             try:
                 await step(slow)
             except Refused as fault:
                 log.info("slow_round_refused", serial=slow.meter.serial, fault=str(fault))
+
+    async def _look_at_serial(self, slow: SlowRound) -> None:
+        if SERIAL in slow.values:
+            await self._book.note_serial(who_of(slow.meter), str(whole(slow.values[SERIAL])))
+
+    async def _look_at_ratio(self, slow: SlowRound) -> None:
+        ratio, who = ratio_shown(slow.meter.unit.profile, slow.values), who_of(slow.meter)
+        if ratio is None:
+            return
+        recorded = await self._book.recorded_ratio(who)
+        found = {} if ratio == recorded else {RATIO: f"{ratio} in the meter, {recorded} recorded"}
+        await self._book.note_conditions(who, {RATIO}, found)
 
     async def _look_at_phases(self, slow: SlowRound) -> None:
         unit, values = slow.meter.unit, await self._with_voltages(slow)

@@ -8,6 +8,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 _COLUMNS = "drift_s, drift_at, clock_set_on, log_head, serial, seen_serial"
 _STATE = text(f"SELECT {_COLUMNS} FROM meter_round WHERE installation_id = :id")  # noqa: S608
+_TAKE = text(
+    """
+    INSERT INTO meter_round (installation_id) VALUES (:id)
+    ON CONFLICT (installation_id) DO UPDATE SET installation_id = excluded.installation_id
+    """
+)
+_SERIAL = text(
+    """
+    UPDATE meter_round SET seen_serial = :serial, serial = coalesce(serial, :serial)
+    WHERE installation_id = :id
+    """
+)
+_ACCEPT = text("UPDATE meter_round SET serial = :serial WHERE installation_id = :id")
+_DECIDED = text(
+    """
+    INSERT INTO serial_decision (installation_id, was, serial, by_subject, reason, decided_at)
+    VALUES (:id, :was, :serial, :by, :reason, :at)
+    """
+)
 _LAST = text(
     """
     SELECT coalesce(
@@ -68,3 +87,30 @@ async def last_reading_at(conn: AsyncConnection, installation_id: int) -> dateti
     """Of the accepted ones; the opening before the first."""
     found: datetime = (await conn.execute(_LAST, {"id": installation_id})).scalar_one()
     return found
+
+
+async def take_state(conn: AsyncConnection, installation_id: int) -> RoundState:
+    """As `state_of`, held by us until the transaction ends."""
+    await conn.execute(_TAKE, {"id": installation_id})
+    return await state_of(conn, installation_id)
+
+
+async def note_serial(conn: AsyncConnection, installation_id: int, serial: str) -> None:
+    """The number seen last; the first is the one believed."""
+    await conn.execute(_SERIAL, {"id": installation_id, "serial": serial})
+
+
+async def accept_serial(
+    conn: AsyncConnection,
+    installation_id: int,
+    *,
+    was: str,
+    serial: str,
+    by: str,
+    reason: str,
+    at: datetime,
+) -> None:
+    """Believe this number from now on, and keep who said so."""
+    values = {"id": installation_id, "serial": serial}
+    await conn.execute(_ACCEPT, values)
+    await conn.execute(_DECIDED, {**values, "was": was, "by": by, "reason": reason, "at": at})

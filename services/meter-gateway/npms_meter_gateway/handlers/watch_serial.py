@@ -1,0 +1,91 @@
+"""Which meter answers at an installation's address: known by its own serial number.
+
+The number that is read first is believed. Another one without a work order is an alarm, and
+readings are held until the first one is back, the meter is swapped, or an operator accepts it.
+"""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_meter_gateway.domain.held import Unfit
+from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm
+from npms_meter_gateway.handlers.suspect_meter import suspect_meter, trust_meter
+from npms_meter_gateway.handlers.tracks import take_track
+from npms_meter_gateway.storage import rounds
+from npms_meter_gateway.storage.rounds import RoundState
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+
+CHANGED = "serial_changed"
+
+
+async def note_serial(
+    conn: AsyncConnection, clock: Clock, *, installation_id: int, account_id: int, serial: str
+) -> bool:
+    """Note the number that a meter told; whether it is the one believed."""
+    state = await _take(conn, installation_id)
+    if serial == (state.serial or serial):
+        if state.seen_serial != serial:
+            await rounds.note_serial(conn, installation_id, serial)
+            await _trust(conn, clock, installation_id, "the meter known before answers again")
+        return True
+    if state.seen_serial != serial:
+        await rounds.note_serial(conn, installation_id, serial)
+    detail = f"{serial} answers, {state.serial} is known"
+    await suspect_meter(conn, clock, installation_id, detail=detail)
+    await raise_alarm(
+        conn,
+        clock,
+        installation_id=installation_id,
+        account_id=account_id,
+        kind=CHANGED,
+        detail=detail,
+    )
+    return False
+
+
+async def accept_seen(
+    conn: AsyncConnection, clock: Clock, installation_id: int, *, by: str, reason: str
+) -> None:
+    """The meter seen last is the right one: its readings are judged like any other from now on."""
+    state = await _take(conn, installation_id)
+    if state.serial is None or state.seen_serial in {None, state.serial}:
+        return
+    assert state.seen_serial is not None
+    await rounds.accept_serial(
+        conn,
+        installation_id,
+        was=state.serial,
+        serial=state.seen_serial,
+        by=by,
+        reason=reason,
+        at=clock.now(),
+    )
+    await _trust(conn, clock, installation_id, f"accepted by {by}: {reason}")
+
+
+async def _take(conn: AsyncConnection, installation_id: int) -> RoundState:
+    """The partition's turn first, as everybody takes them who judges readings."""
+    await take_track(conn, installation_id, {})
+    return await rounds.take_state(conn, installation_id)
+
+
+async def _trust(conn: AsyncConnection, clock: Clock, installation_id: int, detail: str) -> None:
+    await trust_meter(conn, installation_id)
+    await clear_alarm(conn, clock, installation_id=installation_id, kind=CHANGED, detail=detail)
+
+
+class SerialDesk:
+    """Where an operator says that the meter was exchanged rightly."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    async def accept(self, installation_id: int, serial: str, *, by: str, reason: str) -> None:
+        """Raises Unfit where this is not the number that was seen instead of the one known."""
+        async with self._database.transaction() as conn:
+            state = await _take(conn, installation_id)
+            if serial == state.serial:
+                raise Unfit("serial_known", f"{serial} is the number that is believed already")
+            if serial != state.seen_serial:
+                raise Unfit("serial_not_seen", f"the meter that answers told {state.seen_serial}")
+            await accept_seen(conn, self._clock, installation_id, by=by, reason=reason)

@@ -1,0 +1,49 @@
+"""A meter is back, or heard for the first time: who it is, what it kept, before what it shows."""
+
+import structlog
+
+from npms_meter_gateway.domain.decoding import whole
+from npms_meter_gateway.domain.profile import SERIAL
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import LinkFault, Refused
+from npms_meter_gateway.handlers.note_rounds import RoundBook, who_of
+from npms_meter_gateway.polling.backfill import Backfill
+from npms_meter_gateway.polling.line import Meter
+
+TRIES = 3
+"""How often a meter may fail here before it is read without that."""
+
+log = structlog.get_logger()
+
+
+class Comeback:
+    """A hook of a line: `returned`."""
+
+    def __init__(self, book: RoundBook, backfill: Backfill) -> None:
+        self._book, self._backfill = book, backfill
+        self._failed: dict[int, int] = {}
+
+    async def returned(self, meter: Meter) -> None:
+        """A LinkFault takes back that the meter is there, so that it is tried again."""
+        failed = self._failed.pop(meter.installation_id, 0)
+        if failed >= TRIES:
+            log.warning("read_without_its_past", serial=meter.serial)
+            return
+        try:
+            if await self._is_the_one_known(meter):
+                await self._backfill.fill(meter)
+        except Refused as fault:
+            log.info("past_refused", serial=meter.serial, fault=str(fault))
+        except LinkFault:
+            self._failed[meter.installation_id] = failed + 1
+            raise
+
+    async def _is_the_one_known(self, meter: Meter) -> bool:
+        """Before anything that it shows is recorded: a meter may have been exchanged meanwhile."""
+        unit = meter.unit
+        if SERIAL not in unit.profile.points:
+            return True
+        shown = await unit.further(lambda: unit.driver.read({SERIAL}, Priority.SLOW))
+        if SERIAL not in shown.values:
+            return True
+        return await self._book.note_serial(who_of(meter), str(whole(shown.values[SERIAL])))
