@@ -389,6 +389,9 @@ async def test_l5_d4_a_customer_is_told_to_press_the_button(house):
     await say(house, opened, "customer", state="off", verified=True, detail="")
     (told,) = await house.said("reconnection_waits")
     assert (told["account_id"], told["awaits"]) == (opened["account_id"], "customer")
+    own = {"roles": ("customer",), "customer_id": opened["customer_id"]}
+    (shown,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply", **own)).json()
+    assert shown["reported"]["awaits"] == "customer"
     house.clock.at += timedelta(minutes=5)
     (found,) = await exceptions(house)
     assert (found["why"], found["reported"]) == ("customer", "off")

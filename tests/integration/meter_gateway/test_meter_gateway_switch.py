@@ -434,6 +434,7 @@ async def test_commands_are_listed_newest_first(
         page = (await http.get(f"{path}?limit=2", headers=headers)).json()
         rest = await http.get(f"{path}?cursor={page['next_cursor']}", headers=headers)
         refused = await http.get(path, headers=issuer.headers("customer"))
+        meter = (await http.get("/v1/meters/1", headers=headers)).json()
     await service.database.close()
     assert [(c["state"], c["life"]) for c in page["items"]] == [
         ("off", "confirmed"), ("on", "confirmed"),
@@ -442,3 +443,4 @@ async def test_commands_are_listed_newest_first(
     assert (oldest["answer"], oldest["before"]["relay"]) == ("no_answer", "on")
     assert oldest["after"][0]["relay"] == "off"
     assert refused.status_code == 403
+    assert (meter["supply"]["awaits"], meter["supply"]["suspended_since"]) == ("", None)

@@ -221,6 +221,10 @@ class ReportedSupply(BaseModel):
     verified: bool
     observed_at: datetime
     detail: str
+    awaits: Literal["", "customer", "power", "link"] = Field(
+        description="what is still to come: a press on the meter's button, power that proves the "
+        "relay closed, or a link to the meter"
+    )
 
 
 class SupplyResponse(BaseModel):
@@ -375,6 +379,7 @@ def to_api_supply(row: Row[Any], keep_on: Row[Any] | None) -> SupplyResponse:
             verified=row.verified,
             observed_at=row.observed_at,
             detail=row.detail,
+            awaits=row.awaits,
         )
     desired = DesiredSupply(
         state=row.state,

@@ -118,7 +118,13 @@ def _supply(row: Row[Any]) -> Supply | None:
         reason=row.desired_reason,
         limit_w=row.desired_limit_w,
     )
-    return Supply(desired=desired, reported=reported, settled=row.settled)
+    return Supply(
+        desired=desired,
+        reported=reported,
+        settled=row.settled,
+        awaits=row.awaits,
+        suspended_since=row.suspended_since,
+    )
 
 
 def _profile(profile: Profile) -> ProfileOut:

@@ -98,6 +98,11 @@ class Supply(BaseModel):
     desired: DesiredSupply
     reported: ReportedSupply | None
     settled: bool
+    awaits: Literal["", "customer", "power", "link"] = Field(
+        description="what is still to come: a press on the meter's button, power that proves the "
+        "relay closed, or a link to the meter"
+    )
+    suspended_since: datetime | None = Field(description="since when its meter is not reached")
 
 
 LinkState = Literal["unknown", "reachable", "unreachable"]
