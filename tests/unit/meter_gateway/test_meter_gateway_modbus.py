@@ -15,6 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from tests.support.modbus import Asker
 from tests.support.proxy import Manner, Proxy, delayed, split_at
 from tests.support.wait import until
+from typer.testing import CliRunner
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
@@ -30,6 +31,7 @@ from npms_meter_gateway.drivers.modbus.bus import BUSY_PAUSE_S, BUSY_RETRIES, Bu
 from npms_meter_gateway.drivers.modbus.depth import probe_depth
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
 from npms_meter_gateway.drivers.tally import Tally
+from npms_tools.meter.cli import app as meter_commands
 
 Frame = tuple[int, int, bytes]
 Script = Callable[[int, int, bytes], Sequence[bytes] | None]
@@ -331,7 +333,7 @@ async def gateway_answering(
                 segments.append(len(found))
                 frames = [(int.from_bytes(f[:2], "big"), f[6], f[7:]) for f in found]
                 for transaction, unit, pdu in answer(frames):
-                    body = bytes([3, 4]) + pdu[1:3] * 2
+                    body = bytes([3, 2 * pdu[4]]) + pdu[1:3] * pdu[4]
                     writer.write(frame(transaction, unit, body))
                 await writer.drain()
         writer.close()
@@ -366,6 +368,14 @@ async def test_t10_a_gateway_that_cannot_is_found_when_it_is_taken_into_use(
         assert await probe_depth(gateway, 1, READ, timeout_s=0.1) == depth
 
 
+@pytest.mark.parametrize(("bears", "said"), [(1, "one at a time"), (8, "8 at once")])
+async def test_t10_the_command_line_says_what_a_gateway_bears(bears: int, said: str) -> None:
+    async with gateway_answering(lambda frames: frames[:bears]) as (gateway, _):
+        asked = ["depth", gateway.host, "1", "--port", str(gateway.port), "--table", "holding"]
+        result = await asyncio.to_thread(CliRunner().invoke, meter_commands, asked)
+    assert result.output.strip() == said
+
+
 async def test_t10_without_pipelining_one_request_is_sent_at_a_time() -> None:
     async with gateway_answering(lambda frames: frames[:1]) as (gateway, segments):
         async with to(gateway.port) as bus:
@@ -377,7 +387,7 @@ async def test_t10_without_pipelining_one_request_is_sent_at_a_time() -> None:
 async def test_t10_a_late_answer_among_several_fails_only_its_own_request() -> None:
     async with gateway_answering(lambda f: [x for x in f if x[1] != 3]) as (gateway, _):
         async with to(gateway.port, depth=4) as bus:
-            asked = (bus.ask(u, READ, timeout_s=0.1, priority=Priority.BILLING) for u in range(8))
+            asked = (bus.ask(u, READ, timeout_s=0.5, priority=Priority.BILLING) for u in range(8))
             answers = await asyncio.gather(*asked, return_exceptions=True)
     assert [n for n, answer in enumerate(answers) if isinstance(answer, NoAnswer)] == [3]
     assert all(answer == (10, 10) for n, answer in enumerate(answers) if n != 3)

@@ -1,10 +1,10 @@
-"""`npms meter probe` and `npms meter read`: a meter at an address, before it serves anyone."""
+"""`npms meter probe`, `read` and `depth`: a meter at an address, before it serves anyone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import Annotated, Literal, cast, get_args
 
 import typer
 from rich.console import Console
@@ -25,11 +25,16 @@ from npms_meter_gateway.drivers.driver import Priority, Shown
 from npms_meter_gateway.drivers.errors import LinkFault
 from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.depth import probe_depth
+from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.profiles import load_profiles
 from npms_tools.meter.trying import Unit, try_all
 from npms_tools.meter.words import doubt_of, lines_of, verdict
 from npms_tools.stack.errors import StackError
+
+RegisterTable = Literal["holding", "input"]
+READ_TABLES = get_args(RegisterTable)
 
 app = typer.Typer()
 
@@ -90,6 +95,27 @@ def read(
     gateway = _gateway(host, port, transport, baud, parity)
     shown, refused = asyncio.run(_read(gateway, unit, serial, of))
     _show(of, shown, refused)
+
+
+@app.command()
+def depth(
+    host: Host,
+    unit: UnitId,
+    port: Port = 502,
+    address: Annotated[int, typer.Option(help="of a register that it serves", min=0)] = 0,
+    table: Annotated[str, typer.Option(help="holding or input")] = "input",
+    most: Annotated[int, typer.Option(help="try no more at once", min=1, max=64)] = 8,
+) -> None:
+    """How many requests a Modbus/TCP gateway bears at once: what its `depth` may be set to."""
+    if table not in READ_TABLES:
+        raise StackError(f"--table is one of {', '.join(READ_TABLES)}")
+    one = Read(cast("RegisterTable", table), address, 1)
+    gateway = Gateway(host, port)
+    try:
+        borne = asyncio.run(probe_depth(gateway, unit, one, most=most))
+    except LinkFault as fault:
+        raise StackError(f"{gateway.name}, unit {unit}: {fault}") from None
+    typer.echo(f"{borne} at once" if borne > 1 else "one at a time")
 
 
 def _known(folder: Path | None) -> Mapping[str, Profile]:
