@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("npms_tools.bench.cli:bench", "Readings a second, beside pgbench and a bare loop"),
     "bench-rating": ("npms_tools.bench.rating:bench_rating", "Rating alone, beside bare additions"),
     "bench-modbus": ("npms_tools.bench_modbus.cli:bench_modbus", "Modbus reads, beside others"),
+    "bench-gateway": (
+        "npms_tools.bench_gateway.cli:bench_gateway",
+        "What one gateway process needs for ten thousand meters",
+    ),
     "demo": ("npms_tools.demo.cli:demo", "The main job on a simulated street, step by step"),
     "soak": ("npms_tools.soak.cli:soak", "Every fault on real services, all values accounted for"),
     "street": ("npms_tools.street.cli:street", "Simulated meters on Modbus/TCP sockets"),

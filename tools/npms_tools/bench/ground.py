@@ -1,6 +1,6 @@
 """What a phase of the bench runs on: fresh databases and a fresh virtual host, five processes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -31,12 +31,15 @@ PROVEN_BY_OTHERS = {
 
 
 class Ground:
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, extra: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """`extra` has further variables of single services."""
         self.stack = stack
         drop_databases(stack.urls().postgres_admin_url, SERVICES, "npms")
         stack.drop_vhost(VHOST)
         self.amqp_url = stack.vhost(VHOST)
-        self.services = Services(stack, amqp_url=self.amqp_url, extra=PROVEN_BY_OTHERS)
+        self.services = Services(
+            stack, amqp_url=self.amqp_url, extra={**PROVEN_BY_OTHERS, **(extra or {})}
+        )
         self.databases = self.services.databases
         self._bare: list[Helper] = []
 

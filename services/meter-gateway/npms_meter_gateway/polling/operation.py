@@ -21,6 +21,7 @@ from npms_meter_gateway.handlers.raise_event import raise_event, report_gateway_
 from npms_meter_gateway.handlers.read_meter import ReadRequests
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
+from npms_meter_gateway.polling import open_files
 from npms_meter_gateway.polling.backfill import Backfill
 from npms_meter_gateway.polling.comeback import Comeback
 from npms_meter_gateway.polling.fleet import Fleet
@@ -117,6 +118,7 @@ class Operation:
 
     async def _follow(self, worker: Worker, fleet: Fleet, switchman: Switchman) -> None:
         """Poll what is ours, of the gateways that are ours; while the database is away, go on."""
+        limit = open_files.raise_limit()
         known: Fingerprint | None = None
         while True:
             try:
@@ -124,6 +126,7 @@ class Operation:
                     known = None
                 rows, known = await polled_installations(self.database, worker.worker_id, known)
                 if rows is not None:
+                    open_files.check_limit(len(worker.held), limit)
                     await fleet.follow(rows)
             except Exception as fault:
                 if not is_passing(fault):
