@@ -65,22 +65,30 @@ class Worker:
         self._silent_from = asked_at + self.ttl_s - self.margin_s
 
     async def keep(self) -> None:
-        """Renew for ever; raises LeaseLost when that was not possible in time."""
+        """Renew for ever, on a connection of its own: that all others are taken must not cost the
+        lease. Raises LeaseLost when it was not possible in time.
+        """
         while True:
-            await asyncio.sleep(self.ttl_s / RENEWALS)
             try:
-                async with asyncio.timeout(max(self._silent_from - steady_s(), 0)):
-                    await self._renew()
+                async with self.database.connect() as conn:
+                    await self._keep_on(conn)
             except Exception as fault:
                 if not is_passing(fault):
                     raise
                 log.warning("lease_not_renewed", fault=repr(fault))
             if not self.may_speak():
                 raise LeaseLost
+            await asyncio.sleep(self.ttl_s / RENEWALS)
 
-    async def _renew(self) -> None:
+    async def _keep_on(self, conn: AsyncConnection) -> None:
+        while self.may_speak():
+            async with asyncio.timeout(max(self._silent_from - steady_s(), 0)):
+                await self._renew(conn)
+            await asyncio.sleep(self.ttl_s / RENEWALS)
+
+    async def _renew(self, conn: AsyncConnection) -> None:
         asked_at = steady_s()
-        async with self.database.transaction() as conn:
+        async with conn.begin():
             if not await leases.renew(conn, self.worker_id, ttl_s=self.ttl_s):
                 raise LeaseLost
         self._silent_from = asked_at + self.ttl_s - self.margin_s

@@ -45,6 +45,8 @@ class Meter:
     is_reachable: bool | None = None
     missed: int = 0
     told_refused: int = 0
+    is_untold: bool = False
+    """Whether it fell silent with its gateway, which is back: its own silence would be news."""
     is_known: bool = False
     """Whether it has answered since this process polls it."""
     is_toured: bool = False
@@ -238,7 +240,7 @@ class Line:
         spread = min(self._cadence.billing_s, FIRST_ROUND_S)
         for meter in self.meters.values():
             if meter.is_reachable is False:
-                meter.is_reachable, meter.missed = None, 0
+                meter.is_untold, meter.missed = True, 0
             meter.agenda.hurry(Group.BILLING, now + spread * meter.agenda.phase)
             self._put(meter, meter.agenda.next_due)
 
@@ -284,9 +286,9 @@ class Line:
 
     async def _heard(self, meter: Meter) -> None:
         meter.missed, meter.is_known = 0, True
-        if meter.is_reachable is not True:
+        if meter.is_reachable is False:
             await self._hooks.link_changed(meter, True, "answers")
-            meter.is_reachable = True
+        meter.is_reachable, meter.is_untold = True, False
         for name in meter.unit.driver.refused[meter.told_refused :]:
             meter.told_refused += 1
             await self._hooks.refused(meter, name)
@@ -295,10 +297,10 @@ class Line:
         meter.missed += 1
         if self.breaker.is_open and len(self.meters) > 1:
             await self._lose_all(fault)
-        elif meter.missed >= SILENT_AFTER and meter.is_reachable is not False:
+        elif meter.missed >= SILENT_AFTER and (meter.is_reachable is not False or meter.is_untold):
             log.warning("meter_unreachable", serial=meter.serial, fault=str(fault))
             await self._hooks.link_changed(meter, False, f"{fault.cause}: {fault}")
-            meter.is_reachable = meter.is_toured = False
+            meter.is_reachable = meter.is_toured = meter.is_untold = False
 
     async def _lose_all(self, fault: LinkFault) -> None:
         lost = [meter for meter in self.meters.values() if meter.is_reachable is not False]

@@ -26,7 +26,7 @@ from npms_meter_gateway.polling.backfill import Backfill
 from npms_meter_gateway.polling.comeback import Comeback
 from npms_meter_gateway.polling.fleet import Fleet
 from npms_meter_gateway.polling.journal import Journal
-from npms_meter_gateway.polling.line import Hooks, Meter
+from npms_meter_gateway.polling.line import Hooks, Meter, SlowRound
 from npms_meter_gateway.polling.on_demand import OnDemand
 from npms_meter_gateway.polling.quality import keep_quality
 from npms_meter_gateway.polling.rounds import STUCK, Lookout, Rounds
@@ -37,6 +37,8 @@ from npms_shared.loops import wait_or_stop
 
 FOLLOW_EVERY_S = 0.5
 BACK_OFF_S = 1.0
+ROUNDS_AT_A_TIME = 4
+"""After a start every meter has its slow round; the database has other things to do besides."""
 
 log = structlog.get_logger()
 
@@ -172,12 +174,18 @@ class Operation:
             accounts = {meter.installation_id: meter.account_id for meter in meters}
             await report_gateway_lost(fenced, self.clock, accounts, detail=detail)
 
+        rounds, few = Rounds(book), asyncio.Semaphore(ROUNDS_AT_A_TIME)
+
+        async def slow_round(slow: SlowRound) -> None:
+            async with few:
+                await rounds.slow_round(slow)
+
         return Hooks(
             saw=journal.put,
             link_changed=link_changed,
             refused=refused,
             gateway_lost=gateway_lost,
-            slow_round=Rounds(book).slow_round,
+            slow_round=slow_round,
             returned=Comeback(book, Backfill(book, self.recorder)).returned,
             looked=lookout.look,
         )

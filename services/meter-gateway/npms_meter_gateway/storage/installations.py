@@ -94,8 +94,9 @@ _SHOW_MANY = text(f"{_METERS} WHERE i.installation_id = ANY(CAST(:installation_i
 
 _SEE = text(
     """
-    INSERT INTO meter_state AS m (installation_id, seen_at, power_w, voltage_mv, relay, points)
-    SELECT id, at, power, voltage, relay, CAST(points AS jsonb)
+    INSERT INTO meter_state AS m
+        (installation_id, seen_at, power_w, voltage_mv, relay, points, link, link_since)
+    SELECT id, at, power, voltage, relay, CAST(points AS jsonb), 'reachable', at
     FROM unnest(CAST(:installation_ids AS bigint[]), CAST(:seen_at AS timestamptz[]),
                 CAST(:power_w AS bigint[]), CAST(:voltage_mv AS bigint[]),
                 CAST(:relays AS text[]), CAST(:points AS text[]))
@@ -105,7 +106,9 @@ _SEE = text(
         power_w = coalesce(excluded.power_w, m.power_w),
         voltage_mv = coalesce(excluded.voltage_mv, m.voltage_mv),
         relay = coalesce(excluded.relay, m.relay),
-        points = coalesce(excluded.points, m.points)
+        points = coalesce(excluded.points, m.points),
+        link_since = CASE m.link WHEN 'unknown' THEN excluded.link_since ELSE m.link_since END,
+        link = CASE m.link WHEN 'unknown' THEN 'reachable' ELSE m.link END
     WHERE m.seen_at IS NULL OR m.seen_at <= excluded.seen_at
     """
 )
@@ -214,8 +217,10 @@ async def show_meters(conn: AsyncConnection, installation_ids: Sequence[int]) ->
 
 
 async def note_sights(conn: AsyncConnection, columns: dict[str, list[Any]]) -> None:
-    """Upsert sights unless newer ones are known: lists of installation_ids, seen_at, power_w,
-    voltage_mv, relays, points (JSON texts). None leaves what is known.
+    """Upsert sights unless newer ones are known; a meter never heard of before is reachable.
+
+    Lists of installation_ids, seen_at, power_w, voltage_mv, relays, points (JSON texts); None
+    leaves what is known.
     """
     await conn.execute(_SEE, columns)
 
