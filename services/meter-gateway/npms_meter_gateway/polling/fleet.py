@@ -18,7 +18,7 @@ from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.handlers.lead import LeaseLost
-from npms_meter_gateway.polling.line import Hooks, Line, Meter
+from npms_meter_gateway.polling.line import FIRST_ROUND_S, Hooks, Line, Meter
 from npms_meter_gateway.polling.unit import Unit
 from npms_shared.clock import Clock
 from npms_shared.db.engine import is_passing
@@ -26,6 +26,11 @@ from npms_shared.db.engine import is_passing
 Address = tuple[str, int, DriverName]
 
 _GATEWAY = tuple(column.name for column in fields(Gateway))
+
+FIRST_POLLS_PER_S = 200
+"""A start with many meters takes its time instead of all of the processor's."""
+AT_A_TIME = 50
+"""Meters added before others get their turn: the lease must be renewed meanwhile."""
 
 log = structlog.get_logger()
 
@@ -85,8 +90,12 @@ class Fleet:
             row = wanted.get(installation_id)
             if row is None or self._gateway_of(installation_id) != _gateway(row):
                 await self._remove(installation_id)
-        for installation_id in wanted.keys() - self._meters.keys():
-            self._add(wanted[installation_id])
+        new = wanted.keys() - self._meters.keys()
+        within_s = max(FIRST_ROUND_S, len(new) / FIRST_POLLS_PER_S)
+        for number, installation_id in enumerate(new, 1):
+            self._add(wanted[installation_id], within_s)
+            if not number % AT_A_TIME:
+                await asyncio.sleep(0)
         metrics.METERS_POLLED.set(len(self._meters))
 
     async def close(self) -> None:
@@ -95,7 +104,7 @@ class Fleet:
             await self._remove(installation_id)
         metrics.METERS_POLLED.set(0)
 
-    def _add(self, row: Row[Any]) -> None:
+    def _add(self, row: Row[Any], within_s: float) -> None:
         profile = self._profiles[row.profile]
         address = (row.host, row.port, profile.driver)
         line = self._line(_gateway(row), profile.driver)
@@ -105,7 +114,7 @@ class Fleet:
         reach = {"reachable": True, "unreachable": False}.get(row.link)
         meter = Meter(row.installation_id, row.account_id, row.serial, unit, is_reachable=reach)
         self._meters[row.installation_id] = (address, meter)
-        line.add(meter)
+        line.add(meter, within_s)
 
     def _gateway_of(self, installation_id: int) -> Gateway:
         address, _ = self._meters[installation_id]

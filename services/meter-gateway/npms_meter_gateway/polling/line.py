@@ -125,9 +125,9 @@ class Line:
         self._probes = 0
         self._answered_at: dict[int, float] = {}
 
-    def add(self, meter: Meter) -> None:
-        """Poll it from now on; first polls are spread, so that a start is no storm, and later
-        ones keep to the meter's place in the interval, whichever process polls it.
+    def add(self, meter: Meter, within_s: float = FIRST_ROUND_S) -> None:
+        """Poll it from now on: first within so many seconds, so that a start is no storm; later
+        at the meter's own place in the interval, whichever process polls it.
         """
         self.meters[meter.installation_id] = meter
         phase = crc32(meter.serial.encode()) % 1000 / 1000
@@ -136,7 +136,7 @@ class Line:
             self._intervals,
             phase=phase,
             origin=now - self._clock.wall_now().timestamp(),
-            first=now + phase * min(self._cadence.billing_s, FIRST_ROUND_S),
+            first=now + phase * min(self._cadence.billing_s, within_s),
         )
         self._put(meter, meter.agenda.next_due)
 
