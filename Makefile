@@ -82,6 +82,10 @@ bench-rating: $(STAMP) ## Measure rating alone, beside bare additions and PySAM
 bench-modbus: $(STAMP) ## Measure what a Modbus read costs, beside pymodbus, libmodbus and modbus-serial
 	@$(NPMS) bench-modbus $(ARGS)
 
+.PHONY: bench-gateway
+bench-gateway: $(STAMP) ## Measure what one gateway process needs for ten thousand meters
+	@$(NPMS) bench-gateway $(ARGS)
+
 ##@ Check
 
 .PHONY: check
