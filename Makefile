@@ -111,7 +111,7 @@ format: $(STAMP) ## Format, and mend what the linter can mend
 .PHONY: test
 test: $(STAMP) ## All tests, on own nodes; under ten minutes
 	@status=0; \
-	$(BIN)/pytest $(call present,unit contract integration deploy) -n 2 -q || status=1; \
+	$(BIN)/pytest $(call present,unit contract integration deploy) -n 3 -q || status=1; \
 	$(if $(call present,system),$(BIN)/pytest $(call present,system) -n 0 || status=1;) \
 	exit $$status
 

@@ -59,7 +59,7 @@ class Bus:
         self._breaker = Breaker(reconnect)
         self._framing = framing or framing_of(gateway)
         self._depth = min(gateway.depth, self._framing.transactions)
-        self._is_rtu = self._framing.transactions == 1
+        self._is_unnumbered = self._framing.transactions == 1
         self._pause_s = gateway.pause_ms / 1000
         self._late_window_s = gateway.late_window_ms / 1000
         self._waiting: list[tuple[int, int, Exchange]] = []
@@ -152,7 +152,7 @@ class Bus:
 
     def _next_transaction(self) -> int:
         """Counted on over all connections, so that none meets an answer to its predecessor."""
-        if self._is_rtu:
+        if self._is_unnumbered:
             return 0
         self._transaction = self._transaction % LAST_TRANSACTION + 1
         return self._transaction
@@ -168,7 +168,7 @@ class Bus:
             self._keep_quiet(self._pause_s)
         if fault is None or not self._is_to_repeat(exchange, fault):
             exchange.settle(words, fault)
-        if self._is_rtu and connection.is_tainted:
+        if self._is_unnumbered and connection.is_tainted:
             self._renew()
         if self._waiting:
             self._go_on()
@@ -241,7 +241,7 @@ class Bus:
         finally:
             self._opening = None
         self._breaker.succeed()
-        if self._is_rtu:
+        if self._is_unnumbered:
             self._keep_quiet(self._late_window_s)
         self._go_on()
 
