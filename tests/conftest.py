@@ -38,7 +38,7 @@ def mosquitto(nodes: Nodes) -> MosquittoNode:
 
 @pytest.fixture(scope="session")
 async def databases(nodes: Nodes) -> AsyncIterator[DatabaseFactory]:
-    factory = DatabaseFactory(nodes.postgres_url, worker=WORKER)
+    factory = DatabaseFactory(nodes.postgres_url, worker=WORKER, is_own_server=nodes.is_own_server)
     yield factory
     await factory.close()
 

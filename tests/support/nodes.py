@@ -1,5 +1,6 @@
 """PostgreSQL and RabbitMQ of the tests, and virtual hosts on the latter."""
 
+import os
 from collections.abc import Callable
 
 from npms_tools.stack import Stack
@@ -16,6 +17,11 @@ class Nodes:
         """Start what is not running yet."""
         stack = Stack("test")
         return cls(stack, stack.up(progress).postgres_admin_url)
+
+    @property
+    def is_own_server(self) -> bool:
+        """Whether PostgreSQL is a node of ours, and not one that was given."""
+        return not os.environ.get("NPMS_POSTGRES_URL")
 
     def make_vhost(self, name: str) -> str:
         """An empty virtual host; returns its AMQP URL."""
