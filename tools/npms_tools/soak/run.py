@@ -47,8 +47,8 @@ class Soak:
             async with Town(self._scene, minutes=self._seconds / 60) as town:
                 await self._open(town, books)
                 await self._trouble(town, books)
-                witness, corrected = await self._settle(town, books)
-                verdicts = await self._account(town, books, witness, corrected)
+                corrected = await self._settle(town, books)
+                verdicts = await self._account(town, books, corrected)
         finally:
             await books.close()
         return self._prove(verdicts)
@@ -92,7 +92,7 @@ class Soak:
         shares = {name: (after[name] - used[name]) / took_s for name in used if name in after}
         self._say("cores used: " + ", ".join(f"{n} {share:.2f}" for n, share in shares.items()))
 
-    async def _settle(self, town: Town, books: Books) -> tuple[Witness, dict[int, Corrected]]:
+    async def _settle(self, town: Town, books: Books) -> dict[int, Corrected]:
         """Faults end, registers rest, an operator decides what is held, all is read once more."""
         self._scene.calm()
         wanted = len(self._residents)
@@ -117,18 +117,20 @@ class Soak:
             return not await books.unsettled()
 
         await self._until("every supply is as desired", is_settled, patience_s)
-        return await _witness(town), corrected
+        return corrected
 
     async def _account(
-        self, town: Town, books: Books, witness: Witness, corrected: Mapping[int, Corrected]
+        self, town: Town, books: Books, corrected: Mapping[int, Corrected]
     ) -> Verdicts:
+        """The books are read first: whatever stands in them the street has shown before."""
         verdicts = Verdicts()
+        readings, held = await books.readings(), await books.held()
+        witness = await _witness(town)
         meters = await town.call("GET", "street", "/meters")
         final_wh = {one["serial"]: one["energy_wh"] for one in meters}
-        readings = await books.readings()
         reckoning.check_readings(verdicts, witness, self._residents, readings, corrected)
         reckoning.check_energy(verdicts, self._residents, readings, final_wh)
-        reckoning.check_held(verdicts, witness, self._residents, await books.held())
+        reckoning.check_held(verdicts, witness, self._residents, held)
         for row in await books.unsettled():
             verdicts.unexplained.append(f"supply is not settled: {dict(row)}")
         log = await town.call("GET", "street", "/faults/log", params={"since_s": 1e12})
