@@ -13,7 +13,7 @@ from tests.support.tokens import TestIssuer
 
 from npms_tools.stack.mosquitto import MosquittoNode
 
-settings.register_profile("quick", max_examples=60, deadline=None, derandomize=True)
+settings.register_profile("quick", max_examples=40, deadline=None, derandomize=True)
 settings.register_profile(
     "deep", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -28,6 +28,9 @@ class TestDatabase:
     database: Database
 
 
+NOT_FOR_TESTS = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit")
+
+
 class DatabaseFactory:
     """Makes databases by copying a migrated one. On a server of our own nothing is forced to disk:
     what tests leave behind has not to survive the machine.
@@ -43,7 +46,8 @@ class DatabaseFactory:
         """A database at the newest revision of `service` ("ledger", "meter-gateway", …)."""
         if self._is_to_hurry:
             self._is_to_hurry = False
-            await self._admin("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+            await self._admin(*(f"ALTER SYSTEM SET {one} = off" for one in NOT_FOR_TESTS))
+            await self._admin("SELECT pg_reload_conf()")
         if service not in self._templates:
             self._templates[service] = await self._template(service)
         name = f"npms_test_{self._worker}_{next(self._numbers)}"

@@ -1,6 +1,7 @@
 """Many supplies at once: outages, mass reconnection, restarts with everything pending."""
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
@@ -30,11 +31,18 @@ from npms_shared.contracts.ledger import SupplyDesired
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 PENDING = 10_000
+WATCHED = PENDING if os.environ.get("NPMS_TEST_PROFILE") == "deep" else 1_500
+"""How many of them are worked off under our eyes."""
 
 
 @pytest.fixture
 async def world(database_for: MakeDatabase) -> World:
     return World(await database_for("meter-gateway"), scaled_clock())
+
+
+async def _settled(world: World, count: int) -> bool:
+    rows = await world.rows("SELECT count(*) AS n FROM supply WHERE settled")
+    return int(rows[0]["n"]) >= count
 
 
 async def _all_settled(world: World) -> bool:
@@ -181,17 +189,19 @@ async def test_l9_d8_after_a_restart_with_10000_pending_each_meter_is_read_first
     book = SupplyBook(world.database, world.clock, SwitchingPolicy())
     began = time.monotonic()
     task = asyncio.create_task(Switchman(book, units.get, concurrency=16).run())
-    await until(lambda: _all_settled(world), within_s=600, every_s=0.5)
+    await until(lambda: _settled(world, WATCHED), within_s=600, every_s=0.5)
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    print(f"{PENDING} pending supplies worked off in {time.monotonic() - began:.0f} s")
-    assert {driver.asked for n, driver in drivers.items() if n % 100} == {"r"}
-    assert {driver.asked for n, driver in drivers.items() if n % 100 == 0} == {"rwr"}
+    print(f"{WATCHED} of {PENDING} worked off in {time.monotonic() - began:.0f} s")
+    asked = {n: driver.asked for n, driver in drivers.items() if driver.asked}
+    assert {said for n, said in asked.items() if n % 100} == {"r"}
+    assert {said for n, said in asked.items() if n % 100 == 0} == {"rwr"}
     lives = await world.rows("SELECT life, count(*) AS n FROM supply_command GROUP BY 1")
-    assert {row["life"]: row["n"] for row in lives} == {
-        "confirmed": PENDING, "in_vain": PENDING // 100,
-    }  # fmt: skip
+    known = {row["life"]: row["n"] for row in lives}
+    assert known["confirmed"] == len(asked)
+    assert known["in_vain"] == sum(n % 100 == 0 for n in asked)
+    assert known.get("sent", 0) == PENDING - len(asked)
 
 
 async def _make_pending(world: World) -> None:
