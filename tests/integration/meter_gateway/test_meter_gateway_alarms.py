@@ -15,14 +15,11 @@ from tests.integration.meter_gateway.gateway_world import (
     serving,
 )
 from tests.support.databases import TestDatabase
-from tests.support.tokens import TestIssuer
 from tests.support.wait import until
 
-from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm, report_link
 from npms_meter_gateway.handlers.show_fleet import FleetView
-from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_shared.loops import Loop
 from npms_tools.street.meter import Faults
 from npms_tools.street.street import Plan, build_street
@@ -33,23 +30,6 @@ MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 @pytest.fixture
 async def world(database_for: MakeDatabase) -> World:
     return World(await database_for("meter-gateway"), scaled_clock())
-
-
-@pytest.fixture
-async def http(world: World, issuer: TestIssuer, amqp_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    service = build(
-        MeterGatewaySettings(
-            database_url=world.store.url, amqp_url=amqp_url, jwks_path=issuer.jwks_path
-        ),  # type: ignore[arg-type]
-        clock=world.clock,
-    )
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(service.app),
-        base_url="http://gateway",
-        headers=issuer.headers("operator"),
-    ) as client:
-        yield client
-    await service.database.close()
 
 
 async def raised(world: World, number: int, kind: str, detail: str = "seen") -> bool:

@@ -16,13 +16,10 @@ from tests.integration.meter_gateway.gateway_world import (
 )
 from tests.integration.meter_gateway.keeping_meter import KeepingMeter
 from tests.support.databases import TestDatabase
-from tests.support.tokens import TestIssuer
 from tests.support.wait import until
 
-from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.handlers.change_ratio import Ratio, RatioDesk
 from npms_meter_gateway.handlers.decide_held import Word
-from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_shared.clock import ScaledClock, wall_now
 from npms_tools.street.meter import WMS_PER_WH
 from npms_tools.street.street import Plan, Street, build_street
@@ -48,23 +45,6 @@ async def street(world: World) -> AsyncIterator[Street]:
         assert meter.seed == KNOWN
         await world.open(1, meter)
         yield one
-
-
-@pytest.fixture
-async def http(world: World, issuer: TestIssuer, amqp_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    service = build(
-        MeterGatewaySettings(
-            database_url=world.store.url, amqp_url=amqp_url, jwks_path=issuer.jwks_path
-        ),  # type: ignore[arg-type]
-        clock=world.clock,
-    )
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(service.app),
-        base_url="http://gateway",
-        headers=issuer.headers("operator", subject="amina"),
-    ) as client:
-        yield client
-    await service.database.close()
 
 
 async def opened(world: World) -> list[str]:

@@ -1,18 +1,15 @@
 """R18: feeders over REST, and the alarm of a day that lost too much."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
-from tests.support.tokens import TestIssuer
 
-from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.handlers.check_feeders import FeederBook
 from npms_meter_gateway.handlers.record_readings import Readings
-from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_shared.clock import ManualClock
 
 NAIROBI_MIDNIGHT = datetime(2026, 3, 2, 21, tzinfo=UTC)
@@ -35,21 +32,6 @@ async def world(database_for: Callable[[str], Awaitable[TestDatabase]]) -> World
     for installation_id in (FEEDER, *TENANTS):
         await world.open(installation_id, max_power_w=100_000)
     return world
-
-
-@pytest.fixture
-async def http(world: World, issuer: TestIssuer, amqp_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    settings = MeterGatewaySettings(
-        database_url=world.store.url, amqp_url=amqp_url, jwks_path=issuer.jwks_path
-    )  # type: ignore[arg-type]
-    service = build(settings, clock=world.clock)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(service.app),
-        base_url="http://gateway",
-        headers=issuer.headers("operator", subject="amina"),
-    ) as client:
-        yield client
-    await service.database.close()
 
 
 async def use(world: World, day: int, *, feeder_wh: int, tenants_wh: tuple[int, int]) -> None:

@@ -1,6 +1,6 @@
 """Held readings over REST: listed with their reason, decided of once, with a record of who did."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,14 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
-from tests.support.tokens import TestIssuer
 
-from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.handlers.record_readings import Outcome, Readings
 from npms_meter_gateway.handlers.suspect_meter import suspect_meter, trust_meter
 from npms_meter_gateway.handlers.tend_held import tend_held
-from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_shared.clock import ManualClock
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -33,21 +30,6 @@ async def world(database_for: Callable[[str], Awaitable[TestDatabase]]) -> World
     await world.open(1)
     world.clock.advance(timedelta(days=1))
     return world
-
-
-@pytest.fixture
-async def http(world: World, issuer: TestIssuer, amqp_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    settings = MeterGatewaySettings(
-        database_url=world.store.url, amqp_url=amqp_url, jwks_path=issuer.jwks_path
-    )  # type: ignore[arg-type]
-    service = build(settings, clock=world.clock)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(service.app),
-        base_url="http://gateway",
-        headers=issuer.headers("operator", subject="amina"),
-    ) as client:
-        yield client
-    await service.database.close()
 
 
 async def take(world: World, *readings: tuple[int, int]) -> Outcome:
