@@ -31,10 +31,22 @@ class TestDatabase:
 NOT_FOR_TESTS = ("fsync", "synchronous_commit", "full_page_writes", "autovacuum", "jit")
 
 
+async def hurry(admin_url: str) -> None:
+    """Let a server of our own force nothing to disk: what tests leave need not outlive it."""
+    await _execute(
+        admin_url,
+        *(f"ALTER SYSTEM SET {one} = off" for one in NOT_FOR_TESTS),
+        "SELECT pg_reload_conf()",
+    )
+
+
+async def keep_every_commit(admin_url: str) -> None:
+    """Take `hurry` back, for tests that stop the server and count what is left."""
+    await _execute(admin_url, "ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
+
+
 class DatabaseFactory:
-    """Makes databases by copying a migrated one. On a server of our own nothing is forced to disk:
-    what tests leave behind has not to survive the machine.
-    """
+    """Makes databases by copying a migrated one."""
 
     def __init__(self, admin_url: str, *, worker: str, is_own_server: bool) -> None:
         self._admin_url, self._worker = admin_url, worker
@@ -46,8 +58,7 @@ class DatabaseFactory:
         """A database at the newest revision of `service` ("ledger", "meter-gateway", …)."""
         if self._is_to_hurry:
             self._is_to_hurry = False
-            await self._admin(*(f"ALTER SYSTEM SET {one} = off" for one in NOT_FOR_TESTS))
-            await self._admin("SELECT pg_reload_conf()")
+            await hurry(self._admin_url)
         if service not in self._templates:
             self._templates[service] = await self._template(service)
         name = f"npms_test_{self._worker}_{next(self._numbers)}"
@@ -89,12 +100,16 @@ class DatabaseFactory:
         return url.render_as_string(hide_password=False)
 
     async def _admin(self, *statements: str) -> None:
-        conn = await asyncpg.connect(self._admin_url)
-        try:
-            for statement in statements:
-                await conn.execute(statement)
-        finally:
-            await conn.close()
+        await _execute(self._admin_url, *statements)
+
+
+async def _execute(url: str, *statements: str) -> None:
+    conn = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await conn.execute(statement)
+    finally:
+        await conn.close()
 
 
 def migrations_of(service: str) -> Path:
