@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.support.adapters import share_adapters
 from tests.support.databases import DatabaseFactory, TestDatabase
 from tests.support.nodes import Nodes
 from tests.support.tokens import TestIssuer
@@ -18,6 +19,8 @@ settings.register_profile(
     "deep", max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("NPMS_TEST_PROFILE", "quick"))
+
+share_adapters()
 
 WORKER = f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
 """Names what this process makes, so that two runs at a time do not take it from each other."""
@@ -38,7 +41,7 @@ def mosquitto(nodes: Nodes) -> MosquittoNode:
 
 @pytest.fixture(scope="session")
 async def databases(nodes: Nodes) -> AsyncIterator[DatabaseFactory]:
-    factory = DatabaseFactory(nodes.postgres_url, worker=WORKER, is_own_server=nodes.is_own_server)
+    factory = DatabaseFactory(nodes, worker=WORKER)
     yield factory
     await factory.close()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import asyncpg
 from sqlalchemy import make_url
+from tests.support.nodes import Nodes
 
 from npms_shared.db import migrations
 from npms_shared.db.engine import Database
@@ -46,25 +47,24 @@ async def keep_every_commit(admin_url: str) -> None:
 
 
 class DatabaseFactory:
-    """Makes databases by copying a migrated one."""
+    """Makes databases by copying a migrated one, in memory where `nodes` has a folder there."""
 
-    def __init__(self, admin_url: str, *, worker: str, is_own_server: bool) -> None:
-        self._admin_url, self._worker = admin_url, worker
-        self._is_to_hurry = is_own_server
+    def __init__(self, nodes: Nodes, *, worker: str) -> None:
+        self._nodes, self._admin_url, self._worker = nodes, nodes.postgres_url, worker
+        self._place: str | None = None
         self._numbers = itertools.count()
         self._templates: dict[str, str] = {}
 
     async def make(self, service: str) -> TestDatabase:
         """A database at the newest revision of `service` ("ledger", "meter-gateway", …)."""
-        if self._is_to_hurry:
-            self._is_to_hurry = False
-            await hurry(self._admin_url)
+        if self._place is None:
+            self._place = await self._choose_place()
         if service not in self._templates:
             self._templates[service] = await self._template(service)
         name = f"npms_test_{self._worker}_{next(self._numbers)}"
         await self._admin(
             f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
-            f'CREATE DATABASE "{name}" TEMPLATE "{self._templates[service]}"',
+            f'CREATE DATABASE "{name}" TEMPLATE "{self._templates[service]}"' + self._place,
         )
         url = self._url(name, application=True)
         return TestDatabase(name, url, self._url(name), Database(url, application="npms-test"))
@@ -76,12 +76,30 @@ class DatabaseFactory:
     async def close(self) -> None:
         for template in self._templates.values():
             await self._admin(f'DROP DATABASE IF EXISTS "{template}" WITH (FORCE)')
+        if self._place:
+            await self._admin(f'DROP TABLESPACE "{self._tablespace}"')
+        self._nodes.drop_memory(self._worker)
+
+    @property
+    def _tablespace(self) -> str:
+        return f"npms_test_{self._worker}"
+
+    async def _choose_place(self) -> str:
+        """The end of CREATE DATABASE: a tablespace in memory, or nothing."""
+        if not self._nodes.is_own_server:
+            return ""
+        await hurry(self._admin_url)
+        folder = self._nodes.make_memory(self._worker)
+        if folder is None:
+            return ""
+        await self._admin(f"CREATE TABLESPACE \"{self._tablespace}\" LOCATION '{folder}'")
+        return f' TABLESPACE "{self._tablespace}"'
 
     async def _template(self, service: str) -> str:
         name = f"npms_test_{self._worker}_{service.replace('-', '_')}"
         await self._admin(
             f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
-            f'CREATE DATABASE "{name}"',
+            f'CREATE DATABASE "{name}"{self._place}',
             f"DO $$ BEGIN CREATE ROLE {ROLE} LOGIN PASSWORD '{PASSWORD}'; "
             "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
         )

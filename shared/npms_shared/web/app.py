@@ -29,7 +29,7 @@ def create_app(
     routers: Iterable[APIRouter],
     errors: ErrorMap | None = None,
 ) -> FastAPI:
-    """Routers get the prefix /v1; every route needs an explicit operation_id."""
+    """Routers bear the prefix /v1 themselves; every route needs an explicit operation_id."""
     app = FastAPI(
         title=f"NPMS {service}",
         version="1",
@@ -43,9 +43,9 @@ def create_app(
     app.add_exception_handler(BodyTooLarge, _renderer(BodyTooLarge.problem))
     for kind, to_problem in (errors or {}).items():
         app.add_exception_handler(kind, _renderer(to_problem))
-    for router in routers:
-        app.include_router(router, prefix="/v1")
-    app.include_router(health_router())
+    for router in (*routers, health_router()):
+        # As they are: `include_router` would build every route a second time, at its first use.
+        app.router.routes.extend(router.routes)
     app.add_middleware(BodyLimit)
     app.middleware("http")(_observe)
     _describe_problems(app)

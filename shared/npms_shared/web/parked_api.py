@@ -41,7 +41,7 @@ class Decision(Schema):
 
 
 def parked_router(database: Database, elsewhere: parked.Elsewhere = parked.NOWHERE) -> APIRouter:
-    router = APIRouter(prefix="/parked-messages", tags=["parked messages"])
+    router = APIRouter(prefix="/v1/parked-messages", tags=["parked messages"])
     _add_looking(router, database)
     _add_settling(router, database, elsewhere)
     return router

@@ -31,7 +31,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> TestIssuer:
 
 @pytest.fixture
 async def client(issuer: TestIssuer) -> AsyncIterator[httpx.AsyncClient]:
-    router = APIRouter()
+    router = APIRouter(prefix="/v1")
 
     @router.post("/orders", operation_id="order")
     async def order(

@@ -37,7 +37,7 @@ Looker = Annotated[Principal, Depends(require("customer", "operator", "admin", "
 
 
 def accounts_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/accounts", tags=["accounts"])
+    router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
     _add_opening(router, database, clock)
     _add_looking(router, database, clock)
     _add_statement(router, database, clock)

@@ -41,7 +41,7 @@ Breached = Annotated[bool | None, Query(description="only those beyond the limit
 
 
 def mass_cuts_router(database: Database, clock: Clock, guardrail: Guardrail) -> APIRouter:
-    router = APIRouter(prefix="/mass-cuts", tags=["mass cuts"])
+    router = APIRouter(prefix="/v1/mass-cuts", tags=["mass cuts"])
     _add_looking(router, database)
     _add_accounts(router, database)
     _add_deciding(router, database, clock, guardrail)
@@ -152,7 +152,7 @@ async def _note(conn: AsyncConnection, caller: Principal, row: Row[Any], now: da
 
 
 def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/review-tasks", tags=["review tasks"])
+    router = APIRouter(prefix="/v1/review-tasks", tags=["review tasks"])
 
     @router.get("", operation_id="list_review_tasks", responses=problem_responses())
     async def list_(
@@ -192,7 +192,7 @@ def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
 
 
 def reconnections_router(database: Database, clock: Clock, limit_s: int) -> APIRouter:
-    router = APIRouter(prefix="/reconnections", tags=["reconnections"])
+    router = APIRouter(prefix="/v1/reconnections", tags=["reconnections"])
 
     @router.get("", operation_id="list_reconnections", responses=problem_responses())
     async def list_(

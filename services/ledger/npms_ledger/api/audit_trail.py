@@ -30,7 +30,7 @@ class TrailEntry(BaseModel):
 
 
 def audit_trail_router(database: Database) -> APIRouter:
-    router = APIRouter(prefix="/audit-trail", tags=["audit trail"])
+    router = APIRouter(prefix="/v1/audit-trail", tags=["audit trail"])
 
     @router.get("", operation_id="list_audit_trail", responses=problem_responses())
     async def list_(

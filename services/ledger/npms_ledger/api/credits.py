@@ -28,7 +28,7 @@ GrantNo = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
 
 
 def credits_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/accounts/{account_id}/credits", tags=["credits"])
+    router = APIRouter(prefix="/v1/accounts/{account_id}/credits", tags=["credits"])
     _add_listing(router, database, clock)
     _add_granting(router, database, clock)
     _add_ending(router, database, clock)

@@ -28,7 +28,7 @@ DebtNo = Annotated[int, Path(ge=0, le=2**31 - 1, examples=[1])]
 
 
 def debts_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/accounts/{account_id}/debts", tags=["debts"])
+    router = APIRouter(prefix="/v1/accounts/{account_id}/debts", tags=["debts"])
     _add_listing(router, database)
     _add_taking_over(router, database, clock)
     _add_changing(router, database, clock)

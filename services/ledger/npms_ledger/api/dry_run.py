@@ -67,7 +67,7 @@ class DryRunRequest(Schema):
 
 
 def dry_run_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/dry-run", tags=["dry run"])
+    router = APIRouter(prefix="/v1/dry-run", tags=["dry run"])
 
     @router.get("/cuts", operation_id="foresee_cuts", responses=problem_responses())
     async def cuts(

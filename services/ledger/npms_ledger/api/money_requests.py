@@ -41,7 +41,7 @@ ASKED: dict[int | str, dict[str, Any]] = {
 
 
 def money_requests_router(database: Database, clock: Clock, limits: FixLimits) -> APIRouter:
-    router = APIRouter(tags=["money moved by people"])
+    router = APIRouter(prefix="/v1", tags=["money moved by people"])
     _add_fixes(router, database, clock, limits)
     _add_transfers(router, database, clock, limits)
     _add_reallocations(router, database, clock)

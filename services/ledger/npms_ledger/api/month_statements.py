@@ -32,7 +32,7 @@ _WEIGHT = re.compile(r"q=([01](\.[0-9]{0,3})?)")
 
 
 def month_statements_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/accounts/{account_id}/statements", tags=["statements"])
+    router = APIRouter(prefix="/v1/accounts/{account_id}/statements", tags=["statements"])
     asked = _Asked(database, clock)
     _add_files(router, asked)
     _add_negotiated(router, asked)

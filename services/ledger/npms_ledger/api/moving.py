@@ -33,7 +33,7 @@ State = Annotated[Literal["payable", "paid"] | None, Query()]
 
 
 def moving_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(tags=["moving"])
+    router = APIRouter(prefix="/v1", tags=["moving"])
     _add_swap(router, database, clock)
     _add_move_out(router, database, clock)
     _add_refunds(router, database, clock)

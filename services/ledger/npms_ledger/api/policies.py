@@ -34,7 +34,7 @@ class ParkedChargeResponse(BaseModel):
 
 
 def policies_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/credit-policies", tags=["credit policies"])
+    router = APIRouter(prefix="/v1/credit-policies", tags=["credit policies"])
 
     @router.get("/{code}", operation_id="get_credit_policy", responses=problem_responses(404))
     async def show(_caller: Operator, code: Code) -> PolicyResponse:
@@ -72,7 +72,7 @@ def policies_router(database: Database, clock: Clock) -> APIRouter:
 
 
 def parked_charges_router(database: Database) -> APIRouter:
-    router = APIRouter(prefix="/parked-charges", tags=["parked charges"])
+    router = APIRouter(prefix="/v1/parked-charges", tags=["parked charges"])
 
     @router.get("", operation_id="list_parked_charges", responses=problem_responses())
     async def list_(_caller: Operator, limit: Limit = 100) -> list[ParkedChargeResponse]:

@@ -16,7 +16,7 @@ from npms_shared.web.schemas import PathId
 
 
 def supply_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/accounts", tags=["supply"])
+    router = APIRouter(prefix="/v1/accounts", tags=["supply"])
     _add_keep_on(router, database, clock)
     _add_keep_on_list(router, database)
     _add_decisions(router, database, clock)

@@ -44,7 +44,7 @@ OlderThan = Annotated[
 
 
 def supply_exceptions_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/supply-exceptions", tags=["supply exceptions"])
+    router = APIRouter(prefix="/v1/supply-exceptions", tags=["supply exceptions"])
 
     @router.get("", operation_id="list_supply_exceptions", responses=problem_responses())
     async def list_(

@@ -51,7 +51,7 @@ class TopUpTrialResponse(BaseModel):
 
 
 def trials_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/accounts", tags=["accounts"])
+    router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
     @router.get(
         "/{account_id}/top-up-trial", operation_id="try_top_up", responses=problem_responses(404)

@@ -42,7 +42,7 @@ To = Annotated[
 
 
 def why_router(database: Database) -> APIRouter:
-    router = APIRouter(tags=["why"])
+    router = APIRouter(prefix="/v1", tags=["why"])
     _add_posting(router, database)
     _add_balance(router, database)
     _add_supply(router, database)

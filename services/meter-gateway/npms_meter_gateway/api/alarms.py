@@ -17,7 +17,7 @@ Kind = Annotated[Line | None, Query(description="only of this kind")]
 
 
 def alarms_router(view: AlarmView) -> APIRouter:
-    router = APIRouter(tags=["alarms"])
+    router = APIRouter(prefix="/v1", tags=["alarms"])
 
     @router.get("/alarms", operation_id="list_alarms", responses=problem_responses())
     async def list_alarms(

@@ -59,7 +59,7 @@ class CommandOut(BaseModel):
 
 
 def commands_router(database: Database) -> APIRouter:
-    router = APIRouter(tags=["meters"])
+    router = APIRouter(prefix="/v1", tags=["meters"])
 
     @router.get(
         "/meters/{installation_id}/commands",

@@ -13,7 +13,7 @@ from npms_shared.web.schemas import PathId
 
 
 def feeders_router(book: FeederBook) -> APIRouter:
-    router = APIRouter(prefix="/feeders", tags=["feeders"])
+    router = APIRouter(prefix="/v1/feeders", tags=["feeders"])
 
     @router.get("", operation_id="list_feeders", responses=problem_responses())
     async def list_all(_: Operator, cursor: Cursor = None, limit: Limit = 100) -> Page[Feeder]:

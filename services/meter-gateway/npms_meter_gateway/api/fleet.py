@@ -25,7 +25,7 @@ HOUR_MS = 3_600_000
 
 
 def fleet_router(view: FleetView) -> APIRouter:
-    router = APIRouter(tags=["fleet"])
+    router = APIRouter(prefix="/v1", tags=["fleet"])
     _add_fleet(router, view)
     _add_gateways(router, view)
     _add_quality(router, view)

@@ -27,7 +27,7 @@ ByState = Annotated[State | None, Query(description="only those in it")]
 
 
 def held_router(database: Database, desk: HeldDesk) -> APIRouter:
-    router = APIRouter(prefix="/held-readings", tags=["held readings"])
+    router = APIRouter(prefix="/v1/held-readings", tags=["held readings"])
     _add_showing(router, database)
     _add_deciding(router, database, desk)
     return router

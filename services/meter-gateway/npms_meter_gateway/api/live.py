@@ -23,7 +23,7 @@ LONGEST_S = 900.0
 def live_router(
     database: Database, watch: MeterWatch, to_meter: Callable[[Row[Any]], Meter]
 ) -> APIRouter:
-    router = APIRouter(tags=["meters"])
+    router = APIRouter(prefix="/v1", tags=["meters"])
 
     async def watched(_caller: Operator, installation_id: PathId) -> AsyncIterator[Newest]:
         async with database.connect() as conn:

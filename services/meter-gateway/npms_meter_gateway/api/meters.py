@@ -33,7 +33,7 @@ Staff = Annotated[Principal, Depends(require("operator", "admin", "service"))]
 def meters_router(
     database: Database, profiles: Mapping[str, Profile], view: FleetView
 ) -> APIRouter:
-    router = APIRouter(tags=["meters"])
+    router = APIRouter(prefix="/v1", tags=["meters"])
 
     @router.get("/meters", operation_id="list_meters", responses=problem_responses())
     async def list_all(

@@ -20,7 +20,7 @@ To = Annotated[Instant, Query(alias="to", examples=["2026-12-01T00:00:00Z"])]
 
 
 def ratios_router(database: Database, desk: RatioDesk, *, interval_s: float) -> APIRouter:
-    router = APIRouter(prefix="/meters/{installation_id}", tags=["readings"])
+    router = APIRouter(prefix="/v1/meters/{installation_id}", tags=["readings"])
     _add_ratios(router, desk)
 
     @router.get("/readings", operation_id="list_meter_readings", responses=problem_responses(404))

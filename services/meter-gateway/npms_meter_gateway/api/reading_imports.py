@@ -30,7 +30,7 @@ BODY: dict[str, Any] = {
 
 
 def reading_imports_router(desk: ReadingDesk) -> APIRouter:
-    router = APIRouter(tags=["readings"])
+    router = APIRouter(prefix="/v1", tags=["readings"])
 
     @router.post(
         "/reading-imports",

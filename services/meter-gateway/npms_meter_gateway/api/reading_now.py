@@ -35,7 +35,7 @@ class MeterRead(BaseModel):
 
 
 def reading_now_router(desk: ReadDesk) -> APIRouter:
-    router = APIRouter(tags=["meters"])
+    router = APIRouter(prefix="/v1", tags=["meters"])
 
     @router.post(
         "/meters/{installation_id}/read",

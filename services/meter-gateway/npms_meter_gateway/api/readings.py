@@ -20,7 +20,7 @@ Sender = Annotated[Principal, Depends(require("service", "operator", "admin"))]
 
 
 def readings_router(desk: ReadingDesk) -> APIRouter:
-    router = APIRouter(tags=["readings"])
+    router = APIRouter(prefix="/v1", tags=["readings"])
 
     @router.post("/readings", operation_id="record_readings", responses=problem_responses())
     async def record(_caller: Sender, body: ReadingsIn) -> ReadingsResult:

@@ -23,7 +23,7 @@ class SerialOut(BaseModel):
 
 
 def serials_router(view: AlarmView, desk: SerialDesk) -> APIRouter:
-    router = APIRouter(tags=["meters"])
+    router = APIRouter(prefix="/v1", tags=["meters"])
 
     @router.post(
         "/meters/{installation_id}/accept-serial",

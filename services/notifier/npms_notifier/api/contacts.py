@@ -14,7 +14,7 @@ from npms_shared.web.schemas import PathId
 
 
 def contacts_router(database: Database) -> APIRouter:
-    router = APIRouter(prefix="/accounts/{account_id}", tags=["contacts"])
+    router = APIRouter(prefix="/v1/accounts/{account_id}", tags=["contacts"])
 
     @router.get("/contacts", operation_id="get_contacts", responses=problem_responses(404))
     async def get_contacts(account_id: PathId, caller: Caller) -> ContactsOut:

@@ -18,7 +18,7 @@ StateFilter = Annotated[TicketState | None, Query(description="only those in thi
 
 
 def tickets_router(database: Database, desk: Desk) -> APIRouter:
-    router = APIRouter(tags=["tickets"])
+    router = APIRouter(prefix="/v1", tags=["tickets"])
     _add_writing(router, database, desk)
     _add_reading(router, database)
     return router

@@ -33,7 +33,7 @@ from npms_shared.web.schemas import PathId
 
 
 def payments_router(context: Context) -> APIRouter:
-    router = APIRouter(tags=["payments"])
+    router = APIRouter(prefix="/v1", tags=["payments"])
     _add_top_ups(router, context)
     _add_vouchers(router, context)
     _add_collection(router, context)

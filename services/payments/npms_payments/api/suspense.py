@@ -26,7 +26,7 @@ from npms_shared.web.problems import problem_responses
 
 
 def suspense_router(context: Context) -> APIRouter:
-    router = APIRouter(tags=["suspense"])
+    router = APIRouter(prefix="/v1", tags=["suspense"])
     _add_suspense(router, context)
     _add_allocation(router, context)
     _add_reviews(router, context)

@@ -28,7 +28,7 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 
 def vouchers_router(context: Context) -> APIRouter:
-    router = APIRouter(prefix="/voucher-batches", tags=["vouchers"])
+    router = APIRouter(prefix="/v1/voucher-batches", tags=["vouchers"])
     _add_making(router, context)
     _add_upkeep(router, context)
     return router

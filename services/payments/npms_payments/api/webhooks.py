@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 def webhooks_router(context: Context) -> APIRouter:
-    router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+    router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
     @router.post(
         "/{provider}",

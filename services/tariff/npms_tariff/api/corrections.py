@@ -27,7 +27,7 @@ EXAMPLE = (
 
 
 def corrections_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(tags=["corrections"])
+    router = APIRouter(prefix="/v1", tags=["corrections"])
     _add_preview(router, database)
     _add_asking(router, database, clock)
     _add_deciding(router, database, clock)

@@ -34,7 +34,7 @@ Files = Annotated[Resolution, Query(description="what one line is about")]
 
 
 def exports_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(tags=["usage"])
+    router = APIRouter(prefix="/v1", tags=["usage"])
     _add_csv(router, database)
     _add_green_button(router, database, clock)
     return router

@@ -61,7 +61,7 @@ class BillingHoldOut(BaseModel):
 
 
 def holds_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(prefix="/billing-holds", tags=["billing holds"])
+    router = APIRouter(prefix="/v1/billing-holds", tags=["billing holds"])
 
     @router.get("", operation_id="list_billing_holds", responses=problem_responses())
     async def get_holds(

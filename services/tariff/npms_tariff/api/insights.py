@@ -158,7 +158,7 @@ class InsightsOut(BaseModel):
 
 
 def insights_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(tags=["usage"])
+    router = APIRouter(prefix="/v1", tags=["usage"])
 
     @router.get(
         "/accounts/{account_id}/insights",

@@ -11,7 +11,7 @@ SCHEMA = "application/schema+json"
 
 
 def plan_schema_router() -> APIRouter:
-    router = APIRouter(tags=["plans"])
+    router = APIRouter(prefix="/v1", tags=["plans"])
 
     @router.get(
         "/plan-schema",

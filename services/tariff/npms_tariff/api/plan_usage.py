@@ -81,7 +81,7 @@ class PlanUsageOut(BaseModel):
 
 
 def plan_usage_router(database: Database) -> APIRouter:
-    router = APIRouter(tags=["usage"])
+    router = APIRouter(prefix="/v1", tags=["usage"])
 
     @router.get(
         "/plans/{plan_code}/usage",

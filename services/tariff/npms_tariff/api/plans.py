@@ -33,7 +33,7 @@ VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
 def plans_router(database: Database, clock: Clock) -> APIRouter:
-    router = APIRouter(tags=["plans"])
+    router = APIRouter(prefix="/v1", tags=["plans"])
     _add_drafting(router, database, clock)
     _add_deciding(router, database, clock)
     _add_reading(router, database)

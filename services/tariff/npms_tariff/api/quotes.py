@@ -114,7 +114,7 @@ class QuoteOut(BaseModel):
 
 
 def quotes_router(database: Database, clock: Clock) -> APIRouter:
-    router, quoter = APIRouter(tags=["quotes"]), Quoter()
+    router, quoter = APIRouter(prefix="/v1", tags=["quotes"]), Quoter()
 
     @router.post(
         "/accounts/{account_id}/quotes",

@@ -158,7 +158,7 @@ SimulationLine = BegunLine | AccountLine | LeftOutLine | ProgressLine | TotalLin
 
 
 def simulations_router(database: Database, clock: Clock) -> APIRouter:
-    router, simulator = APIRouter(tags=["plans"]), Simulator(database)
+    router, simulator = APIRouter(prefix="/v1", tags=["plans"]), Simulator(database)
 
     @router.post(
         "/simulations",

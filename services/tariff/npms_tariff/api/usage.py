@@ -32,7 +32,7 @@ To = Annotated[
 
 
 def usage_router(database: Database) -> APIRouter:
-    router = APIRouter(tags=["usage"])
+    router = APIRouter(prefix="/v1", tags=["usage"])
 
     @router.get(
         "/accounts/{account_id}/usage",

@@ -55,7 +55,7 @@ class RatingWhy(BaseModel):
 
 
 def why_router(database: Database) -> APIRouter:
-    router = APIRouter(tags=["why"])
+    router = APIRouter(prefix="/v1", tags=["why"])
 
     @router.get(
         "/installations/{installation_id}/why",
