@@ -50,6 +50,7 @@ class Worker:
     worker_id: UUID = field(default_factory=new_id)
     held: set[int] = field(default_factory=set)
     _silent_from: float = 0.0
+    _seen: tuple[list[UUID], tuple[int, int]] | None = None
     _known: tuple[list[UUID], frozenset[int]] | None = None
     _share: frozenset[int] = frozenset()
 
@@ -103,7 +104,10 @@ class Worker:
             workers = await leases.living(conn)
             if self.worker_id not in workers:
                 raise LeaseLost
-            self._learn(workers, await leases.gateways(conn))
+            seen = (workers, await leases.fingerprint(conn))
+            if seen != self._seen:
+                self._learn(workers, await leases.gateways(conn))
+        self._seen = seen
         return frozenset(self.held - self._share)
 
     def _learn(self, workers: list[UUID], holders: dict[int, UUID | None]) -> None:
