@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.integration.meter_gateway.gateway_world import World, operation, scaled_clock
@@ -19,6 +20,7 @@ from tests.support.databases import TestDatabase
 from tests.support.recording_gateway import PROFILE, RecordingGateway
 
 from npms_meter_gateway.handlers.lead import Fenced, LeaseLost, Worker
+from npms_meter_gateway.storage import leases
 from npms_shared.contracts.ledger import MeterConnection
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
@@ -226,6 +228,49 @@ async def test_who_has_lapsed_writes_nothing_and_has_nothing(
             raise AssertionError("the transaction of a worker that lapsed was begun")
     async with Fenced(world.database, other).transaction():
         pass
+
+
+async def test_whatever_changes_of_the_leases_shows_in_their_fingerprint(
+    world: World, gateways: list[RecordingGateway]
+) -> None:
+    """Also two workers that exchange what they hold: the leases are read only when it differs."""
+    one, other = Worker(world.database), Worker(world.database)
+    await one.join()
+    await other.join()
+    first, second, *_ = await _gateway_ids(world)
+    seen = [await _fingerprint(world)]
+    for change in (
+        {one.worker_id: first},
+        {one.worker_id: first, other.worker_id: second},
+        {one.worker_id: second, other.worker_id: first},
+        {one.worker_id: first, other.worker_id: None},
+    ):
+        await _hold(world, change)
+        seen.append(await _fingerprint(world))
+    for unit in range(1, UNITS + 1):
+        await world.close(unit, 1_000_000)
+    seen.append(await _fingerprint(world))
+    assert len(set(seen)) == len(seen) - 1
+    assert seen[1] == seen[4]
+
+
+async def _hold(world: World, held: dict[UUID, int | None]) -> None:
+    everything = await _gateway_ids(world)
+    async with world.database.transaction() as conn:
+        for worker_id in held:
+            await leases.release(conn, worker_id, everything)
+        for worker_id, gateway_id in held.items():
+            if gateway_id is not None:
+                await leases.claim(conn, worker_id, [gateway_id])
+
+
+async def _gateway_ids(world: World) -> list[int]:
+    return [row["gateway_id"] for row in await world.rows("SELECT gateway_id FROM gateway")]
+
+
+async def _fingerprint(world: World) -> tuple[int, int]:
+    async with world.database.connect() as conn:
+        return await leases.fingerprint(conn)
 
 
 async def _settled(world: World) -> bool:
