@@ -30,9 +30,11 @@ class Mishaps:
         )
 
     def _ghost(self, home: Household) -> dict[str, Any] | None:
+        """Its evidence counts, not its end: the next command may have superseded it already."""
         path = f"/v1/meters/{home.installation_id}/commands"
         for command in self._api.get("meter-gateway", path)["items"]:
-            if command["life"] == "confirmed" and command["answer"] not in {None, "acknowledged"}:
+            has_worked = any(seen["relay"] == command["state"] for seen in command["after"][-1:])
+            if has_worked and command["answer"] not in {None, "acknowledged"}:
                 return dict(command)
         return None
 
