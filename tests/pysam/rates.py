@@ -5,6 +5,10 @@ from typing import Any
 Rate = dict[str, Any]
 
 OPEN = 1e38
+IN_ORDER_OF_USE = 2
+"""SAM's metering options 2, 3 and 4 count energy into tiers as it is used; 0 and 1 share out a
+month's tiers between the periods by their energy.
+"""
 UNITS = {"kWh": 0, "kWh daily": 2}
 SUMMER = range(5, 9)
 
@@ -88,6 +92,7 @@ def for_sam(rate: Rate, load_kw: list[float]) -> dict[str, Any]:
     """The rate as tools/pysam/sam_bills.py takes it."""
     return {
         "load_kw": load_kw,
+        "metering": IN_ORDER_OF_USE,
         "energy": [
             [i + 1, j + 1, tier.get("max", OPEN), UNITS[tier.get("unit", "kWh")], price(tier), 0.0]
             for i, tiers in enumerate(rate["energyratestructure"])

@@ -2,8 +2,8 @@
 
 In: {"load_kw": 8,760 averages of an hour (or of its parts), "energy": rows, "weekday": 12 x 24,
 "weekend": …, "fixed": a month, "minimum": a month, "demand": {"rows": …, "weekday": …,
-"weekend": …, "flat": rows}}, periods and tiers counted from 1. Out: what twelve months cost, and
-the processor's seconds that it took.
+"weekend": …, "flat": rows}, "metering": SAM's option, 0 where not given}, periods and tiers
+counted from 1. Out: what twelve months cost, and the processor's seconds that it took.
 """
 
 import json
@@ -40,7 +40,7 @@ def rates(case: dict[str, Any]) -> dict[str, Any]:
     return {
         "en_electricity_rates": 1,
         "rate_escalation": [0.0],
-        "ur_metering_option": 0,
+        "ur_metering_option": case.get("metering", 0),
         "ur_sell_eq_buy": 1,
         "ur_nm_credit_month": 11,
         "ur_nm_yearend_sell_rate": 0.0,
