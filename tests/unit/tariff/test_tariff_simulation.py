@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.unit.tariff import strategies
 from tests.unit.tariff.selling import INCLINING, NAIROBI, plans
 
-from npms_tariff.domain.calendar import Calendar
+from npms_tariff.domain.calendar import Calendar, hour_end_s
 from npms_tariff.domain.comparison import Compared
 from npms_tariff.domain.plan import Band, Block, Demand, Fixed, Minimum, Period, Prices
 from npms_tariff.domain.rating import NoPlanInForce, finish, rate
@@ -257,3 +257,36 @@ def test_a_comparison_adds_up_component_by_component():
     assert total.exact
     total.add(Compared(exact=False))
     assert not total.exact
+
+
+LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
+"""Its clocks move by half an hour."""
+
+
+@pytest.mark.parametrize(
+    ("half_hour", "dear_from_minute"),
+    [
+        pytest.param(datetime(2026, 4, 4, 15, tzinfo=UTC), 120, id="01:30 comes again"),
+        pytest.param(datetime(2026, 10, 3, 15, 30, tzinfo=UTC), 180, id="02:30 follows 01:59"),
+    ],
+)
+def test_the_half_hour_where_clocks_move_by_half_an_hour_costs_what_was_charged(
+    half_hour, dear_from_minute
+):
+    """It is an hour of its own, and what follows has another price."""
+    begins_s = int(half_hour.timestamp())
+    ends_s = begins_s + 1800
+    assert hour_end_s(begins_s, LORD_HOWE) == ends_s
+    days = tuple(range(7))
+    prices = Prices(
+        (Period("cheap", (Block(1_000_000),)), Period("dear", (Block(5_000_000),))),
+        (Band("cheap", days, 0, dear_from_minute), Band("dear", days, dear_from_minute, 1440)),
+    )
+    calendar = calendar_of(prices, zone=LORD_HOWE)
+    readings = [(begins_s - 3600, 0), (begins_s, 0), (ends_s, 1000), (ends_s + 7200, 1000)]
+    state, done = rated(calendar, readings)
+    span = span_between(begins_s - 3600, ends_s + 7200, LORD_HOWE)
+    assert is_exact(calendar, span.from_s, span.to_s)
+    again = rate_again([(metered(readings, done, state), calendar)], span)
+    assert sum(charge[8] for charge in done.charges) == 1_000_000
+    assert (again.energy_wh, again.amount_micro) == (1000, 1_000_000)

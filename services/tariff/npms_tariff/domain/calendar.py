@@ -67,6 +67,25 @@ def offset_s(at_s: int, zone: ZoneInfo) -> int:
     return int(offset.total_seconds())
 
 
+def hour_end_s(hour_s: int, zone: ZoneInfo) -> int:
+    """Where a local hour ends: sooner than after an hour where clocks move by a part of one.
+
+    `hour_s` that is no beginning of an hour here is one of another zone's, and lasts an hour.
+    """
+    _, change_s, offset = _offset_runs(hour_s, hour_s + HOUR_S, zone)[0]
+    past_s = (hour_s + offset) % HOUR_S
+    if past_s and offset_s(hour_s - 1, zone) == offset:
+        return hour_s + HOUR_S
+    return min(change_s, hour_s + HOUR_S - past_s)
+
+
+def local_hours(begins_s: int, ends_s: int, zone: ZoneInfo) -> Iterator[int]:
+    """The beginnings of the local hours of [begins_s, ends_s), of which `begins_s` is the first."""
+    while begins_s < ends_s:
+        yield begins_s
+        begins_s = hour_end_s(begins_s, zone)
+
+
 def _offset_runs(start_s: int, end_s: int, zone: ZoneInfo) -> list[tuple[int, int, int]]:
     """(start, end, offset) stretches of [start_s, end_s) with one offset each."""
     runs: list[tuple[int, int, int]] = []

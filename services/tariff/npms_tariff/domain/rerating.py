@@ -15,7 +15,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from npms_shared.contracts.tariff import ChargeLine
-from npms_tariff.domain.calendar import HOUR_S, Calendar, day_start_s, local_day
+from npms_tariff.domain.calendar import HOUR_S, Calendar, day_start_s, hour_end_s, local_day
 from npms_tariff.domain.estimating import total_lines
 from npms_tariff.domain.plan import ENERGY, MINIMUM
 from npms_tariff.domain.rating import finish, rate
@@ -97,7 +97,7 @@ def points_of(
     register_wh = start[1]
     for hour_s in sorted(hours):
         _push(made, hour_s, register_wh)
-        energy_wh, ends_s = hours[hour_s][0], min(_hour_end_s(hour_s, calendar), end[0])
+        energy_wh, ends_s = hours[hour_s][0], min(hour_end_s(hour_s, calendar.zone), end[0])
         if hour_s in shapes:
             edges = _windows(hour_s, shapes[hour_s][0], start[0], ends_s)
             for at_s, wh in _spread(edges, energy_wh, shapes[hour_s][1]):
@@ -140,7 +140,8 @@ def shapes_of(
         if not tariff.highest or window_s >= HOUR_S:
             continue
         held = _by_period(tariff, hours, month, zone)
-        counts = {h: len(_windows(h, window_s, span[0], min(h + HOUR_S, span[1]))) for h in held}
+        ends = {hour_s: min(hour_end_s(hour_s, zone), span[1]) for hour_s in held}
+        counts = {h: len(_windows(h, window_s, span[0], end_s)) for h, end_s in ends.items()}
         for hour_s in (min(held, default=0), max(held, default=0)):
             if hour_s and counts[hour_s]:
                 shapes[hour_s] = (window_s, -(-hours[hour_s][0] // counts[hour_s]))
@@ -177,16 +178,6 @@ def _by_period(tariff: Tariff, hours: Hours, month: int, zone: ZoneInfo) -> dict
             minute = local.hour * 60 + local.minute
             found[hour_s] = names[tariff.minutes_of(local.date())[minute]]
     return found
-
-
-def _hour_end_s(hour_s: int, calendar: Calendar) -> int:
-    """Where clocks change by half an hour a local hour is shorter."""
-    cell = calendar.cell_at(hour_s)
-    if cell is None or cell.hour_s != hour_s:
-        return hour_s + HOUR_S
-    while cell.hour_s == hour_s:
-        cell = calendar.after(cell)
-    return cell.start_s
 
 
 def _push(made: list[Point], at_s: int, register_wh: int) -> None:

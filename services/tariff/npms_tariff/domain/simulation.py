@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from npms_tariff.domain.calendar import HOUR_S, Calendar, day_start_s, local_day
+from npms_tariff.domain.calendar import Calendar, day_start_s, hour_end_s, local_day
 from npms_tariff.domain.rating import finish, rate, succeed
 from npms_tariff.domain.state import Rated, RatingState
 
@@ -122,7 +122,7 @@ def _feed(state: RatingState, hours: Sequence[Hour], rated: Rated, *, ends_s: in
     """A reading at the end of every hour, and at its beginning where none was used before it."""
     for (hour_s, energy_wh), (following_s, _) in pairwise([*hours, (ends_s, 0)]):
         _stand_still(state, hour_s, rated)
-        at_s = min(hour_s + HOUR_S, following_s, ends_s)
+        at_s = min(hour_end_s(hour_s, state.calendar.zone), following_s, ends_s)
         if at_s > state.read_at_s:
             rate(state, at_s, state.register_wh + energy_wh, rated)
 

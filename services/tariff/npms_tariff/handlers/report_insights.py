@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.auth.tokens import Principal
 from npms_tariff.domain import forecast
-from npms_tariff.domain.calendar import HOUR_S, day_start_s, local_day
+from npms_tariff.domain.calendar import day_start_s, local_day, local_hours
 from npms_tariff.domain.insights import (
     DAYS_NEEDED,
     LEAST_OTHERS,
@@ -144,7 +144,7 @@ async def _say_hours(
     known = {one.at: one.energy_wh for one in used}
     by_day: dict[date, list[int]] = defaultdict(list)
     by_hour: dict[int, list[int]] = defaultdict(list)
-    for hour_s in sorted({*range(begins, ends, HOUR_S), *known}):
+    for hour_s in sorted({*local_hours(begins, ends, zone), *known}):
         local = datetime.fromtimestamp(hour_s, UTC).astimezone(zone)
         by_day[local_day(hour_s, zone)].append(known.get(hour_s, 0))
         by_hour[local.hour].append(known.get(hour_s, 0))

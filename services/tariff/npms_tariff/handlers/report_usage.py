@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.auth.tokens import Principal
-from npms_tariff.domain.calendar import HOUR_S, day_start_s, local_day
+from npms_tariff.domain.calendar import day_start_s, hour_end_s, local_day
 from npms_tariff.domain.records import Resolution, Usage
 from npms_tariff.storage import installations, usage
 
@@ -136,7 +136,7 @@ def _item(one: Usage, resolution: Resolution, zone: ZoneInfo) -> UsageItem:
 def _bounds(at: int, resolution: Resolution, zone: ZoneInfo) -> tuple[int, int]:
     """The first second of an hour, day or month, and of what follows it."""
     if resolution == "hour":
-        return at, at + HOUR_S
+        return at, hour_end_s(at, zone)
     if resolution == "day":
         return at, day_start_s(local_day(at, zone) + timedelta(days=1), zone)
     first = date(at // 100, at % 100, 1)
