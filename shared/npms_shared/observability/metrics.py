@@ -31,6 +31,9 @@ HTTP_DURATION = Histogram(
     ["route", "method", "status"],
     buckets=LATENCY_BUCKETS,
 )
+HTTP_FAILURES = Counter(
+    "npms_http_unhandled_errors", "Requests that failed on our side, by route template", ["route"]
+)
 MESSAGES_PARKED = Gauge("npms_messages_parked", "Messages parked and not yet settled")
 OUTBOX_UNPUBLISHED = Gauge("npms_outbox_unpublished", "Messages that wait in the outbox")
 INVARIANT_VIOLATIONS = Gauge(

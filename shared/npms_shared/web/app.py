@@ -1,6 +1,5 @@
 """A service's REST application: problems, tokens, traces, metrics and health."""
 
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,10 +9,10 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from npms_shared.auth.tokens import TokenVerifier
-from npms_shared.messaging import trace
-from npms_shared.observability import metrics
 from npms_shared.web import problems
-from npms_shared.web.limits import BodyLimit, BodyTooLarge
+from npms_shared.web.identity import Identified
+from npms_shared.web.limits import BodyLimit, BodyRefused, Limits
+from npms_shared.web.observing import Observed
 from npms_shared.web.problems import Problem
 
 Check = Callable[[], Awaitable[None]]
@@ -28,6 +27,7 @@ def create_app(
     verifier: TokenVerifier,
     routers: Iterable[APIRouter],
     errors: ErrorMap | None = None,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """Routers bear the prefix /v1 themselves; every route needs an explicit operation_id."""
     app = FastAPI(
@@ -36,18 +36,21 @@ def create_app(
         description=description,
         generate_unique_id_function=_operation_id,
         redoc_url=None,
+        # A redirect would name whatever host the request named.
+        redirect_slashes=False,
     )
-    app.state.verifier = verifier
     app.state.checks = {}
     problems.install(app)
-    app.add_exception_handler(BodyTooLarge, _renderer(BodyTooLarge.problem))
+    app.add_exception_handler(BodyRefused, _renderer(BodyRefused.problem))
     for kind, to_problem in (errors or {}).items():
         app.add_exception_handler(kind, _renderer(to_problem))
     for router in (*routers, health_router()):
         # As they are: `include_router` would build every route a second time, at its first use.
         app.router.routes.extend(router.routes)
-    app.add_middleware(BodyLimit)
-    app.middleware("http")(_observe)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, limits=limits or Limits())
+    app.add_middleware(Identified, verifier=verifier)
+    app.add_middleware(Observed)
     _describe_problems(app)
     return app
 
@@ -72,22 +75,6 @@ def _renderer(to_problem: Callable[[Any], Problem]) -> Callable[..., Awaitable[R
         return problems.render(request, to_problem(fault))
 
     return render
-
-
-async def _observe(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    traceparent = trace.begin(request.headers.get("traceparent"))
-    began = time.perf_counter()
-    response = await call_next(request)
-    route = request.scope.get("route")
-    metrics.HTTP_DURATION.labels(
-        route=getattr(route, "path", "unmatched"),
-        method=request.method,
-        status=str(response.status_code),
-    ).observe(time.perf_counter() - began)
-    response.headers["traceparent"] = traceparent
-    return response
 
 
 def health_router() -> APIRouter:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from npms_shared.auth.tokens import Principal, TokenRefused, TokenVerifier
+from npms_shared.auth.tokens import Principal, TokenRefused
 from npms_shared.web.problems import Problem
 
 _bearer = HTTPBearer(
@@ -16,16 +16,15 @@ _bearer = HTTPBearer(
 
 async def principal(
     request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    _described: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Principal:
-    """The verified caller; 401 without a good token."""
-    if credentials is None:
-        raise _unauthenticated("A bearer token is needed.")
-    verifier: TokenVerifier = request.app.state.verifier
-    try:
-        return verifier.verify(credentials.credentials)
-    except TokenRefused as fault:
-        raise _unauthenticated(fault.reason) from None
+    """The caller as `identity.Identified` found it; 401 without a good token."""
+    match request.state.caller:
+        case Principal() as caller:
+            return caller
+        case TokenRefused(reason=reason):
+            raise _unauthenticated(reason)
+    raise _unauthenticated("A bearer token is needed.")
 
 
 def require(*roles: str) -> Callable[[Principal], Awaitable[Principal]]:

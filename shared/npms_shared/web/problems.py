@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from npms_shared.messaging import trace
 
 MEDIA_TYPE = "application/problem+json"
 
-log = structlog.get_logger()
+MOST_ERRORS = 100
+"""More help nobody, and a client chooses how many there are."""
 
 
 class FieldError(BaseModel):
@@ -36,7 +37,8 @@ class ProblemDocument(BaseModel):
     instance: str
     code: str = Field(examples=["unknown_plan"])
     trace_id: str
-    errors: list[FieldError] = []
+    errors: list[FieldError] = Field(default=[], description=f"at most {MOST_ERRORS} of them")
+    further_errors: int = Field(default=0, description="how many more there are")
 
 
 class Problem(Exception):
@@ -49,11 +51,13 @@ class Problem(Exception):
         detail: str,
         *,
         errors: list[FieldError] | None = None,
+        further_errors: int = 0,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.status, self.code, self.detail = status, code, detail
         self.errors, self.headers = errors or [], dict(headers or {})
+        self.further_errors = further_errors
 
 
 def not_found(what: str) -> Problem:
@@ -82,12 +86,20 @@ def render(request: Request, problem: Problem) -> JSONResponse:
         code=problem.code,
         trace_id=trace.trace_id(),
         errors=problem.errors,
+        further_errors=problem.further_errors,
     )
     return JSONResponse(
         document.model_dump(),
         status_code=problem.status,
         headers=problem.headers,
         media_type=MEDIA_TYPE,
+    )
+
+
+def failure(request: Request) -> JSONResponse:
+    """The answer where ours is the fault."""
+    return render(
+        request, Problem(500, "internal_error", "It failed on our side; nothing was changed.")
     )
 
 
@@ -118,20 +130,25 @@ def install(app: FastAPI) -> None:
 
     async def on_http(request: Request, fault: HTTPException) -> JSONResponse:
         code = HTTPStatus(fault.status_code).phrase.lower().replace(" ", "_")
-        return render(
-            request, Problem(fault.status_code, code, str(fault.detail), headers=fault.headers)
-        )
-
-    async def on_failure(request: Request, fault: Exception) -> JSONResponse:
-        log.error("request_failed", path=request.url.path, exc_info=fault)
-        return render(
-            request, Problem(500, "internal_error", "It failed on our side; nothing was changed.")
-        )
+        headers = dict(fault.headers or {})
+        if fault.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_methods_of(request)))
+        problem = Problem(fault.status_code, code, str(fault.detail), headers=headers)
+        return render(request, problem)
 
     app.add_exception_handler(Problem, on_problem)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, on_invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, on_http)  # type: ignore[arg-type]
-    app.add_exception_handler(Exception, on_failure)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """All that its path takes; a route by itself knows only its own."""
+    return {
+        method
+        for route in request.app.router.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    }
 
 
 def _not_json(request: Request, fault: RequestValidationError) -> Problem | None:
@@ -145,12 +162,16 @@ def _not_json(request: Request, fault: RequestValidationError) -> Problem | None
 
 
 def _invalid(fault: RequestValidationError) -> Problem:
-    errors = [
-        FieldError(pointer=_pointer(e["loc"]), code=_code(e), message=e["msg"])
-        for e in fault.errors()
-    ]
+    found = fault.errors()
     return Problem(
-        422, "invalid_request", "The request does not have the right form.", errors=errors
+        422,
+        "invalid_request",
+        "The request does not have the right form.",
+        errors=[
+            FieldError(pointer=_pointer(e["loc"]), code=_code(e), message=e["msg"])
+            for e in found[:MOST_ERRORS]
+        ],
+        further_errors=max(len(found) - MOST_ERRORS, 0),
     )
 
 

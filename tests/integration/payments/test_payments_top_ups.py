@@ -312,7 +312,7 @@ async def test_an_unreadable_event_is_kept_for_a_person(
 async def test_other_webhooks(house: House) -> None:
     assert (await house.api.post("/v1/webhooks/elsewhere", content=b"{}")).status_code == 404
     large = await house.api.post("/v1/webhooks/paysim", content=b"x" * 70_000)
-    assert (large.status_code, large.json()["code"]) == (413, "webhook_too_large")
+    assert (large.status_code, large.json()["code"]) == (413, "request_too_large")
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,7 @@ from npms_payments.domain.webhooks import WebhookRefused
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.hear_provider import hear_event, hear_unreadable
 from npms_payments.providers.base import EventUnreadable, Provider
-from npms_shared.web.problems import Problem, not_found, problem_responses
-
-LARGEST_BODY = 64 * 1024
+from npms_shared.web.problems import not_found, problem_responses
 
 log = structlog.get_logger()
 
@@ -34,7 +32,7 @@ def webhooks_router(context: Context) -> APIRouter:
         adapter = context.providers.get(provider)
         if adapter is None:
             raise not_found("provider")
-        body = await _read(request)
+        body = await request.body()
         outcome = await _hear(context, adapter, headers=dict(request.headers), body=body)
         metrics.WEBHOOKS.labels(provider=provider, outcome=outcome).inc()
         return WebhookAnswer.model_validate({"outcome": outcome})
@@ -59,13 +57,3 @@ async def _hear(
             )
     async with context.database.transaction() as conn:
         return await hear_event(conn, context, event, body=body)
-
-
-async def _read(request: Request) -> bytes:
-    """The body as it was signed, as long as it is not absurdly large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise Problem(413, "webhook_too_large", f"At most {LARGEST_BODY} bytes.")
-    return bytes(body)

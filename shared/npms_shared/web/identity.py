@@ -1,0 +1,27 @@
+"""Whose request it is, found once, before anything of it is read."""
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from npms_shared.auth.tokens import Principal, TokenRefused, TokenVerifier
+
+
+class Identified:
+    """Puts a Principal, a TokenRefused or None into `request.state.caller`; refuses nobody."""
+
+    def __init__(self, app: ASGIApp, verifier: TokenVerifier) -> None:
+        self._app, self._verifier = app, verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope.setdefault("state", {})["caller"] = self._caller(Headers(scope=scope))
+        await self._app(scope, receive, send)
+
+    def _caller(self, headers: Headers) -> Principal | TokenRefused | None:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            return self._verifier.verify(token.strip())
+        except TokenRefused as fault:
+            return fault
