@@ -4,13 +4,51 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode
+
+from npms_shared.auth.keys import is_safe_url
+from npms_shared.auth.tokens import ROLES
+from npms_shared.auth.verifier import TrustedIssuer
+from npms_shared.web.limits import Limits
 
 S = TypeVar("S", bound="ServiceSettings")
+
+
+class IssuerSettings(BaseModel):
+    """One issuer of tokens that is trusted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(min_length=1, max_length=500)
+    roles: frozenset[str] = Field(default=ROLES, min_length=1)
+    jwks_path: Path | None = None
+    jwks_url: str | None = None
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> "IssuerSettings":
+        if unknown := self.roles - ROLES:
+            raise ValueError(f"no such role: {', '.join(sorted(unknown))}")
+        asked = self.jwks_url or (None if self.jwks_path else self.issuer)
+        if asked is not None and not is_safe_url(asked):
+            raise ValueError(f"expected https, or http to this machine: {asked}")
+        return self
+
+    def trusted(self) -> TrustedIssuer:
+        return TrustedIssuer(self.issuer, self.roles, self.jwks_path, self.jwks_url)
 
 
 class ServiceSettings(BaseSettings):
@@ -23,9 +61,34 @@ class ServiceSettings(BaseSettings):
     amqp_url: SecretStr = Field(description="RabbitMQ URL, with its virtual host")
     host: str = Field(default="127.0.0.1", description="address the REST interface listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="port of the REST interface")
-    jwks_path: Path = Field(description="file with the public keys (JWK set) of the token issuer")
-    token_issuer: str = Field(default="npms-dev", description="`iss` that tokens must carry")
+    token_issuers: Annotated[Json[list[IssuerSettings]], NoDecode] = Field(
+        default="[]",
+        validate_default=True,
+        description="trusted issuers as a JSON list of `issuer`, `roles`, `jwks_path`, `jwks_url`; "
+        "keys are found by OpenID Connect discovery where neither is given",
+    )
+    jwks_path: Path | None = Field(
+        default=None,
+        validate_default=True,
+        description="file with the public keys (JWK set) of TOKEN_ISSUER, which may give all roles",
+    )
+    token_issuer: str = Field(
+        default="npms-dev", description="`iss` of tokens that the keys of JWKS_PATH sign"
+    )
+    token_keys_max_age_s: float = Field(
+        default=300,
+        ge=1,
+        le=86_400,
+        description="keys are fetched anew before they are so old",
+    )
     token_audience: str = Field(default="npms", description="`aud` that tokens must carry")
+    body_bytes: int = Field(default=1_000_000, ge=1_000, description="most that a request has")
+    small_body_bytes: int = Field(
+        default=64 * 1024,
+        ge=1_000,
+        description="most that a request of a customer, or without a token, has",
+    )
+    body_timeout_s: float = Field(default=20, gt=0, description="a request is sent within")
     partitions: int = Field(default=16, ge=1, le=256, description="fixed at the first deployment")
     partition_concurrency: int = Field(
         default=1, ge=1, le=64, description="crews a process has: transactions at the same time"
@@ -49,10 +112,20 @@ class ServiceSettings(BaseSettings):
 
     @field_validator("jwks_path")
     @classmethod
-    def _is_readable(cls, value: Path) -> Path:
-        if not value.is_file():
+    def _is_readable(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and info.data.get("token_issuers") == []:
+            raise ValueError("a file with an issuer's keys is needed, or TOKEN_ISSUERS")
+        if value is not None and not value.is_file():
             raise ValueError(f"no such file: {value}")
         return value
+
+    def limits(self) -> Limits:
+        """What one client may ask of the REST interface."""
+        return Limits(
+            body_bytes=self.body_bytes,
+            small_body_bytes=self.small_body_bytes,
+            body_timeout_s=self.body_timeout_s,
+        )
 
 
 class SettingsError(Exception):

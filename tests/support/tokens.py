@@ -3,11 +3,14 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
-from joserfc import jwt
+from joserfc import jws
 from joserfc.jwk import OKPKey
 
-from npms_shared.auth.tokens import TokenVerifier
+from npms_shared.auth.verifier import TokenVerifier, TrustedIssuer
+from npms_shared.web.edge import Edge
+from npms_shared.web.limits import Limits
 
 
 class TestIssuer:
@@ -18,8 +21,10 @@ class TestIssuer:
         self.jwks_path = folder / "jwks.json"
         self.jwks_path.write_text(json.dumps({"keys": [self._key.as_dict(private=False)]}))
 
-    def verifier(self) -> TokenVerifier:
-        return TokenVerifier(jwks_path=self.jwks_path, issuer="npms-dev", audience="npms")
+    def edge(self, **limits: Any) -> Edge:
+        """What lets the bearers of its tokens in, within limits."""
+        issuer = TrustedIssuer("npms-dev", jwks_path=self.jwks_path)
+        return Edge(TokenVerifier([issuer], audience="npms"), Limits(**limits))
 
     def token(
         self, *roles: str, subject: str = "somebody", lifetime_s: int = 600, **claims: object
@@ -35,9 +40,8 @@ class TestIssuer:
             "exp": now + lifetime_s,
             **claims,
         }
-        return jwt.encode(
-            {"alg": "Ed25519", "kid": "test"}, body, self._key, algorithms=["Ed25519"]
-        )
+        header = {"alg": "Ed25519", "kid": "test", "typ": "JWT"}
+        return jws.serialize_compact(header, json.dumps(body), self._key, algorithms=["Ed25519"])
 
     def headers(self, *roles: str, **claims: object) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(*roles, **claims)}"}  # type: ignore[arg-type]

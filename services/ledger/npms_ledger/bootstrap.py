@@ -9,7 +9,7 @@ from npms_ledger.handlers.decide_due import decision_loop
 from npms_ledger.handlers.vend_limits import limits_loop
 from npms_ledger.invariants import RULES
 from npms_ledger.settings import LedgerSettings
-from npms_shared.bootstrap import open_database, token_verifier
+from npms_shared.bootstrap import make_edge, open_database
 from npms_shared.clock import Clock, clock_from_environment
 from npms_shared.runtime import Service
 
@@ -29,7 +29,7 @@ def build(settings: LedgerSettings, *, clock: Clock | None = None) -> Service:
         app=build_app(
             database,
             clock,
-            token_verifier(settings),
+            make_edge(settings),
             settings.fix_limits(),
             guardrail=limits,
             reconnect_limit_s=settings.reconnect_limit_s,

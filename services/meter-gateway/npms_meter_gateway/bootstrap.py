@@ -35,7 +35,7 @@ from npms_meter_gateway.invariants import RULES
 from npms_meter_gateway.polling.operation import Operation
 from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.settings import MeterGatewaySettings
-from npms_shared.bootstrap import open_database, token_verifier
+from npms_shared.bootstrap import make_edge, open_database
 from npms_shared.clock import Clock, clock_from_environment
 from npms_shared.db.engine import Database
 from npms_shared.loops import Loop
@@ -78,7 +78,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             SerialDesk(database, clock),
             fleet,
             elsewhere,
-            token_verifier(settings),
+            make_edge(settings),
         ),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(profiles, clock, partitions=settings.partitions),

@@ -15,7 +15,7 @@ from npms_notifier.handlers.notify import Herald
 from npms_notifier.invariants import RULES
 from npms_notifier.settings import NotifierSettings
 from npms_notifier.templates.rendering import Renderer
-from npms_shared.bootstrap import open_database, token_verifier
+from npms_shared.bootstrap import make_edge, open_database
 from npms_shared.clock import Clock, clock_from_environment
 from npms_shared.runtime import Service
 
@@ -43,7 +43,7 @@ def build(settings: NotifierSettings, *, clock: Clock | None = None) -> Service:
         name="notifier",
         settings=settings,
         database=database,
-        app=build_app(database, herald, token_verifier(settings)),
+        app=build_app(database, herald, make_edge(settings)),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(herald),
         loops=[loop.run for loop in deliveries],

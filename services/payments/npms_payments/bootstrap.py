@@ -13,7 +13,7 @@ from npms_payments.invariants import RULES
 from npms_payments.providers.base import Provider
 from npms_payments.providers.paysim import Paysim
 from npms_payments.settings import PaymentsSettings
-from npms_shared.bootstrap import open_database, token_verifier
+from npms_shared.bootstrap import make_edge, open_database
 from npms_shared.clock import Clock, clock_from_environment
 from npms_shared.runtime import Service
 
@@ -35,7 +35,7 @@ def build(settings: PaymentsSettings, *, clock: Clock | None = None) -> Service:
         name="payments",
         settings=settings,
         database=database,
-        app=build_app(context, token_verifier(settings)),
+        app=build_app(context, make_edge(settings)),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(context),
         loops=[partial(resolve_forever, context)],

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from npms_shared.bootstrap import open_database, token_verifier
+from npms_shared.bootstrap import make_edge, open_database
 from npms_shared.clock import Clock, clock_from_environment
 from npms_shared.db.engine import Database
 from npms_shared.loops import Loop
@@ -27,7 +27,7 @@ def build(settings: TariffSettings, *, clock: Clock | None = None) -> Service:
         name="tariff",
         settings=settings,
         database=database,
-        app=build_app(database, clock, token_verifier(settings)),
+        app=build_app(database, clock, make_edge(settings)),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(
             clock,

@@ -8,10 +8,10 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.web import problems
+from npms_shared.web.edge import Edge
 from npms_shared.web.identity import Identified
-from npms_shared.web.limits import BodyLimit, BodyRefused, Limits
+from npms_shared.web.limits import BodyLimit, BodyRefused
 from npms_shared.web.observing import Observed
 from npms_shared.web.problems import Problem
 
@@ -24,10 +24,9 @@ def create_app(
     *,
     service: str,
     description: str,
-    verifier: TokenVerifier,
+    edge: Edge,
     routers: Iterable[APIRouter],
     errors: ErrorMap | None = None,
-    limits: Limits | None = None,
 ) -> FastAPI:
     """Routers bear the prefix /v1 themselves; every route needs an explicit operation_id."""
     app = FastAPI(
@@ -48,8 +47,8 @@ def create_app(
         # As they are: `include_router` would build every route a second time, at its first use.
         app.router.routes.extend(router.routes)
     # The last one added is the outermost.
-    app.add_middleware(BodyLimit, limits=limits or Limits())
-    app.add_middleware(Identified, verifier=verifier)
+    app.add_middleware(BodyLimit, limits=edge.limits)
+    app.add_middleware(Identified, verifier=edge.verifier)
     app.add_middleware(Observed)
     _describe_problems(app)
     return app

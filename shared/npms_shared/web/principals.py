@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from npms_shared.auth.keys import KeysUnavailable
 from npms_shared.auth.tokens import Principal, TokenRefused
 from npms_shared.web.problems import Problem
 
@@ -24,6 +25,9 @@ async def principal(
             return caller
         case TokenRefused(reason=reason):
             raise _unauthenticated(reason)
+        case KeysUnavailable():
+            words = "The token's issuer cannot be asked for its keys now."
+            raise Problem(503, "issuer_unavailable", words, headers={"Retry-After": "10"})
     raise _unauthenticated("A bearer token is needed.")
 
 

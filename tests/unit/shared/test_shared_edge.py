@@ -14,7 +14,6 @@ from tests.support.tokens import TestIssuer
 
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.app import create_app
-from npms_shared.web.limits import Limits
 from npms_shared.web.principals import require
 from npms_shared.web.schemas import Schema
 
@@ -50,9 +49,8 @@ def opened(issuer: TestIssuer) -> Open:
         app = create_app(
             service="example",
             description="",
-            verifier=issuer.verifier(),
+            edge=issuer.edge(**limits),
             routers=[router],
-            limits=Limits(**limits),
         )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -58,3 +58,33 @@ def test_everything_missing_is_named_at_once() -> None:
         "NPMS_EXAMPLE_AMQP_URL",
         "NPMS_EXAMPLE_JWKS_PATH",
     }
+
+
+@pytest.mark.usefixtures("complete")
+@pytest.mark.parametrize(
+    "value",
+    [
+        "nonsense",
+        "{}",
+        '[{"issuer": "http://login.example"}]',
+        '[{"issuer": "https://login.example", "roles": ["king"]}]',
+        '[{"issuer": "https://login.example", "jwks_url": "file:///etc/keys"}]',
+    ],
+)
+def test_an_issuer_that_cannot_be_trusted_is_named(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("NPMS_EXAMPLE_TOKEN_ISSUERS", value)
+    with pytest.raises(SettingsError, match="NPMS_EXAMPLE_TOKEN_ISSUERS"):
+        read_settings(ExampleSettings)
+
+
+def test_issuers_of_the_environment_need_no_file_of_keys(
+    monkeypatch: pytest.MonkeyPatch, complete: Path
+) -> None:
+    monkeypatch.delenv("NPMS_EXAMPLE_JWKS_PATH")
+    monkeypatch.setenv(
+        "NPMS_EXAMPLE_TOKEN_ISSUERS", '[{"issuer": "https://login.example", "roles": ["customer"]}]'
+    )
+    [issuer] = read_settings(ExampleSettings).token_issuers
+    assert (issuer.issuer, issuer.roles) == ("https://login.example", {"customer"})

@@ -50,7 +50,7 @@ async def client(issuer: TestIssuer) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(
         service="example",
         description="",
-        verifier=issuer.verifier(),
+        edge=issuer.edge(),
         routers=[router],
         errors={
             Tired: lambda _fault: Problem(503, "tired", "Later.", headers={"Retry-After": "5"})

@@ -23,17 +23,17 @@ from npms_ledger.api.trials import trials_router
 from npms_ledger.api.why import why_router
 from npms_ledger.domain.guardrail import Guardrail
 from npms_ledger.domain.moves import FixLimits
-from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
+from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 
 
 def build_app(
     database: Database,
     clock: Clock,
-    verifier: TokenVerifier,
+    edge: Edge,
     limits: FixLimits,
     *,
     guardrail: Guardrail,
@@ -42,7 +42,7 @@ def build_app(
     return create_app(
         service="ledger",
         description="Accounts, journal, credit policy and the desired supply state.",
-        verifier=verifier,
+        edge=edge,
         routers=[
             accounts_router(database, clock),
             supply_router(database, clock),

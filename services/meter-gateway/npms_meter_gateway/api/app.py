@@ -27,10 +27,10 @@ from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.handlers.take_readings import ReadingDesk
 from npms_meter_gateway.handlers.watch_meters import MeterWatch
 from npms_meter_gateway.handlers.watch_serial import SerialDesk
-from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.db.engine import Database
 from npms_shared.messaging.parked import Elsewhere
 from npms_shared.web.app import create_app
+from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 
 
@@ -44,13 +44,13 @@ def build_app(
     serials: SerialDesk,
     fleet: FleetView,
     elsewhere: Elsewhere,
-    verifier: TokenVerifier,
+    edge: Edge,
 ) -> FastAPI:
     return create_app(
         service="meter-gateway",
         description="Reads meters over Modbus, takes readings sent to it, and works relays toward "
         "the state the ledger desires.",
-        verifier=verifier,
+        edge=edge,
         routers=[
             readings_router(desk),
             reading_imports_router(desk),

@@ -7,17 +7,17 @@ from npms_notifier.api.problems import ERRORS
 from npms_notifier.api.tickets import tickets_router
 from npms_notifier.handlers.notify import Herald
 from npms_notifier.handlers.tickets import Desk
-from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
+from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 
 
-def build_app(database: Database, herald: Herald, verifier: TokenVerifier) -> FastAPI:
+def build_app(database: Database, herald: Herald, edge: Edge) -> FastAPI:
     return create_app(
         service="notifier",
         description="Contacts and languages, deliveries by e-mail and SMS, support tickets.",
-        verifier=verifier,
+        edge=edge,
         routers=[
             contacts_router(database),
             tickets_router(database, Desk(herald)),

@@ -8,17 +8,17 @@ from npms_payments.api.suspense import suspense_router
 from npms_payments.api.vouchers import vouchers_router
 from npms_payments.api.webhooks import webhooks_router
 from npms_payments.handlers.context import Context
-from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.web.app import create_app
+from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 
 
-def build_app(context: Context, verifier: TokenVerifier) -> FastAPI:
+def build_app(context: Context, edge: Edge) -> FastAPI:
     return create_app(
         service="payments",
         description="Top-ups through providers and vouchers, payments by bank and partners, "
         "suspense.",
-        verifier=verifier,
+        edge=edge,
         routers=[
             payments_router(context),
             vouchers_router(context),

@@ -2,10 +2,10 @@
 
 from fastapi import FastAPI
 
-from npms_shared.auth.tokens import TokenVerifier
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
+from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 from npms_tariff.api.corrections import corrections_router
 from npms_tariff.api.exports import exports_router
@@ -21,11 +21,11 @@ from npms_tariff.api.usage import usage_router
 from npms_tariff.api.why import why_router
 
 
-def build_app(database: Database, clock: Clock, verifier: TokenVerifier) -> FastAPI:
+def build_app(database: Database, clock: Clock, edge: Edge) -> FastAPI:
     return create_app(
         service="tariff",
         description="Tariff plans and their versions; what accounts used and what it cost.",
-        verifier=verifier,
+        edge=edge,
         routers=[
             plans_router(database, clock),
             plan_usage_router(database),
