@@ -104,6 +104,7 @@ def make_worker(service: Service, *, work: bool) -> Worker:
         loops=[*service.loops, partial(_housekeeping, service)] if work else [],
         partitions=settings.partitions,
         partition_concurrency=settings.partition_concurrency,
+        trusted_users=settings.trusted_users(),
     )
 
 

@@ -59,6 +59,11 @@ class ServiceSettings(BaseSettings):
         default=None, description="PostgreSQL URL of the owner's role; only `migrate` needs it"
     )
     amqp_url: SecretStr = Field(description="RabbitMQ URL, with its virtual host")
+    amqp_trusted_users: str = Field(
+        default="",
+        description="broker users, with commas between them, whose messages are believed like the"
+        " publishers' own: the one user of before, while each service gets its own",
+    )
     host: str = Field(default="127.0.0.1", description="address the REST interface listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="port of the REST interface")
     token_issuers: Annotated[Json[list[IssuerSettings]], NoDecode] = Field(
@@ -109,6 +114,10 @@ class ServiceSettings(BaseSettings):
         if not _is_url(value, "amqp", "amqps"):
             raise ValueError("expected amqp://user:password@host:port/vhost")
         return value
+
+    def trusted_users(self) -> frozenset[str]:
+        """`amqp_trusted_users`, taken apart."""
+        return frozenset(filter(None, map(str.strip, self.amqp_trusted_users.split(","))))
 
     @field_validator("jwks_path")
     @classmethod

@@ -1,10 +1,10 @@
 """Delivers every message a second time: a listener that sends what it hears once more."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import aio_pika
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractQueue
 
 from npms_shared.messaging.topology import PUBLISHERS, STAGES, events_exchange
 
@@ -13,7 +13,7 @@ PARTITIONS = 16
 
 
 class Doubler:
-    def __init__(self, exchanges: dict[str, aio_pika.abc.AbstractExchange]) -> None:
+    def __init__(self, exchanges: Mapping[str, AbstractExchange]) -> None:
         self._exchanges = exchanges
         self.doubled = 0
 
@@ -28,6 +28,7 @@ class Doubler:
                 timestamp=message.timestamp,
                 content_type=message.content_type,
                 app_id=message.app_id,
+                user_id=message.user_id,
                 delivery_mode=message.delivery_mode,
                 headers={**message.headers, MARK: "yes"},
             )
@@ -37,21 +38,33 @@ class Doubler:
 
 
 @asynccontextmanager
-async def doubling(amqp_url: str) -> AsyncIterator[Doubler]:
-    """During the block every message of every exchange comes twice."""
-    connection = await aio_pika.connect(amqp_url)
-    channel = await connection.channel(publisher_confirms=True)
-    queue: AbstractQueue = await channel.declare_queue(exclusive=True)
-    names = [*map(events_exchange, PUBLISHERS), *(stage.exchange for stage in STAGES)]
-    exchanges = {name: await channel.get_exchange(name) for name in names}
-    doubler = Doubler(exchanges)
+async def doubling(amqp_url: str, service_urls: Mapping[str, str]) -> AsyncIterator[Doubler]:
+    """During the block every message of every exchange comes twice, both times of who said it."""
+    async with AsyncExitStack() as connections:
+        exchanges: dict[str, AbstractExchange] = {}
+        for publisher in PUBLISHERS:
+            own = await connections.enter_async_context(
+                await aio_pika.connect(service_urls[publisher])
+            )
+            channel = await own.channel(publisher_confirms=True)
+            for name in _exchanges_of(publisher):
+                exchanges[name] = await channel.get_exchange(name, ensure=False)
+        connection = await connections.enter_async_context(await aio_pika.connect(amqp_url))
+        queue = await (await connection.channel()).declare_queue(exclusive=True)
+        await _listen_to_all(queue)
+        doubler = Doubler(exchanges)
+        await queue.consume(doubler.hear)
+        yield doubler
+
+
+def _exchanges_of(publisher: str) -> list[str]:
+    staged = [stage.exchange for stage in STAGES if stage.contract.publisher == publisher]
+    return [events_exchange(publisher), *staged]
+
+
+async def _listen_to_all(queue: AbstractQueue) -> None:
     for publisher in PUBLISHERS:
         await queue.bind(events_exchange(publisher), "#")
     for stage in STAGES:
         for partition in range(PARTITIONS):
             await queue.bind(stage.exchange, str(partition))
-    await queue.consume(doubler.hear)
-    try:
-        yield doubler
-    finally:
-        await connection.close()

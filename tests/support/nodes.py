@@ -41,7 +41,7 @@ class Nodes:
         shutil.rmtree(_memory(name), ignore_errors=True)
 
     def make_vhost(self, name: str) -> str:
-        """An empty virtual host; returns its AMQP URL."""
+        """A virtual host with the topology and nothing in it; returns its administrator's URL."""
         self.drop_vhost(name)
         return self.stack.vhost(name)
 

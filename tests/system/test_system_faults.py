@@ -15,6 +15,8 @@ from tests.support.world import Load, World
 
 from npms_shared.contracts.meter_gateway import ReadingsBatch, SupplyReported
 from npms_shared.ids import new_id
+from npms_shared.messaging.topology import READINGS, events_exchange
+from npms_shared.messaging.users import user_in
 from npms_tools.stack.pid_files import PidFile
 from npms_tools.stack.services import SERVICES, ServiceProcess
 
@@ -110,7 +112,8 @@ async def test_a_stopped_database_loses_and_doubles_nothing(world: World) -> Non
 
 
 async def test_every_message_twice_changes_nothing(world: World) -> None:
-    async with doubling(world.amqp_url) as doubler, loaded(world, 40) as load:
+    urls = world.services.amqp_urls
+    async with doubling(world.amqp_url, urls) as doubler, loaded(world, 40) as load:
         await load.go_on(10)
     assert doubler.doubled > 20
 
@@ -119,7 +122,7 @@ async def test_poison_is_parked_with_its_reason_and_others_flow(world: World) ->
     """Undecodable, of an unknown version, too large: one of each in every kind of queue."""
     before = await parked(world)
     async with loaded_with_poison(world):
-        await _poison(world.amqp_url)
+        await _poison(world.services.amqp_urls["meter-gateway"])
     wanted = {"malformed": 2, "unknown_type": 2, "oversized": 2}
 
     async def all_parked() -> bool:
@@ -146,8 +149,12 @@ async def loaded_with_poison(world: World) -> AsyncIterator[Load]:
 async def _poison(amqp_url: str) -> None:
     connection = await aio_pika.connect(amqp_url)
     channel = await connection.channel(publisher_confirms=True)
-    queues = {"ledger.supply": SupplyReported, "tariff.readings.3": ReadingsBatch}
-    for queue, contract in queues.items():
+    targets = [
+        (events_exchange("meter-gateway"), SupplyReported.name, SupplyReported),
+        (READINGS.exchange, "3", ReadingsBatch),
+    ]
+    for name, key, contract in targets:
+        exchange = await channel.get_exchange(name, ensure=False)
         bodies = [
             (contract.event_type(), b"{not json"),
             (contract.event_type().replace(".v1", ".v9"), b"{}"),
@@ -158,9 +165,10 @@ async def _poison(amqp_url: str) -> None:
                 body,
                 message_id=str(new_id()),
                 type=type_,
+                user_id=user_in(amqp_url),
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             )
-            await channel.default_exchange.publish(message, queue, mandatory=True)
+            await exchange.publish(message, key, mandatory=True)
     await connection.close()
 
 

@@ -28,6 +28,7 @@ from npms_shared.messaging.subscriptions import (
     Received,
     Unprocessable,
 )
+from npms_shared.messaging.users import BrokerUsers
 from npms_shared.observability import metrics
 
 MAX_ITEMS = 1_000
@@ -69,8 +70,10 @@ class Hand:
 class Crew:
     """Works on whatever partitions its lanes hold at the moment, one transaction at a time."""
 
-    def __init__(self, database: Database, subscription: PartitionSubscription[Batch]) -> None:
-        self._database, self._sub = database, subscription
+    def __init__(
+        self, database: Database, subscription: PartitionSubscription[Batch], users: BrokerUsers
+    ) -> None:
+        self._database, self._sub, self._users = database, subscription, users
         self._shares: dict[int, Share] = {}
         self._bell = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -153,7 +156,7 @@ class Crew:
 
     async def _read(self, hand: Hand, message: AbstractIncomingMessage) -> int:
         try:
-            batch = decode(message, (self._sub.contract,))
+            batch = decode(message, (self._sub.contract,), self._users)
         except Unprocessable as fault:
             await self._park(hand.share, message, fault)
             return 1

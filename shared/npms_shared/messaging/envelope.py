@@ -12,6 +12,7 @@ from npms_shared.contracts.base import Event
 from npms_shared.ids import new_id
 from npms_shared.messaging.subscriptions import Meta, Unprocessable
 from npms_shared.messaging.topology import CONTRACT_OF
+from npms_shared.messaging.users import SAID_BY, BrokerUsers, hands_of
 
 MAX_BODY_BYTES = 4_000_000
 ATTEMPT = "x-npms-attempt"
@@ -34,11 +35,14 @@ def attempt_of(message: AbstractIncomingMessage) -> int:
     return value if isinstance(value, int) and 0 <= value <= MOST_ATTEMPTS else 0
 
 
-def decode(message: AbstractIncomingMessage, expected: tuple[type[Event], ...]) -> Event:
+def decode(
+    message: AbstractIncomingMessage, expected: tuple[type[Event], ...], users: BrokerUsers
+) -> Event:
     """The contract in the body.
 
-    Raises Unprocessable: no_message_id, oversized, unknown_type, malformed.
+    Raises Unprocessable: forged_publisher, no_message_id, oversized, unknown_type, malformed.
     """
+    users.check(message)
     if _message_id(message.message_id) is None:
         raise Unprocessable("no_message_id", f"message_id is {message.message_id!r}")
     if len(message.body) > MAX_BODY_BYTES:
@@ -53,8 +57,9 @@ def decode(message: AbstractIncomingMessage, expected: tuple[type[Event], ...]) 
 
 
 def headers_of(message: AbstractIncomingMessage) -> dict[str, Any]:
-    """Headers as JSON can hold them."""
-    return {storable(key): _jsonable(value) for key, value in message.headers.items()}
+    """Headers as JSON can hold them, and whose hands the message went through."""
+    headers = {storable(key): _jsonable(value) for key, value in message.headers.items()}
+    return {**headers, SAID_BY: storable(">".join(hands_of(message)))}
 
 
 def _jsonable(value: Any) -> Any:

@@ -12,7 +12,8 @@ from npms_shared.messaging import inbox, parked, trace
 from npms_shared.messaging.envelope import ATTEMPT, attempt_of, decode, headers_of, meta_of
 from npms_shared.messaging.publisher import Outgoing, Publisher
 from npms_shared.messaging.subscriptions import EventSubscription, Unprocessable
-from npms_shared.messaging.topology import RETRY_DELAYS_S, retry_exchange
+from npms_shared.messaging.topology import RETRY_DELAYS_S, retry_exchange, service_of
+from npms_shared.messaging.users import BrokerUsers
 from npms_shared.observability import metrics
 
 T = TypeVar("T")
@@ -26,9 +27,14 @@ class EventWorker:
     """Applies the messages of one queue, one after the other."""
 
     def __init__(
-        self, database: Database, publisher: Publisher, subscription: EventSubscription
+        self,
+        database: Database,
+        publisher: Publisher,
+        subscription: EventSubscription,
+        users: BrokerUsers,
     ) -> None:
         self._database, self._publisher, self._sub = database, publisher, subscription
+        self._users, self._service = users, service_of(subscription.queue)
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
         """Settle one message for good: returns after its acknowledgement was sent."""
@@ -50,7 +56,7 @@ class EventWorker:
             return await self._park(message, Unprocessable("attempts_spent", repr(fault)))
 
     async def _apply(self, message: AbstractIncomingMessage) -> str:
-        event = decode(message, self._sub.contracts)
+        event = decode(message, self._sub.contracts, self._users)
         meta = meta_of(message)
         async with self._database.transaction() as conn:
             if not await inbox.hear(conn, self._sub.queue, meta.message_id):
@@ -77,7 +83,7 @@ class EventWorker:
             [
                 Outgoing(
                     message_id=meta.message_id,
-                    exchange=retry_exchange(RETRY_DELAYS_S[attempt]),
+                    exchange=retry_exchange(self._service, RETRY_DELAYS_S[attempt]),
                     routing_key=self._sub.queue,
                     type=meta.type,
                     source=message.app_id or "",

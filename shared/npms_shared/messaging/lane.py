@@ -12,7 +12,7 @@ from npms_shared.messaging.broker import Broker
 
 
 class LaneLost(ConnectionError):
-    """The channel has gone: whatever it delivered and was not acknowledged comes again."""
+    """The channel or the queue has gone: what was delivered and not acknowledged comes again."""
 
 
 class Lane:
@@ -81,6 +81,8 @@ async def open_lane(broker: Broker, queue: str, *, prefetch: int) -> AsyncIterat
     channel = await broker.channel()
     lane = Lane(queue)
     channel.close_callbacks.add(lane.lose)
+    underlay = await channel.get_underlay_channel()
+    underlay.on_consumer_cancel_callbacks.add(lane.lose)
     try:
         await channel.set_qos(prefetch_count=prefetch)
         source = await channel.get_queue(queue, ensure=False)

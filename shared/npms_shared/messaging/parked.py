@@ -15,6 +15,8 @@ from npms_shared.ids import new_id
 from npms_shared.messaging import inbox
 from npms_shared.messaging.envelope import attempt_of, headers_of, meta_of, storable
 from npms_shared.messaging.subscriptions import Unprocessable
+from npms_shared.messaging.topology import requeue_exchange, service_of
+from npms_shared.messaging.users import SAID_BY
 
 Elsewhere = Mapping[str, Callable[[Row[Any]], Awaitable[None]]]
 """How messages that came another way than the broker's are applied again, by their queue: given
@@ -52,7 +54,8 @@ _REPLAY = text(
     """
     INSERT INTO outbox (message_id, exchange, routing_key, type, source, subject, time,
                         traceparent, headers, body)
-    VALUES (:message_id, '', :queue, :type, :source, :subject, :time, :traceparent, '{}', :body)
+    VALUES (:message_id, :exchange, :queue, :type, :source, :subject, :time, :traceparent,
+            CAST(:headers AS jsonb), :body)
     """
 )
 
@@ -116,12 +119,14 @@ async def replay(
         _REPLAY,
         {
             "message_id": row.message_id,
+            "exchange": requeue_exchange(service_of(row.queue)),
             "queue": row.queue,
             "type": row.type,
             "source": str(headers.get("cloudEvents_source", "")),
             "subject": str(headers.get("cloudEvents_subject", "")),
             "time": wall_now(),
             "traceparent": headers.get("traceparent"),
+            "headers": json.dumps({k: v for k, v in headers.items() if k == SAID_BY}),
             "body": row.body,
         },
     )

@@ -58,7 +58,7 @@ class Publisher:
     async def _send(self, channel: AbstractChannel, message: Outgoing) -> None:
         exchange = await self._exchange(channel, message.exchange)
         await exchange.publish(
-            _to_wire(message), message.routing_key, mandatory=message.must_arrive
+            _to_wire(message, self._broker.user), message.routing_key, mandatory=message.must_arrive
         )
 
     async def _exchange(self, channel: AbstractChannel, name: str) -> AbstractExchange:
@@ -80,7 +80,7 @@ class Publisher:
             await channel.close()
 
 
-def _to_wire(message: Outgoing) -> aio_pika.Message:
+def _to_wire(message: Outgoing, user: str) -> aio_pika.Message:
     headers: HeadersType = {
         "cloudEvents_specversion": "1.0",
         "cloudEvents_id": str(message.message_id),
@@ -99,6 +99,7 @@ def _to_wire(message: Outgoing) -> aio_pika.Message:
         content_type="application/json",
         timestamp=message.time,
         app_id=message.source,
+        user_id=user,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         headers=headers,
     )

@@ -15,6 +15,7 @@ from sqlalchemy import Row, text
 from npms_shared.db.engine import Database, is_passing
 from npms_shared.messaging.broker import BROKER_AWAY
 from npms_shared.messaging.publisher import Outgoing, Publisher
+from npms_shared.messaging.topology import requeue_exchange, service_of
 from npms_shared.observability import metrics
 
 LOCK = 7_205_760
@@ -90,7 +91,7 @@ def _count(rows: Sequence[Row[Any]]) -> None:
 def _outgoing(row: Row[Any]) -> Outgoing:
     return Outgoing(
         message_id=row.message_id,
-        exchange=row.exchange,
+        exchange=row.exchange or requeue_exchange(service_of(row.routing_key)),
         routing_key=row.routing_key,
         type=row.type,
         source=row.source,

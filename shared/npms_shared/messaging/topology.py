@@ -1,4 +1,7 @@
-"""Exchanges, queues and who hears what: the one table from which the broker is set up."""
+"""Exchanges, queues and who hears what: the one table from which the broker is set up.
+
+What a service declares and has rights to is derived from it in `parts`.
+"""
 
 from dataclasses import dataclass
 
@@ -92,8 +95,32 @@ def undelivered_queue(service: str) -> str:
     return f"{service}.undelivered"
 
 
-def retry_exchange(delay_s: int) -> str:
-    return f"npms.retry.{delay_s}s"
+def retry_exchange(service: str, delay_s: int) -> str:
+    """Into a service's waiting room; the routing key is the queue to come back to."""
+    return f"npms.{service}.retry.{delay_s}s"
+
+
+def retry_queue(service: str, delay_s: int) -> str:
+    return f"{service}.retry.{delay_s}s"
+
+
+def requeue_exchange(service: str) -> str:
+    """Puts what a service was told before into a queue of its own again: the routing key says
+    which. The default exchange would reach everybody's queues.
+    """
+    return f"npms.{service}.requeue"
+
+
+def listening_exchange(service: str, publisher: str) -> str:
+    """Nothing is sent to it. It is declared when a service's queues are bound to what a publisher
+    says, so that the publisher, who may not look at bindings, can see that it is listened to.
+    """
+    return f"npms.{service}.hears.{publisher}"
+
+
+def service_of(queue: str) -> str:
+    """Whose queue it is."""
+    return queue.split(".", maxsplit=1)[0]
 
 
 HEARD: frozenset[type[Event]] = frozenset(c for contracts in QUEUES.values() for c in contracts)

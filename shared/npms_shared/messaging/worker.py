@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -11,8 +11,9 @@ import structlog
 
 from npms_shared.db.engine import Database
 from npms_shared.loops import Loop, wait_or_stop
-from npms_shared.messaging.broker import BROKER_AWAY, Broker, declare_topology
+from npms_shared.messaging.broker import BROKER_AWAY, Broker
 from npms_shared.messaging.crew import PREFETCH, Crew
+from npms_shared.messaging.declaration import Declaration, HeardPublisher
 from npms_shared.messaging.events import EventWorker
 from npms_shared.messaging.lane import Lane, open_lane
 from npms_shared.messaging.publisher import Publisher
@@ -20,6 +21,7 @@ from npms_shared.messaging.relay import Relay
 from npms_shared.messaging.subscriptions import EventSubscription, Subscription
 from npms_shared.messaging.topology import undelivered_queue
 from npms_shared.messaging.undelivered import UndeliveredWorker
+from npms_shared.messaging.users import BrokerUsers
 
 EVENT_PREFETCH = 32
 RECONNECT_S = (0.5, 2.0)
@@ -38,32 +40,42 @@ class Worker:
         loops: list[Loop],
         partitions: int,
         partition_concurrency: int,
+        trusted_users: Iterable[str] = (),
     ) -> None:
         self._service = service
         self._database, self._loops, self._partitions = database, loops, partitions
         self._subscriptions = subscriptions
+        self._users = BrokerUsers.of(service, amqp_url, trusted_users)
         self._crews = [
-            [Crew(database, one) for _ in range(partition_concurrency)]
+            [Crew(database, one, self._users) for _ in range(partition_concurrency)]
             for one in subscriptions
             if not isinstance(one, EventSubscription)
         ]
         self._said = Broker(amqp_url, name=f"npms-{service}-publish")
         self._heard = Broker(amqp_url, name=f"npms-{service}-consume")
+        self._declaration = Declaration(self._said, service, partitions=partitions)
         self._lanes: set[Lane] = set()
+        self._lanes_wanted = 0
         self._stopping = asyncio.Event()
         self._nothing_more = asyncio.Event()
-        self.ready = False
 
     @property
     def connected(self) -> bool:
-        """Topology declared and, where the service listens, the consuming connection open."""
-        return self.ready and (not self._subscriptions or self._heard.connected)
+        """The service's topology is declared, and it consumes from every queue it should."""
+        return self._declaration.is_declared and len(self._lanes) == self._lanes_wanted
 
     async def run(self) -> None:
         """Until `stop`; then finishes what is in hand and empties the outbox."""
-        await self._set_up_broker()
-        background = [asyncio.create_task(self._relay(), name="relay")]
-        work = [asyncio.create_task(lane) for lane in self._lane_loops()]
+        if self._users.are_shared:
+            log.warning("broker_user_shared", user=self._users.own)
+        background = [
+            asyncio.create_task(self._relay(), name="relay"),
+            asyncio.create_task(self._declaration.run(self._nothing_more), name="declaration"),
+        ]
+        lanes = self._lane_loops()
+        self._lanes_wanted = len(lanes)
+        work = [asyncio.create_task(lane) for lane in lanes]
+        work += [asyncio.create_task(turns) for turns in self._crew_loops()]
         work += [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
         try:
             await asyncio.gather(*work)
@@ -89,20 +101,10 @@ class Worker:
             with suppress(*BROKER_AWAY):
                 await broker.close()
 
-    async def _set_up_broker(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                await declare_topology(self._said, partitions=self._partitions)
-            except BROKER_AWAY as fault:
-                log.warning("broker_away", fault=repr(fault))
-                await self._pause()
-            else:
-                self.ready = True
-                return
-
     async def _relay(self) -> None:
         """Goes on until everything else has committed its last transaction."""
-        await Relay(self._database, Publisher(self._said)).run(self._nothing_more)
+        publisher = HeardPublisher(self._said, self._declaration)
+        await Relay(self._database, publisher).run(self._nothing_more)
 
     def _lane_loops(self) -> list[Coroutine[None, None, None]]:
         loops = [
@@ -114,7 +116,6 @@ class Worker:
             loops.append(self._run_lane(queue, EVENT_PREFETCH, keeper.work))
         staged = [s for s in self._subscriptions if not isinstance(s, EventSubscription)]
         for subscription, crews in zip(staged, self._crews, strict=True):
-            loops += [self._keep_running(crew.run) for crew in crews]
             loops += [
                 self._run_lane(
                     subscription.stage.queue_of(partition),
@@ -125,8 +126,11 @@ class Worker:
             ]
         return loops
 
+    def _crew_loops(self) -> list[Coroutine[None, None, None]]:
+        return [self._keep_running(crew.run) for crew in chain.from_iterable(self._crews)]
+
     def _event_loop(self, subscription: EventSubscription) -> Coroutine[None, None, None]:
-        worker = EventWorker(self._database, Publisher(self._said), subscription)
+        worker = EventWorker(self._database, Publisher(self._said), subscription, self._users)
         return self._run_lane(subscription.queue, EVENT_PREFETCH, _events(worker))
 
     async def _run_lane(
@@ -134,11 +138,15 @@ class Worker:
     ) -> None:
         """Consume, and again after every loss, until stopped."""
         while not self._stopping.is_set():
+            await self._declaration.declared(self._stopping)
+            if self._stopping.is_set():
+                return
             try:
                 async with open_lane(self._heard, queue, prefetch=prefetch) as lane:
                     await self._work_on(lane, work)
             except BROKER_AWAY as fault:
                 log.warning("lane_lost", queue=queue, fault=repr(fault))
+                self._declaration.doubt()
                 await self._pause()
             except Exception:
                 log.exception("lane_failed", queue=queue)

@@ -23,7 +23,7 @@ from npms_shared.contracts.ledger import (
     ThresholdCrossed,
 )
 from npms_shared.ids import new_id
-from npms_shared.messaging.broker import Broker, declare_topology
+from npms_shared.messaging.broker import Broker
 from npms_shared.messaging.publisher import Outgoing, Publisher
 from npms_shared.messaging.topology import events_exchange
 from npms_shared.runtime import Service, make_worker
@@ -116,7 +116,6 @@ async def running(service: Service) -> AsyncIterator[None]:
 @pytest.fixture
 async def publisher(amqp_url: str) -> AsyncIterator[Publisher]:
     broker = Broker(amqp_url, name="test-ledger")
-    await declare_topology(broker, partitions=2)
     yield Publisher(broker)
     await broker.close()
 

@@ -1,7 +1,7 @@
 """The frame against a real broker and a real database: rules 1, 2 and 3."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
 from npms_shared.loops import Loop
 from npms_shared.messaging import outbox, parked
-from npms_shared.messaging.broker import Broker, declare_topology
+from npms_shared.messaging.broker import Broker
 from npms_shared.messaging.crew import Crew
 from npms_shared.messaging.publisher import Outgoing, Publisher
 from npms_shared.messaging.relay import Relay
@@ -98,7 +98,11 @@ def partition_subscription(**changes: Any) -> PartitionSubscription[ReadingsBatc
 
 @asynccontextmanager
 async def working(
-    database: Database, amqp_url: str, *subscriptions: Subscription, loops: list[Loop] | None = None
+    database: Database,
+    amqp_url: str,
+    *subscriptions: Subscription,
+    loops: list[Loop] | None = None,
+    trusted_users: Iterable[str] = (),
 ) -> AsyncIterator[Worker]:
     worker = Worker(
         service="ledger",
@@ -108,6 +112,7 @@ async def working(
         loops=loops or [],
         partitions=PARTITIONS,
         partition_concurrency=1,
+        trusted_users=trusted_users,
     )
     task = asyncio.create_task(worker.run())
     try:
@@ -124,9 +129,8 @@ async def database(database_for: MakeDatabase) -> Database:
 
 @pytest.fixture
 async def broker(amqp_url: str) -> AsyncIterator[Broker]:
-    """With the topology declared and every queue of ours empty."""
+    """With every queue of ours empty."""
     broker = Broker(amqp_url, name="test")
-    await declare_topology(broker, partitions=PARTITIONS)
     channel = await broker.channel()
     for queue in ("ledger.supply", *(READINGS.queue_of(p) for p in range(PARTITIONS))):
         await (await channel.get_queue(queue, ensure=False)).purge()

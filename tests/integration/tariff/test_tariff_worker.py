@@ -10,7 +10,7 @@ from tests.support.wait import until
 from npms_shared.contracts.base import Event
 from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.ids import new_id
-from npms_shared.messaging.broker import Broker, declare_topology
+from npms_shared.messaging.broker import Broker
 from npms_shared.messaging.lane import open_lane
 from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.publisher import Outgoing, Publisher
@@ -40,7 +40,6 @@ async def test_a_reading_on_the_broker_becomes_a_charge_on_the_broker(
 ):
     built = service(tariff_database.url, issuer.jwks_path, bench.clock, amqp_url=amqp_url)
     broker = Broker(amqp_url, name="test")
-    await declare_topology(broker, partitions=PARTITIONS)
     worker = make_worker(built, work=True)
     working = asyncio.create_task(worker.run())
     publisher = Publisher(broker)

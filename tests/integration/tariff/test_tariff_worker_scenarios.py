@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 from tests.integration.tariff.support import Bench, opened, readings, service
-from tests.integration.tariff.test_tariff_worker import PARTITION, PARTITIONS, message
+from tests.integration.tariff.test_tariff_worker import PARTITION, message
 from tests.support.wait import until
 
 from npms_shared.contracts.tariff import ChargesBatch
-from npms_shared.messaging.broker import Broker, declare_topology
+from npms_shared.messaging.broker import Broker
 from npms_shared.messaging.lane import open_lane
 from npms_shared.messaging.publisher import Publisher
 from npms_shared.messaging.topology import CHARGES, READINGS, events_exchange
@@ -27,7 +27,6 @@ async def test_r8_duplicates_late_and_disordered_readings_make_one_debit_per_int
     interval is charged once, by when it was and not by when it came."""
     built = service(tariff_database.url, issuer.jwks_path, bench.clock, amqp_url=amqp_url)
     broker = Broker(amqp_url, name="test")
-    await declare_topology(broker, partitions=PARTITIONS)
     worker = make_worker(built, work=True)
     working = asyncio.create_task(worker.run())
     publisher = Publisher(broker)

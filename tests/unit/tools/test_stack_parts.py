@@ -7,8 +7,8 @@ import pytest
 
 from npms_tools.stack import Stack, StackError, packages, processes
 from npms_tools.stack.databases import name_of, with_login
+from npms_tools.stack.definitions import password_hash
 from npms_tools.stack.identity import Identity, unprivileged
-from npms_tools.stack.rabbitmq import password_hash
 
 
 def test_an_error_names_the_log_its_end_and_what_to_do(tmp_path: Path):

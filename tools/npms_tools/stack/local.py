@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from npms_shared.messaging.topology import PUBLISHERS
 from npms_tools.stack import packages, pid_files, vhosts
 from npms_tools.stack.databases import ServiceDatabase, prepare_databases
+from npms_tools.stack.definitions import BrokerUser, definitions, vhost_of
 from npms_tools.stack.errors import StackError
 from npms_tools.stack.identity import Identity, unprivileged
 from npms_tools.stack.issuer import Issuer
@@ -88,14 +90,42 @@ class Stack:
         return prepare_databases(admin_url, services, prefix, secret=secret)
 
     def vhost(self, name: str) -> str:
-        """The AMQP URL of a virtual host of that name, made when missing.
+        """The administrator's AMQP URL of a virtual host, made with its topology when missing.
 
         A broker that was given needs its management interface given too.
         """
         urls = self.urls()
         vhosts.ensure_vhost(self._management(urls), name)
         broker = urlsplit(urls.amqp_url)
-        return urlunsplit((broker.scheme, broker.netloc, f"/{name}", broker.query, ""))
+        url = urlunsplit((broker.scheme, broker.netloc, f"/{name}", broker.query, ""))
+        self.prepare_broker(url)
+        return url
+
+    def prepare_broker(self, amqp_url: str) -> None:
+        """The topology in the virtual host of that URL, and a user for each service.
+
+        Nothing is done to a broker whose management interface is not known: its one user
+        then is every service's.
+        """
+        management_url = self.urls().management_url
+        if management_url is not None:
+            urls = self.service_amqp_urls(amqp_url)
+            users = {service: BrokerUser.of(url) for service, url in urls.items()}
+            wanted = definitions(vhost_of(amqp_url), users)
+            vhosts.import_definitions(management_url, wanted)
+
+    def service_amqp_urls(self, amqp_url: str) -> dict[str, str]:
+        """Each service's own URL to the virtual host of that URL."""
+        if self.urls().management_url is None:
+            return dict.fromkeys(PUBLISHERS, amqp_url)
+        return {service: self._as_service(service, amqp_url) for service in PUBLISHERS}
+
+    def _as_service(self, service: str, amqp_url: str) -> str:
+        password = self.memory.secret(f"rabbitmq {service}")
+        broker = urlsplit(amqp_url)
+        address = broker.netloc.rpartition("@")[2]
+        netloc = f"npms-{self.name}-{service}:{password}@{address}"
+        return urlunsplit((broker.scheme, netloc, broker.path, broker.query, ""))
 
     def drop_vhost(self, name: str) -> None:
         """Remove a virtual host and its queues."""

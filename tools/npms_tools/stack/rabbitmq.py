@@ -1,10 +1,7 @@
 """A private RabbitMQ node on loopback, with an epmd of its own."""
 
-import base64
-import hashlib
 import json
 import os
-import secrets
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from npms_tools.stack import packages, processes
+from npms_tools.stack.definitions import user_entry
 from npms_tools.stack.errors import StackError
 from npms_tools.stack.identity import Identity
 from npms_tools.stack.memory import Memory
@@ -59,7 +57,7 @@ class RabbitNode:
 
     @property
     def url(self) -> str:
-        """As our user, in the virtual host `npms`."""
+        """As the administrator, in the virtual host `npms`."""
         return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self.memory.port('amqp')}/{VHOST}"
 
     @property
@@ -159,14 +157,7 @@ class RabbitNode:
     def _definitions(self) -> str:
         return json.dumps(
             {
-                "users": [
-                    {
-                        "name": USER,
-                        "password_hash": password_hash(self._password),
-                        "hashing_algorithm": "rabbit_password_hashing_sha256",
-                        "tags": ["administrator"],
-                    }
-                ],
+                "users": [user_entry(USER, self._password, "administrator")],
                 "vhosts": [{"name": VHOST}],
                 "permissions": [{"user": USER, "vhost": VHOST, **EVERYTHING}],
             }
@@ -222,9 +213,3 @@ class RabbitNode:
         for process in psutil.process_iter(["name"]):
             if process.info["name"] == "epmd" and self._is_ours(process):
                 processes.end(process, seconds=5)
-
-
-def password_hash(password: str) -> str:
-    """As RabbitMQ keeps it: four bytes of salt and SHA-256 over salt and password."""
-    salt = secrets.token_bytes(4)
-    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()

@@ -143,7 +143,8 @@ class ServiceProcess:
 class Services:
     """All five on one stack, each with its database, port and log.
 
-    `extra` holds variables for single services, `common` for all of them; what a
+    `amqp_url` is the administrator's, and says where the services' own users go. `extra` holds
+    variables for single services, `common` for all of them; what a
     development machine has is filled in below them and below the environment.
     """
 
@@ -159,6 +160,7 @@ class Services:
         self.databases = stack.databases(SERVICES, prefix)
         self._folder, self._stack = stack.folder, stack
         self._amqp_url = amqp_url or stack.urls().amqp_url
+        self.amqp_urls = stack.service_amqp_urls(self._amqp_url)
         self._extra, self._common = extra or {}, common or {}
         self._development = development_variables(stack.memory)
         self._jwks_path = stack.issuer.jwks_path
@@ -171,7 +173,8 @@ class Services:
         return iter(self._processes.values())
 
     def migrate(self, progress: Progress = print) -> None:
-        """Bring every database to its newest revision, all at the same time."""
+        """Bring broker and databases to what this version needs."""
+        self._stack.prepare_broker(self._amqp_url)
         progress("migrating the databases")
         _at_once(self._migrate_one, self)
 
@@ -215,7 +218,7 @@ class Services:
         own = environment_of(
             service,
             database=self.databases[service],
-            amqp_url=self._amqp_url,
+            amqp_url=self.amqp_urls[service],
             jwks_path=self._jwks_path,
         )
         given = {**self._development.get(service, {}), **os.environ}
