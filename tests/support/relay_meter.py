@@ -89,6 +89,7 @@ class RelayMeter:
     pulses: list[str] = field(default_factory=list)
     pulsed_at: list[float] = field(default_factory=list)
     reads: int = 0
+    serial_number: int = SERIAL_NUMBER
 
     @property
     def closed(self) -> bool:
@@ -138,8 +139,8 @@ class RelayMeter:
         return {
             (4, 1): 1000,
             (4, 2): self.power_w,
-            (4, 0xFF00): SERIAL_NUMBER >> 16,
-            (4, 0xFF01): SERIAL_NUMBER & 0xFFFF,
+            (4, 0xFF00): self.serial_number >> 16,
+            (4, 0xFF01): self.serial_number & 0xFFFF,
             (3, 0x1A): int(self.shows_on),
             (3, 0xFBFE): int(self.says_fault),
             (4, 0x0566): 0x5555 if self.shows_on else 0xAAAA,

@@ -58,6 +58,7 @@ def supply_reported(
         detail=finding.detail,
         limit_w=finding.limit_w,
         awaits=finding.awaits,
+        blocked_by=finding.blocked_by,
     )
 
 

@@ -64,7 +64,8 @@ class SupplyReported(MeterGatewayEvent):
     `limit_w` is the load limit that was read back; None where there is none. `awaits` tells what
     is still to come: the `customer` has to close the relay on the meter, `power` that proves it
     closed, or the `link` to the meter, which is down (the state is unknown then). `desired_state`
-    is that of the revision it was worked toward.
+    is that of the revision it was worked toward. `blocked_by` tells why it is not worked toward at
+    all, empty where it is: `suspect` (another meter answers), `no_relay`; further causes may come.
     """
 
     name: ClassVar[str] = "supply_reported.v1"
@@ -79,6 +80,7 @@ class SupplyReported(MeterGatewayEvent):
     limit_w: int | None = None
     awaits: Literal["", "customer", "power", "link"] = ""
     desired_state: Literal["on", "off"] | None = None
+    blocked_by: str = ""
 
 
 class RegisterFell(MeterGatewayEvent):

@@ -373,6 +373,20 @@ async def test_d6_who_paid_and_cannot_be_reached_is_told_and_the_clock_runs(hous
     assert await exceptions(house) == []
 
 
+async def test_a_cut_that_the_gateway_does_not_make_is_an_exception_with_its_cause(house):
+    opened = await exhaust(house)
+    await say(house, opened, "", blocked_by="suspect", detail="not switched: 9 answers")
+    house.clock.at += timedelta(minutes=5)
+    (found,) = await exceptions(house)
+    assert (found["why"], found["reported"]) == ("suspect", "unknown")
+    (shown,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()
+    assert shown["reported"]["blocked_by"] == "suspect"
+    await say(house, opened, "", blocked_by="a cause of tomorrow")
+    assert [one["why"] for one in await exceptions(house)] == ["relay"]
+    await report(house, opened, "off")
+    assert await exceptions(house) == []
+
+
 async def test_d6_a_meter_that_cannot_be_reached_for_its_first_state_worries_nobody(house):
     opened = await house.open(credit_policy=PLAIN)
     await house.pay(opened["account_id"], 10 * M)

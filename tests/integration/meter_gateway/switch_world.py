@@ -40,11 +40,11 @@ class Rig:
     def book(self) -> SupplyBook:
         return SupplyBook(self.world.database, self.world.clock, self.policy)
 
-    async def open(self, installation_id: int, idiom: str) -> None:
+    async def open(self, installation_id: int, idiom: str, serial: str = "") -> None:
         await self.world.open(
             installation_id,
             meter=MeterConnection(
-                serial=f"R{installation_id}",
+                serial=serial or f"R{installation_id}",
                 profile=f"test_{idiom}",
                 host="127.0.0.1",
                 port=self.port,
@@ -77,6 +77,14 @@ class Rig:
 
     async def lives(self, installation_id: int = 1) -> list[tuple[str, str]]:
         return [(c["state"], c["life"]) for c in await self.commands(installation_id)]
+
+    async def blocked(self, installation_id: int = 1) -> list[tuple[str, str]]:
+        """(state, blocked_by) of what the ledger was told."""
+        return [
+            (body["state"], body["blocked_by"])
+            for body in await self.world.said("supply_reported.v1")
+            if body["installation_id"] == installation_id
+        ]
 
     async def told(self, installation_id: int = 1) -> list[tuple[str, bool, str]]:
         """(state, verified, awaits) of what the ledger was told."""

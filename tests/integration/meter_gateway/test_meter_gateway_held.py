@@ -193,7 +193,7 @@ async def test_r3_readings_of_a_meter_under_suspicion_are_held_until_a_person_kn
     assert (await sent(4, 1_000_500)).accepted == 1
     async with world.database.transaction() as conn:
         await suspect_meter(conn, world.clock, 1, detail="serial 9 for 7")
-        assert await trust_meter(conn, 1)
+        assert await trust_meter(conn, world.clock, 1)
     assert (await sent(5, 1_000_600)).accepted == 1
 
 

@@ -404,8 +404,8 @@ async def test_l7_a_command_overtaken_before_its_read_back_is_superseded(world: 
         unit = line.unit(1, "plain")
         send = unit.switch
 
-        async def overtaken(state: State) -> None:
-            await send(state)
+        async def overtaken(state: State, known: str | None = None) -> None:
+            await send(state, known)
             await world.desire(1, "on")
 
         unit.switch = overtaken  # type: ignore[method-assign]

@@ -225,6 +225,10 @@ class ReportedSupply(BaseModel):
         description="what is still to come: a press on the meter's button, power that proves the "
         "relay closed, or a link to the meter"
     )
+    blocked_by: str = Field(
+        description="why it is not switched at all, empty where it is: suspect (another meter "
+        "answers than the one installed), no_relay"
+    )
 
 
 class SupplyResponse(BaseModel):
@@ -380,6 +384,7 @@ def to_api_supply(row: Row[Any], keep_on: Row[Any] | None) -> SupplyResponse:
             observed_at=row.observed_at,
             detail=row.detail,
             awaits=row.awaits,
+            blocked_by=row.blocked_by,
         )
     desired = DesiredSupply(
         state=row.state,

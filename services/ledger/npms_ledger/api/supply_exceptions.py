@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from npms_ledger.handlers.supply_exceptions import list_exceptions, why
+from npms_ledger.handlers.supply_exceptions import Why, list_exceptions, why
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
@@ -28,9 +28,10 @@ class SupplyException(BaseModel):
     reported: Literal["on", "off", "unknown"] | None
     verified: bool | None
     observed_at: datetime | None
-    why: Literal["no_relay", "link", "customer", "relay", "unheard"] = Field(
-        description="what keeps it so: a meter without a relay, a line that is down, a button the "
-        "customer has to press, a relay that does not follow or is not believed, or no word yet"
+    why: Why = Field(
+        description="what keeps it so: a meter without a relay, another meter that answers, a line "
+        "that is down, a button the customer has to press, a relay that does not follow or is not "
+        "believed, or no word yet"
     )
     detail: str | None
     exposure: Money = Field(description="of a cut: charged for use after it was desired")

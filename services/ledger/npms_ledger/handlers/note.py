@@ -22,6 +22,7 @@ async def note_supply(conn: AsyncConnection, event: SupplyReported) -> None:
         detail=event.detail,
         limit_w=event.limit_w,
         awaits=event.awaits,
+        blocked_by=event.blocked_by,
     )
     if not known:
         raise Unprocessable("unknown_installation", f"no supply of {event.installation_id}")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,10 +36,15 @@ async def list_exceptions(
     )
 
 
-def why(row: Row[Any]) -> Literal["no_relay", "link", "customer", "relay", "unheard"]:
+Why = Literal["no_relay", "suspect", "link", "customer", "relay", "unheard"]
+
+
+def why(row: Row[Any]) -> Why:
     """What keeps it from being as desired."""
     if not row.has_relay:
         return "no_relay"
+    if row.blocked_by in get_args(Why):
+        return row.blocked_by  # type: ignore[no-any-return]
     if row.awaits in {"link", "customer"}:
         return row.awaits  # type: ignore[no-any-return]
     return "relay" if row.reported_state else "unheard"

@@ -32,7 +32,7 @@ _REPORT = text(
     UPDATE supply
     SET reported_state = :state, reported_revision = :revision, verified = :verified,
         reported_limit_w = :limit_w, observed_at = :observed_at, detail = :detail,
-        awaits = :awaits
+        awaits = :awaits, blocked_by = :blocked_by
     WHERE installation_id = :installation_id
       AND (observed_at IS NULL OR observed_at <= :observed_at)
     """
@@ -100,6 +100,7 @@ async def report(
     detail: str,
     limit_w: int | None = None,
     awaits: str = "",
+    blocked_by: str = "",
 ) -> bool:
     """What the relay was seen to be; an older sight does not replace a newer one.
 
@@ -116,6 +117,7 @@ async def report(
             "detail": detail,
             "limit_w": limit_w,
             "awaits": awaits,
+            "blocked_by": blocked_by,
         },
     )
     if done.rowcount:

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 _PAGE = text(
     """
     SELECT s.installation_id, s.account_id, s.state AS desired, s.revision, s.reason,
-           s.decided_at AS since, s.reported_state, s.verified, s.observed_at, s.awaits, s.detail,
+           s.decided_at AS since, s.reported_state, s.verified, s.observed_at, s.awaits,
+           s.blocked_by, s.detail,
            k.has_relay, a.currency, r.settled_at, coalesce(used.amount_micro, 0) AS exposure_micro
     FROM supply s
     JOIN installation i USING (installation_id)

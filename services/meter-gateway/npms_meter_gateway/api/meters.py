@@ -124,6 +124,7 @@ def _supply(row: Row[Any]) -> Supply | None:
         settled=row.settled,
         awaits=row.awaits,
         suspended_since=row.suspended_since,
+        blocked_by=row.blocked_by,
     )
 
 

@@ -103,6 +103,10 @@ class Supply(BaseModel):
         "relay closed, or a link to the meter"
     )
     suspended_since: datetime | None = Field(description="since when its meter is not reached")
+    blocked_by: str = Field(
+        description="why it is not worked toward what is desired, empty where it is: suspect "
+        "(another meter answers than the one installed), no_relay"
+    )
 
 
 LinkState = Literal["unknown", "reachable", "unreachable"]

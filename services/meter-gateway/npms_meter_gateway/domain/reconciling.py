@@ -9,6 +9,10 @@ Awaits = Literal["", "customer", "power", "link"]
 """What is still to come when we have done our part: a press on the meter's button, or power that
 proves that a relay without a state register is closed, or a link to the meter.
 """
+Obstacle = Literal["", "suspect", "no_relay"]
+"""Why a supply is not worked at all: another meter answers than the one installed, or it has no
+relay that can be moved from afar.
+"""
 Moved = Literal["restore", "reopen", "report"]
 """What follows when somebody else moved a relay: it is brought back, only opened again but never
 closed, or only told.
@@ -69,6 +73,7 @@ class Finding:
     limit_w: int | None = None
     awaits: Awaits = ""
     welded: bool = False
+    blocked_by: Obstacle = ""
 
 
 def judge(

@@ -26,6 +26,16 @@ class Lapsed(LinkFault):
     cause = "lapsed"
 
 
+class OtherMeter(LinkFault):
+    """Nothing was written: the meter tells another serial number, or none where it told one."""
+
+    cause = "other_meter"
+
+    def __init__(self, told: str | None, known: str | None) -> None:
+        super().__init__(f"{told or 'no number'} answers, {known or 'none'} is known")
+        self.told = told
+
+
 class NoAnswer(LinkFault):
     """Nothing came within the time; the connection was dropped."""
 

@@ -20,7 +20,7 @@ What = Literal["relay", "load_limit"]
 Ending = Literal["confirmed", "in_vain", "abandoned"]
 
 ACKNOWLEDGED = "acknowledged"
-NEVER_SENT = frozenset({"not_connected", "suspended", "lapsed"})
+NEVER_SENT = frozenset({"not_connected", "suspended", "lapsed", "other_meter"})
 """Faults by which a command surely did not leave."""
 
 
@@ -42,7 +42,7 @@ class CommandLog:
         self, installation_id: int, what: What, desired: Desired, before: Seen
     ) -> UUID | None:
         """Commit the intention, right before the command leaves; None if it does not hold any more
-        (a newer revision came), and nothing may be sent.
+        (a newer revision came, or another meter answers), and nothing may be sent.
         """
         command_id = new_id()
         async with self._database.transaction() as conn:

@@ -15,6 +15,7 @@ from npms_meter_gateway.domain.reckoning import Reckoning
 from npms_meter_gateway.domain.validation import Columns, Track, Verdict, sift
 from npms_meter_gateway.handlers.keep_readings import keep_readings
 from npms_meter_gateway.handlers.raise_event import clear_alarm
+from npms_meter_gateway.handlers.suspect_meter import trust_meter
 from npms_meter_gateway.handlers.tracks import registers_of, take_track
 from npms_meter_gateway.handlers.watch_serial import accept_seen
 from npms_meter_gateway.storage import held, readings, reckonings
@@ -173,7 +174,7 @@ class HeldDesk:
     ) -> Track:
         """The track after the reading, which is its last."""
         if case.cause == Verdict.FOREIGN_METER:
-            await reckonings.clear(conn, case.installation_id)
+            await trust_meter(conn, self._clock, case.installation_id, afresh=True)
             await accept_seen(
                 conn, self._clock, case.installation_id, by=word.by, reason=word.reason
             )

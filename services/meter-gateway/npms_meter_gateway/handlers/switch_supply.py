@@ -18,6 +18,7 @@ from npms_meter_gateway.domain.reconciling import (
     pause_s,
 )
 from npms_meter_gateway.domain.relay import State
+from npms_meter_gateway.handlers.block_supply import Supply, block_supply
 from npms_meter_gateway.handlers.command_log import (
     CommandLog,
     Ending,
@@ -25,6 +26,7 @@ from npms_meter_gateway.handlers.command_log import (
     close_commands,
 )
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm, raise_event
+from npms_meter_gateway.handlers.watch_serial import note_serial
 from npms_meter_gateway.outgoing import supply_reported
 from npms_meter_gateway.storage import supplies
 from npms_meter_gateway.storage.supplies import Note
@@ -33,8 +35,8 @@ from npms_shared.contracts.ledger import SupplyDesired
 from npms_shared.db.engine import Database
 from npms_shared.messaging import outbox
 
-Reported = tuple[int | None, str | None, bool | None, int | None, str]
-"""(revision, state, verified, limit_w, awaits)"""
+Reported = tuple[int | None, str | None, bool | None, int | None, str, str]
+"""(revision, state, verified, limit_w, awaits, blocked_by)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class DueSupply:
     `place` is the site, or else the gateway, whose load returns together. `commanded`: a command
     for this revision was acknowledged; `has_open`: one has not ended; `has_alarm`: one of its relay
     is open; `renews`: it is in place, and to be opened anew before it closes by itself; `moved`:
-    somebody else moved it.
+    somebody else moved it. `suspicion`: why the meter that answers is not believed to be the one
+    installed; `serial` is the number believed, None before any was told.
     """
 
     installation_id: int
@@ -61,6 +64,8 @@ class DueSupply:
     has_alarm: bool = False
     renews: bool = False
     moved: bool = False
+    suspicion: str | None = None
+    serial: str | None = None
 
     @property
     def was_in_place(self) -> bool:
@@ -125,6 +130,31 @@ class SupplyBook:
                 revision=supply.desired.revision,
                 next_try_at=self._in(pause),
                 now=self._clock.now(),
+            )
+
+    async def note_serial(self, supply: DueSupply, told: str) -> bool:
+        """Keep the number that the meter told; whether it is the one believed."""
+        async with self._database.transaction() as conn:
+            return await note_serial(
+                conn,
+                self._clock,
+                installation_id=supply.installation_id,
+                account_id=supply.account_id,
+                serial=told,
+            )
+
+    async def report_suspect(self, supply: DueSupply) -> None:
+        """Another meter answers than the one installed: nothing is written to it, whatever is
+        desired, until it is known which is the right one.
+        """
+        async with self._database.transaction() as conn:
+            await block_supply(
+                conn,
+                self._clock,
+                Supply(supply.installation_id, supply.account_id, supply.desired),
+                "suspect",
+                f"not switched: {supply.suspicion or 'another meter answers'}",
+                pause_s=self.policy.longest_pause_s,
             )
 
     async def report_suspended(self, supply: DueSupply, pause: float, cause: str) -> None:
@@ -213,12 +243,14 @@ class SupplyBook:
         async with self._database.transaction() as conn:
             pause = self.policy.longest_pause_s
             note = replace(self._again(supply, 0, pause), alarmed=True)
-            await self._note(conn, supply, finding, note)
+            await self._note(conn, supply, replace(finding, blocked_by="no_relay"), note)
             await self._tell_no_relay(conn, supply, why)
 
     async def report_no_relay(self, supply: DueSupply) -> None:
         """This meter cannot be switched: say so for every revision, and to a person once."""
-        finding = Finding("unknown", verified=False, in_place=False, detail="no relay")
+        finding = Finding(
+            "unknown", verified=False, in_place=False, detail="no relay", blocked_by="no_relay"
+        )
         note = Note(attempts=0, alarmed=False, settled=True, next_try_at=self._in(0))
         async with self._database.transaction() as conn:
             await self._note(conn, supply, finding, note)
@@ -302,7 +334,14 @@ class SupplyBook:
 
 def _told(supply: DueSupply, finding: Finding) -> Reported:
     revision = supply.desired.revision
-    return (revision, finding.state, finding.verified, finding.limit_w, finding.awaits)
+    return (
+        revision,
+        finding.state,
+        finding.verified,
+        finding.limit_w,
+        finding.awaits,
+        finding.blocked_by,
+    )
 
 
 def _due(row: Row[Any]) -> DueSupply:
@@ -321,6 +360,7 @@ def _due(row: Row[Any]) -> DueSupply:
             row.reported_verified,
             row.reported_limit_w,
             row.awaits,
+            row.blocked_by,
         ),
         profile=row.profile,
         place=row.place,
@@ -329,4 +369,6 @@ def _due(row: Row[Any]) -> DueSupply:
         has_alarm=row.has_alarm,
         renews=row.renews,
         moved=row.moved_at is not None,
+        suspicion=row.suspicion,
+        serial=row.serial,
     )

@@ -1,12 +1,15 @@
 """Which meter answers at an installation's address: known by its own serial number.
 
-The number that is read first is believed. Another one without a work order is an alarm, and
-readings are held until the first one is back, the meter is swapped, or an operator accepts it.
+The number that the meter was installed under is believed, or, where that is a name of the
+utility's own, the one read first. Another one without a work order is an alarm; readings are held
+and its relay is left alone until the known one is back, the meter is swapped, or an operator
+accepts it.
 """
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.held import Unfit
+from npms_meter_gateway.domain.identity import number_given
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm
 from npms_meter_gateway.handlers.suspect_meter import suspect_meter, trust_meter
 from npms_meter_gateway.handlers.tracks import take_track
@@ -23,14 +26,14 @@ async def note_serial(
 ) -> bool:
     """Note the number that a meter told; whether it is the one believed."""
     state = await _take(conn, installation_id)
-    if serial == (state.serial or serial):
-        if state.seen_serial != serial:
-            await rounds.note_serial(conn, installation_id, serial)
+    known = state.serial or number_given(state.given_serial or "") or serial
+    if (state.serial, state.seen_serial) != (known, serial):
+        await rounds.note_serial(conn, installation_id, serial, known=known)
+        if serial == known and state.seen_serial is not None:
             await _trust(conn, clock, installation_id, "the meter known before answers again")
+    if serial == known:
         return True
-    if state.seen_serial != serial:
-        await rounds.note_serial(conn, installation_id, serial)
-    detail = f"{serial} answers, {state.serial} is known"
+    detail = f"{serial} answers, {known} is known"
     await suspect_meter(conn, clock, installation_id, detail=detail)
     await raise_alarm(
         conn,
@@ -60,7 +63,7 @@ async def accept_seen(
         reason=reason,
         at=clock.now(),
     )
-    await _trust(conn, clock, installation_id, f"accepted by {by}: {reason}")
+    await _trust(conn, clock, installation_id, f"accepted by {by}: {reason}", afresh=True)
 
 
 async def _take(conn: AsyncConnection, installation_id: int) -> RoundState:
@@ -69,8 +72,15 @@ async def _take(conn: AsyncConnection, installation_id: int) -> RoundState:
     return await rounds.take_state(conn, installation_id)
 
 
-async def _trust(conn: AsyncConnection, clock: Clock, installation_id: int, detail: str) -> None:
-    await trust_meter(conn, installation_id)
+async def _trust(
+    conn: AsyncConnection,
+    clock: Clock,
+    installation_id: int,
+    detail: str,
+    *,
+    afresh: bool = False,
+) -> None:
+    await trust_meter(conn, clock, installation_id, afresh=afresh)
     await clear_alarm(conn, clock, installation_id=installation_id, kind=CHANGED, detail=detail)
 
 

@@ -2,9 +2,6 @@
 
 import structlog
 
-from npms_meter_gateway.domain.decoding import whole
-from npms_meter_gateway.domain.profile import SERIAL
-from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import LinkFault, Refused
 from npms_meter_gateway.handlers.note_rounds import RoundBook, who_of
 from npms_meter_gateway.polling.backfill import Backfill
@@ -40,10 +37,5 @@ class Comeback:
 
     async def _is_the_one_known(self, meter: Meter) -> bool:
         """Before anything that it shows is recorded: a meter may have been exchanged meanwhile."""
-        unit = meter.unit
-        if SERIAL not in unit.profile.points:
-            return True
-        shown = await unit.further(lambda: unit.driver.read({SERIAL}, Priority.SLOW))
-        if SERIAL not in shown.values:
-            return True
-        return await self._book.note_serial(who_of(meter), str(whole(shown.values[SERIAL])))
+        told = await meter.unit.serial_number()
+        return told is None or await self._book.note_serial(who_of(meter), told)

@@ -34,9 +34,13 @@ class Rounds:
         self._book = book
 
     async def slow_round(self, slow: SlowRound) -> None:
-        """Everything in turn; a LinkFault other than a refusal ends it until the next."""
+        """Everything in turn; a LinkFault other than a refusal ends it until the next.
+
+        Of a meter that is not the one installed nothing else is noted, and nothing is set.
+        """
+        if not await self._is_the_one_known(slow):
+            return
         steps = (
-            self._look_at_serial,
             self._look_at_ratio,
             self._look_at_phases,
             self._look_at_clock,
@@ -48,9 +52,10 @@ class Rounds:
             except Refused as fault:
                 log.info("slow_round_refused", serial=slow.meter.serial, fault=str(fault))
 
-    async def _look_at_serial(self, slow: SlowRound) -> None:
-        if SERIAL in slow.values:
-            await self._book.note_serial(who_of(slow.meter), str(whole(slow.values[SERIAL])))
+    async def _is_the_one_known(self, slow: SlowRound) -> bool:
+        if SERIAL not in slow.values:
+            return True
+        return await self._book.note_serial(who_of(slow.meter), str(whole(slow.values[SERIAL])))
 
     async def _look_at_ratio(self, slow: SlowRound) -> None:
         ratio, who = ratio_shown(slow.meter.unit.profile, slow.values), who_of(slow.meter)

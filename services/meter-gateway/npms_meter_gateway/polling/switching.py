@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from itertools import zip_longest
+from uuid import UUID
 
 import structlog
 
@@ -19,7 +20,8 @@ from npms_meter_gateway.domain.reconciling import (
     must_write,
 )
 from npms_meter_gateway.domain.relay import Relay
-from npms_meter_gateway.drivers.errors import LinkFault, NotConnected
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, OtherMeter
 from npms_meter_gateway.handlers.command_log import ACKNOWLEDGED, Seen, What
 from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
 from npms_meter_gateway.polling.unit import Suspended, Unit
@@ -128,6 +130,9 @@ class Switchman:
         if relay is None:
             await self._book.report_no_relay(supply)
             return "no_relay"
+        if supply.suspicion is not None:
+            await self._book.report_suspect(supply)
+            return "suspect"
         desired = _attainable(supply.desired, unit.profile)
         policy = self._book.policy
         try:
@@ -178,7 +183,41 @@ class Switchman:
     async def _switch(
         self, supply: DueSupply, unit: Unit, desired: Desired, now: tuple[Seen, Finding]
     ) -> str:
-        """Send what is lacking, asking right before each command whether it still holds."""
+        """Send what is lacking, asking right before each command whether it still holds, and the
+        meter who it is.
+        """
+        try:
+            supply = await self._identified(supply, unit)
+            return await self._switch_surely(supply, unit, desired, now)
+        except OtherMeter as fault:
+            return await self._leave_to_other(supply, fault, now[1])
+        except LinkFault:
+            await self._book.postpone(supply, self._book.policy.first_pause_s)
+            return "unseen"
+
+    async def _identified(self, supply: DueSupply, unit: Unit) -> DueSupply:
+        """With the number that its meter tells, where it told none before."""
+        if supply.serial is not None:
+            return supply
+        told = await unit.serial_number(Priority.READ_BACK)
+        if told is not None and not await self._book.note_serial(supply, told):
+            raise OtherMeter(told, supply.serial)
+        return replace(supply, serial=told)
+
+    async def _leave_to_other(self, supply: DueSupply, fault: OtherMeter, before: Finding) -> str:
+        """Nothing was sent. Where a person has accepted that meter meanwhile, it is tried again."""
+        if fault.told is None:
+            unknown = replace(before, in_place=False, detail="its serial number is not told")
+            await self._book.report_failure(supply, unknown, [])
+        elif await self._book.note_serial(supply, fault.told):
+            await self._book.postpone(supply, LOOK_EVERY_S)
+        else:
+            await self._book.report_suspect(replace(supply, suspicion=str(fault)))
+        return "suspect"
+
+    async def _switch_surely(
+        self, supply: DueSupply, unit: Unit, desired: Desired, now: tuple[Seen, Finding]
+    ) -> str:
         seen, before = now
         relay = unit.profile.relay
         assert relay is not None
@@ -189,18 +228,28 @@ class Switchman:
             )
             if command_id is None:
                 return "superseded"
-            answers[what] = await _send(send)
-            await self._book.commands.answered(command_id, answers[what])
+            answers[what] = await self._send(command_id, send)
         if not answers and not await self._book.holds(supply):
             return "superseded"
         flowed = desired.state == "off" and before.verified
         commanded = answers.get("relay") == ACKNOWLEDGED or supply.commanded or flowed
+        found = await self._read_back(unit, desired, relay, commanded=commanded)
+        return await self._conclude(supply, relay, answers, found)
+
+    async def _send(self, command_id: UUID, command: Callable[[], Awaitable[None]]) -> str:
+        """Send it once; ACKNOWLEDGED, or the cause why that is not known. It is never sent again
+        before the meter was looked at. Raises OtherMeter where it was not sent.
+        """
         try:
-            found, after = await self._read_back(unit, desired, relay, commanded=commanded)
-        except LinkFault:
-            await self._book.postpone(supply, self._book.policy.first_pause_s)
-            return "unseen"
-        return await self._conclude(supply, relay, answers, (found, after))
+            await command()
+            answer = ACKNOWLEDGED
+        except OtherMeter as fault:
+            await self._book.commands.answered(command_id, fault.cause)
+            raise
+        except LinkFault as fault:
+            answer = fault.cause
+        await self._book.commands.answered(command_id, answer)
+        return answer
 
     async def _conclude(
         self,
@@ -237,9 +286,9 @@ class Switchman:
     ) -> list[Command]:
         commands: list[Command] = []
         if must_limit(desired, before) and unit.profile.load_limit is not None:
-            commands.append(("load_limit", lambda: unit.limit(desired.limit_w)))
+            commands.append(("load_limit", lambda: unit.limit(desired.limit_w, supply.serial)))
         if supply.renews or must_write(desired, before, supply.attempts, self._book.policy):
-            commands.append(("relay", lambda: unit.switch(desired.state)))
+            commands.append(("relay", lambda: unit.switch(desired.state, supply.serial)))
         return commands
 
     async def _read_back(
@@ -261,17 +310,6 @@ class Switchman:
             if finding.in_place or finding.awaits or not left:
                 break
         return found, finding
-
-
-async def _send(command: Callable[[], Awaitable[None]]) -> str:
-    """Send it once; ACKNOWLEDGED, or the cause why that is not known. It is never sent again before
-    the meter was looked at.
-    """
-    try:
-        await command()
-    except LinkFault as fault:
-        return fault.cause
-    return ACKNOWLEDGED
 
 
 def _attainable(desired: Desired, profile: Profile) -> Desired:

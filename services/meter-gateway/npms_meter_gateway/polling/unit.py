@@ -15,13 +15,14 @@ from npms_meter_gateway.domain.profile import (
     POWER,
     RELAY,
     RELAY_FAULT,
+    SERIAL,
     VOLTAGE,
     Profile,
 )
 from npms_meter_gateway.domain.reconciling import Sight
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Driver, Priority
-from npms_meter_gateway.drivers.errors import Lapsed, LinkFault, NotConnected, Refused
+from npms_meter_gateway.drivers.errors import Lapsed, LinkFault, NotConnected, OtherMeter, Refused
 
 POLLED = frozenset({ENERGY, POWER, VOLTAGE, RELAY})
 LOOKED_AT = frozenset({RELAY, RELAY_FAULT, LOAD_LIMIT, POWER})
@@ -109,13 +110,30 @@ class Unit:
             fault=shown.relay_fault,
         )
 
-    async def switch(self, state: State) -> None:
-        """Send the command once; that it was acknowledged proves nothing."""
+    async def serial_number(self, priority: Priority = Priority.SLOW) -> str | None:
+        """What the meter calls itself; None where it, or its profile, does not tell."""
+        if SERIAL not in self.profile.points:
+            return None
+        shown = await self._guarded(lambda: self.driver.read({SERIAL}, priority))
+        return str(whole(shown.values[SERIAL])) if SERIAL in shown.values else None
+
+    async def switch(self, state: State, known: str | None = None) -> None:
+        """Send the command once; that it was acknowledged proves nothing.
+
+        Right before it the meter tells who it is: OtherMeter where that is not the `known` one.
+        """
+        await self._be_sure(known)
         await self._guarded(lambda: self.driver.switch(state))
 
-    async def limit(self, limit_w: int | None) -> None:
-        """Write the load limit once; None takes it away."""
+    async def limit(self, limit_w: int | None, known: str | None = None) -> None:
+        """Write the load limit once; None takes it away. As sure of the meter as `switch` is."""
+        await self._be_sure(known)
         await self._guarded(lambda: self.driver.limit(limit_w))
+
+    async def _be_sure(self, known: str | None) -> None:
+        told = await self.serial_number(Priority.RELAY_WRITE)
+        if told != known and SERIAL in self.profile.points:
+            raise OtherMeter(told, known)
 
     async def further(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Whatever else its driver is asked; Suspended while a breaker is open."""

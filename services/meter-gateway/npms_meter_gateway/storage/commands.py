@@ -19,6 +19,7 @@ _BEGIN = text(
     SELECT :command_id, installation_id, desired_revision, desired_reason, :what, :state, :limit_w,
            :now, CAST(:before AS jsonb)
     FROM supply WHERE installation_id = :installation_id AND desired_revision = :revision
+      AND NOT EXISTS (SELECT FROM suspicion p WHERE p.installation_id = supply.installation_id)
     """
 )
 _ANSWERED = text(
@@ -60,7 +61,9 @@ async def begin(
     before: Evidence,
     now: datetime,
 ) -> bool:
-    """Write down what is about to be sent; False when a newer revision is desired by now."""
+    """Write down what is about to be sent; False when a newer revision is desired by now, or
+    another meter was found to answer.
+    """
     found = await conn.execute(
         _BEGIN,
         {

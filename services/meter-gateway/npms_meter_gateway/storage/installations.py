@@ -65,7 +65,7 @@ _METERS = """
            i.opened_at, i.closed_at, coalesce(m.link, 'unknown') AS link, m.link_since, m.seen_at,
            m.power_w, m.voltage_mv, m.relay, r.taken_at, r.register_wh,
            s.desired_state, s.desired_revision, s.desired_reason, s.desired_limit_w, s.settled,
-           s.reported_limit_w, s.awaits, s.suspended_since,
+           s.reported_limit_w, s.awaits, s.suspended_since, s.blocked_by,
            s.reported_state, s.reported_revision, s.reported_verified, s.reported_at
     FROM installation i
     LEFT JOIN meter_state m USING (installation_id)

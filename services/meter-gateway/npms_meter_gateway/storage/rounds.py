@@ -6,8 +6,14 @@ from datetime import date, datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_COLUMNS = "drift_s, drift_at, clock_set_on, log_head, serial, seen_serial"
-_STATE = text(f"SELECT {_COLUMNS} FROM meter_round WHERE installation_id = :id")  # noqa: S608
+_STATE = text(
+    """
+    SELECT r.drift_s, r.drift_at, r.clock_set_on, r.log_head, r.serial, r.seen_serial,
+           i.serial AS given_serial
+    FROM meter_round r LEFT JOIN installation i USING (installation_id)
+    WHERE installation_id = :id
+    """
+)
 _TAKE = text(
     """
     INSERT INTO meter_round (installation_id) VALUES (:id)
@@ -16,7 +22,7 @@ _TAKE = text(
 )
 _SERIAL = text(
     """
-    UPDATE meter_round SET seen_serial = :serial, serial = coalesce(serial, :serial)
+    UPDATE meter_round SET seen_serial = :serial, serial = coalesce(serial, :known)
     WHERE installation_id = :id
     """
 )
@@ -54,7 +60,8 @@ _HEAD = text(
 @dataclass(frozen=True, slots=True)
 class RoundState:
     """`drift_s` is how far the clock was ahead at `drift_at`; `log_head` the mark of the newest
-    entry told; `serial` the meter that is believed, `seen_serial` the one seen last.
+    entry told; `serial` the meter that is believed, `seen_serial` the one seen last,
+    `given_serial` what it was called when it was installed.
     """
 
     drift_s: int | None = None
@@ -63,6 +70,7 @@ class RoundState:
     log_head: str | None = None
     serial: str | None = None
     seen_serial: str | None = None
+    given_serial: str | None = None
 
 
 async def state_of(conn: AsyncConnection, installation_id: int) -> RoundState:
@@ -95,9 +103,11 @@ async def take_state(conn: AsyncConnection, installation_id: int) -> RoundState:
     return await state_of(conn, installation_id)
 
 
-async def note_serial(conn: AsyncConnection, installation_id: int, serial: str) -> None:
-    """The number seen last; the first is the one believed."""
-    await conn.execute(_SERIAL, {"id": installation_id, "serial": serial})
+async def note_serial(
+    conn: AsyncConnection, installation_id: int, serial: str, *, known: str
+) -> None:
+    """The number seen last, and the one believed from the first on."""
+    await conn.execute(_SERIAL, {"id": installation_id, "serial": serial, "known": known})
 
 
 async def accept_serial(

@@ -23,7 +23,7 @@ _DESIRE = text(
         desired_reason = excluded.desired_reason, desired_limit_w = excluded.desired_limit_w,
         decided_at = excluded.decided_at,
         settled = false, attempts = 0, alarmed = false, next_try_at = excluded.next_try_at,
-        awaits = '', suspended_since = NULL, moved_at = NULL, renew_at = NULL
+        awaits = '', blocked_by = '', suspended_since = NULL, moved_at = NULL, renew_at = NULL
     WHERE s.desired_revision < excluded.desired_revision
     """
 )
@@ -31,7 +31,7 @@ _DUE = text(
     """
     SELECT s.*, i.profile, i.host, i.port, i.unit_id,
            coalesce(nullif(g.site, ''), i.host || ':' || i.port) AS place,
-           s.settled AND s.renew_at <= :now AS renews,
+           s.settled AND s.renew_at <= :now AS renews, p.detail AS suspicion, r.serial,
            EXISTS (SELECT FROM supply_command c
                    WHERE c.installation_id = s.installation_id AND c.what = 'relay'
                      AND c.revision = s.desired_revision AND c.answer = 'acknowledged'
@@ -42,6 +42,8 @@ _DUE = text(
                    WHERE a.installation_id = s.installation_id AND a.cleared_at IS NULL
                      AND a.kind IN ('relay_stuck', 'relay_welded', 'no_relay')) AS has_alarm
     FROM supply s JOIN installation i USING (installation_id) JOIN gateway g USING (host, port)
+    LEFT JOIN suspicion p USING (installation_id)
+    LEFT JOIN meter_round r USING (installation_id)
     WHERE ((NOT s.settled AND s.next_try_at <= :now) OR (s.settled AND s.renew_at <= :now))
       AND (CAST(:holder AS uuid) IS NULL OR g.holder = :holder)
       AND s.desired_state = :state AND i.closed_at IS NULL AND i.port > 0
@@ -68,13 +70,34 @@ _SUSPEND = text(
       AND awaits <> 'link'
     """
 )
+_BLOCK = text(
+    """
+    WITH was AS (
+        SELECT installation_id, blocked_by FROM supply
+        WHERE installation_id = :installation_id AND desired_revision = :revision FOR UPDATE
+    )
+    UPDATE supply s SET blocked_by = :by, settled = false, next_try_at = :next_try_at
+    FROM was WHERE s.installation_id = was.installation_id
+    RETURNING was.blocked_by <> :by
+    """
+)
+_TAKE_UP = text(
+    """
+    UPDATE supply
+    SET settled = false, next_try_at = :now,
+        reported_state = CASE WHEN NOT :afresh THEN reported_state END,
+        reported_revision = CASE WHEN NOT :afresh THEN reported_revision END,
+        reported_verified = CASE WHEN NOT :afresh THEN reported_verified END
+    WHERE installation_id = :installation_id
+    """
+)
 _REPORT = text(
     """
     UPDATE supply
     SET settled = :settled, attempts = :attempts, alarmed = :alarmed, next_try_at = :next_try_at,
         reported_state = :state, reported_revision = :revision, reported_verified = :verified,
         reported_detail = :detail, reported_limit_w = :limit_w, reported_at = :now,
-        awaits = :awaits, renew_at = :renew_at, suspended_since = NULL,
+        awaits = :awaits, blocked_by = :blocked_by, renew_at = :renew_at, suspended_since = NULL,
         moved_at = CASE WHEN :moved THEN coalesce(moved_at, :now) END
     WHERE installation_id = :installation_id AND desired_revision = :revision
     """
@@ -186,6 +209,29 @@ async def suspend(conn: AsyncConnection, installation_id: int, *, revision: int)
     return (await conn.execute(_SUSPEND, values)).rowcount == 1
 
 
+async def block(
+    conn: AsyncConnection, installation_id: int, *, by: str, revision: int, next_try_at: datetime
+) -> bool:
+    """Leave it alone until then for this cause, what was last seen of it kept; False when the
+    cause was known, or a newer revision came.
+    """
+    values = {
+        "installation_id": installation_id,
+        "by": by,
+        "revision": revision,
+        "next_try_at": next_try_at,
+    }
+    return (await conn.execute(_BLOCK, values)).scalar_one_or_none() is True
+
+
+async def take_up(
+    conn: AsyncConnection, installation_id: int, *, now: datetime, afresh: bool = False
+) -> None:
+    """Look at it at once; `afresh` where what was seen before is of another meter."""
+    values = {"installation_id": installation_id, "now": now, "afresh": afresh}
+    await conn.execute(_TAKE_UP, values)
+
+
 async def report(
     conn: AsyncConnection,
     installation_id: int,
@@ -212,6 +258,7 @@ async def report(
             "detail": finding.detail,
             "limit_w": finding.limit_w,
             "awaits": finding.awaits,
+            "blocked_by": finding.blocked_by,
             "now": now,
         },
     )

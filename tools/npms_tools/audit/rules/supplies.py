@@ -17,7 +17,8 @@ _DESIRED = """
 """
 _REPORTED = """
     SELECT installation_id, desired_state, desired_revision, desired_limit_w, decided_at,
-           reported_state, reported_revision, reported_verified, reported_at, awaits
+           reported_state, reported_revision, reported_verified, reported_at, awaits,
+           blocked_by
     FROM supply ORDER BY installation_id
 """
 
@@ -72,8 +73,10 @@ def _is_confirmed(known: Row) -> bool:
 
 
 def _check_relay(result: Result, subject: str, known: Row, *, stale: timedelta) -> None:
-    """One that waits for its customer to press a button may do so for ever."""
-    if known["awaits"] == "customer":
+    """One that waits for its customer to press a button may do so for ever, and so may one that the
+    gateway does not work toward what is desired, and says so.
+    """
+    if known["awaits"] == "customer" or known["blocked_by"]:
         return
     if not known["reported_verified"] or known["reported_revision"] != known["desired_revision"]:
         return

@@ -1,0 +1,53 @@
+"""Supplies that are not worked toward what is desired, and why: told once, and kept aside."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_meter_gateway.domain.reconciling import Desired, Finding, Obstacle
+from npms_meter_gateway.outgoing import supply_reported
+from npms_meter_gateway.storage import supplies
+from npms_shared.clock import Clock
+from npms_shared.messaging import outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """One of an account's, and what is desired of it."""
+
+    installation_id: int
+    account_id: int
+    desired: Desired
+
+
+async def block_supply(
+    conn: AsyncConnection,
+    clock: Clock,
+    supply: Supply,
+    by: Obstacle,
+    detail: str,
+    *,
+    pause_s: float,
+) -> None:
+    """Leave it alone for `pause_s` real seconds; the ledger is told once a revision and cause that
+    its state is unknown. What was last seen of it stays known here.
+    """
+    is_news = await supplies.block(
+        conn,
+        supply.installation_id,
+        by=by,
+        revision=supply.desired.revision,
+        next_try_at=clock.wall_now() + timedelta(seconds=pause_s),
+    )
+    if not is_news:
+        return
+    finding = Finding("unknown", verified=False, in_place=False, detail=detail, blocked_by=by)
+    event = supply_reported(
+        supply.installation_id,
+        supply.account_id,
+        finding,
+        desired=supply.desired,
+        at=clock.now(),
+    )
+    await outbox.publish(conn, event, subject=str(supply.account_id))
