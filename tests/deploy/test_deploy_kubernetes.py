@@ -93,8 +93,6 @@ def test_the_files_of_the_services_have_one_shape(service: str) -> None:
     expected = [
         (d["kind"], d["metadata"]["name"].removeprefix("ledger")) for d in _file_of("ledger")
     ]
-    if service == "meter-gateway":
-        expected.remove(("PodDisruptionBudget", "-worker"))
     assert kinds == expected
 
 
@@ -150,12 +148,35 @@ def test_deployments_have_all_three_probes(manifests: list[Manifest]) -> None:
 def test_a_deployment_is_replaced_without_a_gap(manifests: list[Manifest]) -> None:
     for deployment in of_kind(manifests, "Deployment"):
         strategy = deployment["spec"]["strategy"]
-        if deployment["metadata"]["name"] == "meter-gateway-worker":
-            assert strategy == {"type": "Recreate"}
-            assert deployment["spec"]["replicas"] == 1
-        else:
-            assert strategy["rollingUpdate"]["maxUnavailable"] == 0
-            assert deployment["spec"]["replicas"] >= 2
+        assert strategy["rollingUpdate"]["maxUnavailable"] == 0, deployment["metadata"]["name"]
+        assert deployment["spec"]["replicas"] >= 2, deployment["metadata"]["name"]
+
+
+def test_several_gateway_workers_share_the_meters_and_spread_over_nodes(
+    manifests: list[Manifest],
+) -> None:
+    (worker,) = (
+        d
+        for d in of_kind(manifests, "Deployment")
+        if d["metadata"]["name"] == "meter-gateway-worker"
+    )
+    assert worker["spec"]["replicas"] >= 2
+    (spread,) = pod_of(worker)["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"] == worker["spec"]["selector"]["matchLabels"]
+    assert "is one pod" not in (BASE.parent / "README.md").read_text()
+
+
+def test_each_service_has_a_broker_user_of_its_own(workloads: list[Manifest]) -> None:
+    for workload in workloads:
+        (source,) = (
+            entry["valueFrom"]["secretKeyRef"]
+            for entry in pod_of(workload)["containers"][0]["env"]
+            if entry["name"].endswith("_AMQP_URL")
+        )
+        assert source == {
+            "name": workload["metadata"]["labels"]["app.kubernetes.io/name"],
+            "key": "amqp-url",
+        }
 
 
 def test_each_replicated_deployment_has_a_disruption_budget(manifests: list[Manifest]) -> None:
