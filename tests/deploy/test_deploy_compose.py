@@ -13,6 +13,7 @@ import yaml
 from tests.deploy.manifests import ROOT, SERVICES
 
 from npms_tools.cli import COMMANDS
+from npms_tools.stack.services import variable_of
 
 FILE = ROOT / "docker-compose.yml"
 TEXT = FILE.read_text()
@@ -90,9 +91,45 @@ def test_a_service_starts_after_its_migration(service: str) -> None:
     assert migration["depends_on"]["postgres"] == {"condition": "service_healthy"}
     assert CONTAINERS[service]["depends_on"] == {
         f"{service}-migrate": {"condition": "service_completed_successfully"},
-        "rabbitmq": {"condition": "service_healthy"},
+        "topology": {"condition": "service_completed_successfully"},
     }
     assert CONTAINERS[service]["build"]["args"] == {"SERVICE": service}
+
+
+def test_each_service_has_a_broker_user_of_its_own_and_no_service_the_administrators() -> None:
+    urls = {service: CONTAINERS[service]["environment"][amqp(service)] for service in SERVICES}
+    users = {service: url.split(":")[1].strip("/") for service, url in urls.items()}
+    assert users == {service: f"npms-{service}" for service in SERVICES}
+    assert len({re.findall(r"\$\{(\w+)", url)[0] for url in urls.values()}) == len(SERVICES)
+    wanted = CONTAINERS["topology"]["environment"]
+    assert {amqp(service): url for service, url in urls.items()}.items() <= wanted.items()
+    administered = {
+        name
+        for name, container in CONTAINERS.items()
+        if "${NPMS_AMQP_PASSWORD" in str(container.get("environment"))
+    }
+    assert administered == {"rabbitmq", "topology", "audit"}
+
+
+def amqp(service: str) -> str:
+    return variable_of(service, "amqp_url")
+
+
+def test_secrets_that_a_release_added_are_written_into_an_env_that_is_there(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "deploy/compose/new-env"
+    script.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "deploy/compose/new-env", script)
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    (tmp_path / ".env").write_text("NPMS_AMQP_PASSWORD=of-before\n")
+    for _ in range(2):
+        subprocess.run(["/bin/sh", str(script)], check=True, capture_output=True)
+    lines = (tmp_path / ".env").read_text().splitlines()
+    values = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z]", line))
+    assert values.keys() == variables_of_example().keys()
+    assert values.pop("NPMS_AMQP_PASSWORD") == "of-before"
+    assert all(len(value) == 48 for value in values.values())
 
 
 def test_only_migrations_know_the_owner() -> None:

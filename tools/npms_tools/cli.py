@@ -10,6 +10,10 @@ from npms_tools.stack.errors import StackError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "stack": ("npms_tools.stack.commands:app", "PostgreSQL and RabbitMQ on this machine"),
+    "topology": (
+        "npms_tools.topology:topology",
+        "Users, rights and queues for RabbitMQ",
+    ),
     "parked": ("npms_tools.stack.commands:parked", "List, show, replay or drop parked messages"),
     "revision": ("npms_tools.revision:revision", "Begin a service's next migration"),
     "audit": ("npms_tools.audit.cli:audit", "Prove that money and energy were conserved"),
