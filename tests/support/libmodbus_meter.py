@@ -1,7 +1,7 @@
 """A meter made of libmodbus, a Modbus library in C that knows nothing of ours: run as a process.
 
 It shows the registers of a Hiking DDS238-2 ZN/SR, counts while its relay is closed, and prints its
-port, then `on` or `off` whenever the relay has moved.
+port, then `on` or `off` whenever the relay has moved. Behind them register `a` reads `a`.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ from typing import Any
 
 ENERGY, VOLTAGE, POWER, FREQUENCY, RELAY = 0x0A, 0x0C, 0x0E, 0x11, 0x1A
 BEGINS_10WH, LOAD_W = 100_000, 1500
-COUNT = 0x20
+COUNT, ALL = 0x20, 0x100
 
 
 class Mapping(ctypes.Structure):
@@ -46,9 +46,11 @@ def show(registers: Any, counted_10wh: int) -> None:
 def main() -> None:
     library = load()
     context = c_void_p(library.modbus_new_tcp(b"127.0.0.1", 0))
-    mapping = library.modbus_mapping_new(0, 0, COUNT, 0)
+    mapping = library.modbus_mapping_new(0, 0, ALL, 0)
     registers, counted = mapping.contents.tab_registers, BEGINS_10WH
     registers[RELAY] = was_on = 1
+    for address in range(COUNT, ALL):
+        registers[address] = address
     show(registers, counted)
     listening = c_int(library.modbus_tcp_listen(context, 5))
     with socket.socket(fileno=os.dup(listening.value)) as named:

@@ -18,7 +18,8 @@ class Asker:
     @classmethod
     async def open(cls, host: str, port: int, **gateway: object) -> "Asker":
         address = Gateway(host, port, **gateway)  # type: ignore[arg-type]
-        return cls(await connect(address, framing_of(address), Exchange.settle, 2))
+        framing = framing_of(address)
+        return cls(await connect(address, lambda: Connection(framing, Exchange.settle), 2))
 
     @property
     def is_usable(self) -> bool:

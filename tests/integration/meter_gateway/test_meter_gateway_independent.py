@@ -2,8 +2,9 @@
 
 import asyncio
 import ctypes
+import random
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -15,8 +16,14 @@ from tests.integration.meter_gateway.gateway_world import (
 )
 from tests.support import libmodbus_meter
 from tests.support.databases import TestDatabase
+from tests.support.proxy import Proxy
 from tests.support.wait import until
 
+from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_shared.contracts.ledger import MeterConnection
 from npms_tools.stack import packages
 from npms_tools.stack.errors import StackError
@@ -91,3 +98,51 @@ async def test_a_meter_made_of_libmodbus_is_read_and_switched(
     assert registers == sorted(registers)
     assert registers[0] > opening_wh
     assert await world.reported(1) == [("off", off, True), ("on", on, True)]
+
+
+class Erring:
+    """Passes answers on, and errs with some: cuts them short, repeats them, holds them up."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self.erred = 0
+
+    def __call__(self, data: bytes) -> Sequence[bytes | float]:
+        drawn = self._chance.random()
+        self.erred += drawn < 0.2
+        if drawn < 0.1:
+            return [data[: -self._chance.randint(1, 12)]]
+        if drawn < 0.15:
+            return [data, 0.003, data]
+        return [self._chance.uniform(0.05, 0.15), data] if drawn < 0.2 else [data]
+
+
+@pytest.mark.parametrize("depth", [1, 8])
+async def test_no_wrong_value_of_libmodbus_where_one_answer_in_five_errs(
+    library: None, depth: int
+) -> None:
+    """Several in flight, cut anywhere; the faults that follow are told, the values are right."""
+    erring, good, told = Erring(seed=depth), 0, 0
+    async with meter_of_libmodbus() as (port, _):
+        proxy = await Proxy("127.0.0.1", port).start()
+        proxy.manner = erring
+        bus = Bus(Gateway("127.0.0.1", proxy.port, depth=depth))
+
+        async def read_on(first: int) -> None:
+            nonlocal good, told
+            for turn in range(400 // depth + 50):
+                read = Read("holding", 0x20 + (first * 7 + turn) % 0x60, 2 + (first + turn) % 20)
+                try:
+                    words = await bus.ask(1, read, timeout_s=0.1, priority=Priority.BILLING)
+                except LinkFault:
+                    told += 1
+                    continue
+                good += 1
+                assert words == tuple(range(read.address, read.address + read.count))
+
+        await asyncio.gather(*(read_on(first) for first in range(depth)))
+        await bus.close()
+        await proxy.stop()
+    assert erring.erred > 15
+    assert told >= erring.erred * 0.3
+    assert good > 100

@@ -48,7 +48,8 @@ async def test_t1_no_wrong_value_in_100_000_reads_with_two_in_a_hundred_late() -
     servers = [await listen(converter) for converter in converters]
     ports = [server.sockets[0].getsockname()[1] for server in servers]
     buses = [
-        Bus(Gateway("127.0.0.1", port, "rtu_over_tcp", late_window_ms=WINDOW_MS)) for port in ports
+        Bus(Gateway("127.0.0.1", port, "rtu_over_tcp", pause_ms=0, late_window_ms=WINDOW_MS))
+        for port in ports
     ]
     found = Found()
     await asyncio.gather(*(read_on(bus, found) for bus in buses))

@@ -65,6 +65,7 @@ def of_bus(load: Load, transport: Transport) -> tuple[list[Reading], Callable[[]
                 load.port(number),
                 transport,
                 depth=load.depth,
+                pause_ms=0,
                 late_window_ms=load.late_window_ms,
             )
         )

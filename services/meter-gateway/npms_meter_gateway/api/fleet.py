@@ -14,6 +14,7 @@ from npms_meter_gateway.api.fleet_schemas import (
     QualityHour,
     Site,
 )
+from npms_meter_gateway.domain.gateway import own_pause_ms
 from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
@@ -98,6 +99,8 @@ async def _shown(view: FleetView, gateway_id: int) -> GatewayOut:
 
 def _gateway(row: Row[Any]) -> GatewayOut:
     settings = {name: getattr(row, name) for name in GatewaySettings.model_fields}
+    if row.pause_ms is None:
+        settings["pause_ms"] = own_pause_ms(row.transport, row.baud)
     return GatewayOut(
         gateway_id=row.gateway_id, host=row.host, port=row.port, counts=_counts(row), **settings
     )

@@ -33,7 +33,11 @@ class GatewaySettings(BaseModel):
     parity: Parity = Field(description="of `serial`", examples=["N"])
     site: str = Field(examples=["Kiberyo Court"])
     depth: int = Field(description="requests it bears in flight", examples=[1])
-    pause_ms: int = Field(description="silence between two requests", examples=[0])
+    pause_ms: int = Field(
+        description="silence between an answer and the next request; 10 or more on RTU, and 0 on "
+        "Modbus/TCP, where none was set",
+        examples=[0],
+    )
     late_window_ms: int = Field(
         description="how long an answer may still come after its request was given up",
         examples=[500],

@@ -36,6 +36,12 @@ class OtherMeter(LinkFault):
         self.told = told
 
 
+class Overdue(LinkFault):
+    """Nothing was sent: the line had no turn for it in time."""
+
+    cause = "overdue"
+
+
 class NoAnswer(LinkFault):
     """Nothing came within the time; the connection was dropped."""
 
@@ -52,7 +58,8 @@ class BadAnswer(LinkFault):
     """What came is not the answer to what was asked; it was not decoded, the connection dropped.
 
     `cause` says in what it differs: `wrong_transaction`, `wrong_unit`, `wrong_protocol`,
-    `wrong_length`, `wrong_function`, `wrong_count`, `wrong_echo`, `bad_crc`, `surplus`.
+    `wrong_length`, `wrong_function`, `wrong_count`, `wrong_echo`, `bad_crc`, `surplus`,
+    `cut_short`.
     """
 
     cause = "bad_answer"

@@ -22,7 +22,14 @@ from npms_meter_gateway.domain.profile import (
 from npms_meter_gateway.domain.reconciling import Sight
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Driver, Priority
-from npms_meter_gateway.drivers.errors import Lapsed, LinkFault, NotConnected, OtherMeter, Refused
+from npms_meter_gateway.drivers.errors import (
+    Lapsed,
+    LinkFault,
+    NotConnected,
+    OtherMeter,
+    Overdue,
+    Refused,
+)
 
 POLLED = frozenset({ENERGY, POWER, VOLTAGE, RELAY})
 LOOKED_AT = frozenset({RELAY, RELAY_FAULT, LOAD_LIMIT, POWER})
@@ -167,7 +174,7 @@ class Unit:
         """
         now = asyncio.get_running_loop().time()
         match fault:
-            case Lapsed() | Suspended():
+            case Lapsed() | Suspended() | Overdue():
                 return
             case NotConnected():
                 self.gateway.refused(now, fault.until, self._jitter())

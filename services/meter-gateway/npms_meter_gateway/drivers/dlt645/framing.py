@@ -8,7 +8,7 @@ first byte that comes, wake-up bytes (FE) apart, or it is none.
 from dlt645.protocol.protocol import DLT645Protocol as Codec
 
 from npms_meter_gateway.drivers.errors import BadAnswer
-from npms_meter_gateway.drivers.modbus.framing import Frame
+from npms_meter_gateway.drivers.modbus.framing import Frame, Unnumbered
 
 START = 0x68
 WAKE_UP = b"\xfe"
@@ -17,10 +17,8 @@ HEAD = 10
 TAIL = 2
 
 
-class Dlt645:
+class Dlt645(Unnumbered):
     """One request at a time; a unit is the meter's number of 12 digits."""
-
-    transactions = 1
 
     def wrap(self, _transaction: int, unit: int, pdu: bytes) -> bytes:
         """`pdu` is the control code and the data, as they are before their encoding."""

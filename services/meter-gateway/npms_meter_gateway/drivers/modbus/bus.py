@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 import structlog
@@ -16,10 +16,18 @@ import structlog
 from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import BadAnswer, Lapsed, LinkFault, NotConnected, Refused
-from npms_meter_gateway.drivers.modbus.connection import POLLS, Connection, Exchange, Words
+from npms_meter_gateway.drivers.errors import (
+    BadAnswer,
+    Lapsed,
+    LinkFault,
+    NotConnected,
+    Overdue,
+    Refused,
+)
+from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
 from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
 from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
+from npms_meter_gateway.drivers.modbus.quiet import Quiet
 from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.drivers.tally import Tally
 
@@ -27,6 +35,9 @@ RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
 BUSY_RETRIES = 2
 BUSY_PAUSE_S = 0.1
 LAST_TRANSACTION = 0xFFFF
+WAITS_S, URGENT_WAITS_S = 300.0, 60.0
+"""How long a request waits for its turn: one that a person or a relay waits for is stale sooner."""
+SWEEP_EVERY_S = 1.0
 
 log = structlog.get_logger()
 
@@ -34,11 +45,13 @@ log = structlog.get_logger()
 class Bus:
     """Asks units behind one gateway, urgent requests first, `gateway.depth` of them at a time.
 
-    While the address takes no connection, requests fail at once with NotConnected, and one attempt
-    is made after each jittered pause. After a request without an answer nothing more is sent on
-    that connection: it is opened anew, or, on a serial device, drained. Where frames bear no
-    transaction (RTU) the line is then kept quiet for the gateway's late window, as after every
-    opening, and what comes meanwhile is dropped.
+    While the address takes no connection, or closes it before anything was sent, requests fail at
+    once with NotConnected, and one attempt is made after each jittered pause. After a request
+    without an answer nothing more is sent on that connection: it is opened anew, or, on a serial
+    device, drained. Where frames bear no transaction (RTU) the line is then kept quiet for the
+    gateway's late window, as after every opening, and what comes meanwhile is dropped. Between an
+    answer and the next request it is quiet for the gateway's pause, longer where something comes
+    meanwhile: that is an answer repeated.
     """
 
     def __init__(
@@ -60,15 +73,14 @@ class Bus:
         self._framing = framing or framing_of(gateway)
         self._depth = min(gateway.depth, self._framing.transactions)
         self._is_unnumbered = self._framing.transactions == 1
-        self._pause_s = gateway.pause_ms / 1000
         self._late_window_s = gateway.late_window_ms / 1000
         self._waiting: list[tuple[int, int, Exchange]] = []
         self._numbers = count()
         self._transaction = random.randrange(LAST_TRANSACTION)  # noqa: S311 - no secret
         self._connection: Connection | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._quiet_until = 0.0
-        self._wake: asyncio.Handle | None = None
+        self._quiet = Quiet(self._go_on, self._count_stray, gateway.pause_s)
+        self._sweep: asyncio.Handle | None = None
         self._busy_since = 0.0
         self._is_closed = False
 
@@ -82,8 +94,8 @@ class Bus:
     ) -> Words:
         """The registers or coils asked for, or nothing for a write; raises a LinkFault.
 
-        `timeout_s` runs from the moment the request is sent, not while it waits
-        for its turn. A write is never repeated here: read back first.
+        `timeout_s` runs from the moment the request is sent, not while it waits for its turn: that
+        ends with Overdue. A write is never repeated here: read back first.
         """
         answer: asyncio.Future[Words] = asyncio.get_running_loop().create_future()
         exchange = Exchange(unit, request, timeout_s, priority, answer)
@@ -96,7 +108,7 @@ class Bus:
 
     def keep_gap(self, gap_ms: int) -> None:
         """Be silent at least so long after each answer: the slowest meter on the line sets it."""
-        self._pause_s = max(self._pause_s, gap_ms / 1000)
+        self._quiet.pause_s = max(self._quiet.pause_s, gap_ms / 1000)
 
     async def close(self) -> None:
         """Stop; requests that still wait fail with NotConnected."""
@@ -105,22 +117,41 @@ class Bus:
             self._opening.cancel()
             with suppress(asyncio.CancelledError):
                 await self._opening
-        if self._wake is not None:
-            self._wake.cancel()
+        self._quiet.cancel()
+        if self._sweep is not None:
+            self._sweep.cancel()
         if self._connection is not None:
             self._connection.close()
         self._fail_waiting(NotConnected("closed"))
 
     def _put(self, exchange: Exchange) -> None:
+        loop = asyncio.get_running_loop()
+        is_urgent = exchange.priority <= Priority.ON_DEMAND
+        exchange.deadline = loop.time() + (URGENT_WAITS_S if is_urgent else WAITS_S)
         heappush(self._waiting, (exchange.priority, next(self._numbers), exchange))
+        if self._sweep is None:
+            self._sweep = loop.call_later(SWEEP_EVERY_S, self._give_up_overdue)
         self._go_on()
+
+    def _give_up_overdue(self) -> None:
+        """Whatever the line does: nobody waits for ever."""
+        loop = asyncio.get_running_loop()
+        waiting, now = self._waiting, loop.time()
+        self._waiting = [each for each in waiting if each[2].deadline > now]
+        heapify(self._waiting)
+        for _, _, exchange in waiting:
+            if exchange.deadline <= now:
+                exchange.settle(None, Overdue(f"{self.gateway.name} had no turn for it"))
+        self._sweep = None
+        if self._waiting:
+            self._sweep = loop.call_later(SWEEP_EVERY_S, self._give_up_overdue)
 
     def _is_free(self, connection: Connection) -> bool:
         """Whether a request need not wait at all: the usual case on a line that keeps up."""
         return not (
             self._waiting
             or connection.is_tainted
-            or self._quiet_until
+            or self._quiet
             or len(connection.pending) >= self._depth
         )
 
@@ -131,7 +162,7 @@ class Bus:
             if connection is None or connection.is_tainted:
                 self._renew()
                 return
-            if self._quiet_until or len(connection.pending) >= self._depth:
+            if self._quiet or len(connection.pending) >= self._depth:
                 return
             exchange = heappop(self._waiting)[2]
             if not exchange.answer.done():
@@ -141,6 +172,8 @@ class Bus:
         now = connection.loop.time()
         if not connection.pending:
             self._busy_since = now
+        if not connection.is_used:
+            self._breaker.succeed()
         try:
             self._permit.check()
             connection.send(self._next_transaction(), exchange, now)
@@ -164,8 +197,8 @@ class Bus:
         now = connection.loop.time()
         self.tally.count(now - self._busy_since, fault)
         self._busy_since = now
-        if self._pause_s:
-            self._keep_quiet(self._pause_s)
+        if self._quiet.pause_s:
+            self._keep_quiet(self._quiet.pause_s)
         if fault is None or not self._is_to_repeat(exchange, fault):
             exchange.settle(words, fault)
         if self._is_unnumbered and connection.is_tainted:
@@ -188,24 +221,10 @@ class Bus:
             self._put(exchange)
 
     def _keep_quiet(self, seconds: float) -> None:
-        """Send nothing for so long; `_woken` ends it."""
-        loop = asyncio.get_running_loop()
-        self._quiet_until = max(self._quiet_until, loop.time() + seconds)
-        if self._wake is None:
-            self._wake = loop.call_at(self._quiet_until, self._woken, POLLS)
+        self._quiet.keep(seconds, prolonged_s=self._late_window_s)
 
-    def _woken(self, polls: int) -> None:
-        """Go on, but not before the loop has looked at the line: a process that stood still for a
-        while has to drop what came meanwhile, not to take it for the next answer.
-        """
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._quiet_until:
-            self._wake = loop.call_at(self._quiet_until, self._woken, POLLS)
-        elif polls:
-            self._wake = loop.call_soon(self._woken, polls - 1)
-        else:
-            self._wake, self._quiet_until = None, 0.0
-            self._go_on()
+    def _count_stray(self) -> int:
+        return self._connection.stray_bytes if self._connection else 0
 
     def _renew(self) -> None:
         """Bring about a connection on which nothing late can come; then go on."""
@@ -229,9 +248,9 @@ class Bus:
     async def _open(self) -> None:
         try:
             await self._permit.connect()
-            self._connection = await connect(
-                self.gateway, self._framing, self._over, self._connect_timeout_s
-            )
+            self._connection = await connect(self.gateway, self._framed, self._connect_timeout_s)
+            if not self._connection.is_open:
+                raise self._closed_unused()
         except Lapsed as fault:
             self._fail_waiting(fault)
             return
@@ -240,10 +259,21 @@ class Bus:
             return
         finally:
             self._opening = None
-        self._breaker.succeed()
         if self._is_unnumbered:
             self._keep_quiet(self._late_window_s)
         self._go_on()
+
+    def _framed(self) -> Connection:
+        owed = self._connection.owed if self._connection else ()
+        return Connection(self._framing, self._over, lost=self._lost, owed=owed)
+
+    def _closed_unused(self) -> NotConnected:
+        return NotConnected(f"{self.gateway.name} closed before anything was sent")
+
+    def _lost(self, connection: Connection) -> None:
+        """What was closed before anything was sent never was open: who waits has to be told."""
+        if connection is self._connection and self._opening is None:
+            self._not_opened(self._closed_unused())
 
     def _not_opened(self, fault: Exception) -> None:
         self._breaker.fail(asyncio.get_running_loop().time(), self._jitter())

@@ -6,7 +6,7 @@ be in flight.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from npms_meter_gateway.drivers.errors import (
@@ -21,6 +21,7 @@ from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
 
 Words = tuple[int, ...]
 
+MOST_OWED = 64
 POLLS = 2
 """Turns of the loop after which it has looked at the sockets at least once, whatever its order."""
 
@@ -54,25 +55,40 @@ class Exchange:
 
 
 Over = Callable[[Exchange, Words | None, LinkFault | None], None]
+Lost = Callable[["Connection"], None]
+
+
+def _nothing(_connection: "Connection") -> None:
+    """Nobody needs to know."""
 
 
 class Connection(asyncio.Protocol):
-    """Tells `over` of each exchange exactly once.
+    """Tells `over` of each exchange exactly once, and `lost` when the peer closes it unused.
+
+    `owed` are transactions that the connections before have left without an answer: a gateway may
+    deliver those here, and they are dropped.
 
     After any fault but a Modbus exception it is tainted: a late or foreign answer may still come,
     so nothing is to be sent on it any more. After an answer that does not fit it closes itself.
     """
 
-    def __init__(self, framing: Framing, over: Over) -> None:
-        self._framing, self._over = framing, over
+    def __init__(
+        self,
+        framing: Framing,
+        over: Over,
+        *,
+        lost: Lost = _nothing,
+        owed: Iterable[int] = (),
+    ) -> None:
+        self._framing, self._over, self._lost = framing, over, lost
         self.loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.made: asyncio.Future[None] = self.loop.create_future()
-        self.is_tainted = False
+        self.is_tainted = self.is_used = False
         self.stray_bytes = 0
         self.pending: dict[int, Exchange] = {}
         """What is in flight, by transaction."""
-        self._given_up: set[int] = set()
+        self._given_up = dict.fromkeys(owed)
         self._rest = b""
         self._timer: asyncio.Handle | None = None
         self._timer_at = 0.0
@@ -81,12 +97,18 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None
 
+    @property
+    def owed(self) -> list[int]:
+        """What was asked on it, or on those before, and never answered: the newest of it."""
+        return list(self._given_up)[-MOST_OWED:]
+
     def send(self, transaction: int, exchange: Exchange, now: float) -> None:
         """Put it on the way; its time begins now. Raises for what no frame can hold."""
         assert self._transport is not None
         frame = self._framing.wrap(transaction, exchange.unit, exchange.request.encode())
         exchange.deadline = deadline = now + exchange.timeout_s
         self.pending[transaction] = exchange
+        self.is_used = True
         if self._timer is None or deadline < self._timer_at:
             self._watch(deadline)
         self._transport.write(frame)
@@ -112,7 +134,10 @@ class Connection(asyncio.Protocol):
             self.made.set_result(None)
 
     def connection_lost(self, _exc: Exception | None) -> None:
+        was_open = self.is_open
         self.close(PeerClosed("the peer closed the connection"))
+        if was_open and not self.is_used:
+            self._lost(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes nobody asked for belong to nobody: they are dropped."""
@@ -142,21 +167,36 @@ class Connection(asyncio.Protocol):
             return
         if unit != exchange.unit:
             raise BadAnswer(f"unit {unit}, {exchange.unit} was asked", "wrong_unit")
-        if surplus and len(self.pending) == 1:
-            raise BadAnswer("more bytes than the answer has", "surplus")
+        del self.pending[transaction]
         words, refusal = None, None
         try:
+            if surplus or self.pending:
+                self._check_whole(pdu, surplus)
             words = exchange.request.decode(pdu)
         except Refused as fault:
             refusal = fault
-        del self.pending[transaction]
+        except BadAnswer:
+            self.pending[transaction] = exchange  # it ends as all the others do
+            raise
         self._over(exchange, words, refusal)
+
+    def _check_whole(self, pdu: bytes, surplus: bytes) -> None:
+        """An answer that was cut short is filled up by the begin of the next one: then what follows
+        begins no answer that is awaited, or the next one stands in it.
+        """
+        framing, others = self._framing, self.pending
+        if surplus and not (
+            framing.may_begin(surplus, others) or framing.may_begin(surplus, self._given_up)
+        ):
+            raise BadAnswer("what follows the answer begins no other", "surplus")
+        if others and framing.has_swallowed(pdu, others):
+            raise BadAnswer("another answer stands in it", "cut_short")
 
     def _ignore(self, transaction: int) -> None:
         """A late answer while others are still awaited is no fault of theirs."""
         if transaction not in self._given_up:
             raise BadAnswer(f"transaction {transaction} was not asked", "wrong_transaction")
-        self._given_up.discard(transaction)
+        del self._given_up[transaction]
 
     def _watch(self, deadline: float) -> None:
         """One timer for all, which is left standing unless a deadline comes before it."""
@@ -176,7 +216,7 @@ class Connection(asyncio.Protocol):
             return
         for transaction in late:
             self.is_tainted = True
-            self._given_up.add(transaction)
+            self._given_up[transaction] = None
         ended = [self.pending.pop(transaction) for transaction in late]
         if self.pending:
             self._watch(min(exchange.deadline for exchange in self.pending.values()))
@@ -186,5 +226,6 @@ class Connection(asyncio.Protocol):
 
     def _end(self, fault: LinkFault) -> None:
         ended, self.pending, self._rest = self.pending, {}, b""
+        self._given_up |= dict.fromkeys(ended)
         for exchange in ended.values():
             self._over(exchange, None, fault)

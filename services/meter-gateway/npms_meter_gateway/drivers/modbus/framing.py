@@ -1,13 +1,19 @@
 """How requests and answers are wrapped on the way: one small interface, and Modbus/TCP's header."""
 
 import struct
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from npms_meter_gateway.drivers.errors import BadAnswer
 
 HEADER = struct.Struct(">HHHB")
-LENGTH_MAX = 254
-"""Unit id and PDU: 1 + 253."""
+START = struct.Struct(">HH")
+"""Transaction and protocol, with which a header begins."""
+LENGTHS = range(2, 255)
+"""Unit id and PDU, which has one byte to 253."""
+NO_PROTOCOL = bytes(3)
+"""What every header has in it: protocol 0, and a length of one byte."""
+EXCEPTION_BIT = 0x80
 
 Frame = tuple[int, int, bytes, int]
 """(transaction, unit, PDU, bytes taken); the transaction is 0 where frames bear none."""
@@ -35,6 +41,31 @@ class Framing(Protocol):
     def first(self, data: bytes) -> Frame | None:
         """The answer that `data` begins with, None while bytes are missing; raises BadAnswer."""
 
+    def may_begin(self, data: bytes, transactions: Collection[int]) -> bool:
+        """Whether an answer to one of these transactions may begin so, as far as `data` goes."""
+
+    def has_swallowed(self, pdu: bytes, asked: Mapping[int, "Addressed"]) -> bool:
+        """Whether the begin of an answer to one of these stands in `pdu`, which lost bytes then."""
+
+
+class Addressed(Protocol):
+    """A request and the unit it was sent to."""
+
+    unit: int
+    request: Asked
+
+
+class Unnumbered:
+    """Frames that say nothing of what they answer: one request at a time, and nothing after it."""
+
+    transactions = 1
+
+    def may_begin(self, _data: bytes, _transactions: Collection[int]) -> bool:
+        return False
+
+    def has_swallowed(self, _pdu: bytes, _asked: Mapping[int, Addressed]) -> bool:
+        return False
+
 
 class Mbap:
     """Modbus/TCP: a transaction id, protocol 0, the length, the unit."""
@@ -50,9 +81,33 @@ class Mbap:
         transaction, protocol, length, unit = HEADER.unpack_from(data)
         if protocol != 0:
             raise BadAnswer(f"protocol id {protocol}", "wrong_protocol")
-        if not 2 <= length <= LENGTH_MAX:
+        if length not in LENGTHS:
             raise BadAnswer(f"length {length}", "wrong_length")
         size = HEADER.size - 1 + length
         if len(data) < size:
             return None
         return transaction, unit, data[HEADER.size : size], size
+
+    def may_begin(self, data: bytes, transactions: Collection[int]) -> bool:
+        if len(data) >= HEADER.size:
+            transaction, protocol, length, _ = HEADER.unpack_from(data)
+            return transaction in transactions and protocol == 0 and length in LENGTHS
+        return any(START.pack(each, 0).startswith(data[: START.size]) for each in transactions)
+
+    def has_swallowed(self, pdu: bytes, asked: Mapping[int, Addressed]) -> bool:
+        if NO_PROTOCOL not in pdu:
+            return False
+        for transaction, other in asked.items():
+            if START.pack(transaction, 0) in pdu and _stands_in(pdu, transaction, other):
+                return True
+        return False
+
+
+def _stands_in(pdu: bytes, transaction: int, asked: Addressed) -> bool:
+    """Whether a header of this transaction, its unit and its function stand in `pdu`."""
+    at = pdu.find(START.pack(transaction, 0))
+    if len(pdu) <= at + HEADER.size:
+        return False
+    _, _, length, unit = HEADER.unpack_from(pdu, at)
+    function = pdu[at + HEADER.size] & ~EXCEPTION_BIT
+    return length in LENGTHS and unit == asked.unit and function == asked.request.encode()[0]

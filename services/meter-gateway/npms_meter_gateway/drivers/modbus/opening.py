@@ -1,12 +1,13 @@
 """How a gateway becomes a connection: a TCP address or a serial device, and its framing."""
 
 import asyncio
+from collections.abc import Callable
 
 from pymodbus.transport.serialtransport import create_serial_connection
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.errors import NotConnected
-from npms_meter_gateway.drivers.modbus.connection import Connection, Over
+from npms_meter_gateway.drivers.modbus.connection import Connection
 from npms_meter_gateway.drivers.modbus.framing import Framing, Mbap
 from npms_meter_gateway.drivers.modbus.rtu import Rtu
 
@@ -16,9 +17,9 @@ def framing_of(gateway: Gateway) -> Framing:
     return Mbap() if gateway.transport == "modbus_tcp" else Rtu()
 
 
-async def connect(gateway: Gateway, framing: Framing, over: Over, timeout_s: float) -> Connection:
+async def connect(gateway: Gateway, make: Callable[[], Connection], timeout_s: float) -> Connection:
     """Raises NotConnected when the address does not answer in time or the device is not there."""
-    connection = Connection(framing, over)
+    connection = make()
     try:
         async with asyncio.timeout(timeout_s):
             if gateway.transport == "serial":

@@ -8,7 +8,7 @@ uses this framing has to see to it that no late answer can meet another request.
 import struct
 
 from npms_meter_gateway.drivers.errors import BadAnswer
-from npms_meter_gateway.drivers.modbus.framing import Frame
+from npms_meter_gateway.drivers.modbus.framing import Frame, Unnumbered
 
 SMALLEST = 5
 """Unit, function, exception code, CRC."""
@@ -20,10 +20,8 @@ EXCEPTION_BIT = 0x80
 POLYNOMIAL = 0xA001
 
 
-class Rtu:
+class Rtu(Unnumbered):
     """One request at a time; CRC and length checked before anything else is looked at."""
-
-    transactions = 1
 
     def wrap(self, _transaction: int, unit: int, pdu: bytes) -> bytes:
         body = bytes([unit]) + pdu
