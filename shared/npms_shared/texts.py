@@ -3,33 +3,35 @@
 import re
 import unicodedata
 
-_CONTROL = r"\x00-\x08\x0e-\x1f\x7f-\x9f"
-_UNSEEN = r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
-_MORE_UNSEEN = r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
+_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_DIRECTIONS = r"\u202a-\u202e\u2066-\u2069"
 _NO_CHARACTERS = r"\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"
-_UNREADABLE = re.compile(f"[{_CONTROL}{_UNSEEN}{_MORE_UNSEEN}{_NO_CHARACTERS}]")
-_BREAKS = re.compile(r"[\t\n\v\f\r]")
-"""Tab and line breaks; a text of several lines may have them."""
-# U+200C and U+200D stay out of _UNSEEN: Persian, Hindi and others are spelled with them. Between
-# letters of other scripts they are unseen all the same.
-_JOINERS = re.compile("[\u200c\u200d]")
-_JOINING = re.compile("[\u0600-\u07ff\u0860-\u0dff\u1000-\u109f\u1780-\u17ff\u1800-\u18af]")
+_BROKEN = re.compile(f"[{_CONTROLS}{_DIRECTIONS}{_NO_CHARACTERS}]")
+_FORMATS = r"\xad\u034f\u061c\u180e\u200b\u200e\u200f\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff"
+_FILLERS = r"\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
+_UNSEEN = re.compile(rf"[\t\n\r{_FORMATS}{_FILLERS}]")
+# Persian, Hindi and others are spelled with these two; after other letters they are unseen.
+_JOINERS = re.compile("(?<![\u0600-\u07ff\u0860-\u0dff\u1000-\u109f\u1780-\u18af])[\u200c\u200d]")
+_SELECTORS = re.compile("[\ufe00-\ufe0f]")
 
 
-def is_readable(text: str, *, lines: bool = False) -> bool:
-    """Whether a person sees all of it: no control, zero-width or direction-changing characters.
-
-    With `lines` it may have line breaks and tabs.
+def is_text(text: str) -> bool:
+    """Whether it is text at all: no control character but tab and line breaks, nothing that turns
+    the direction of what follows, no half characters. What is none, no column or log should hold.
     """
-    if _UNREADABLE.search(text) or (_BREAKS.search(text) and not lines):
-        return False
-    return all(_joins(text, found.start()) for found in _JOINERS.finditer(text))
+    return _BROKEN.search(text) is None
 
 
-def _joins(text: str, at: int) -> bool:
-    return at > 0 and _JOINING.match(text[at - 1]) is not None
+def is_readable_line(text: str) -> bool:
+    """Whether it is one line of which a person sees every character."""
+    return is_text(text) and not (_UNSEEN.search(text) or _JOINERS.search(text))
 
 
 def normalized(text: str) -> str:
-    """In Unicode's composed form (NFC), so that what looks alike is the same."""
-    return unicodedata.normalize("NFC", text)
+    """In Unicode's composed form (NFC), without the choice of a glyph."""
+    return unicodedata.normalize("NFC", _SELECTORS.sub("", text))
+
+
+def one_line(text: str) -> str:
+    """`normalized`, with one plain space wherever there are any spaces, and none around it."""
+    return " ".join(normalized(text).split())

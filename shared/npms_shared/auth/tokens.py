@@ -10,7 +10,7 @@ from typing import Any
 from joserfc.util import urlsafe_b64decode
 
 from npms_shared.clock import wall_now
-from npms_shared.texts import is_readable
+from npms_shared.texts import is_readable_line
 
 ALGORITHMS = frozenset({"Ed25519", "ES256", "RS256"})
 ROLES = frozenset({"customer", "operator", "admin", "partner", "service"})
@@ -113,7 +113,7 @@ def _time(claim: Any) -> float:
 
 
 def _subject(claim: Any) -> str:
-    if not isinstance(claim, str) or not 0 < len(claim) <= 200 or not is_readable(claim):
+    if not isinstance(claim, str) or not 0 < len(claim) <= 200 or not is_readable_line(claim):
         raise TokenRefused("`sub` must be a readable text of at most 200 characters")
     return claim
 

@@ -14,6 +14,7 @@ from npms_shared.web.identity import Identified
 from npms_shared.web.limits import BodyLimit, BodyRefused
 from npms_shared.web.observing import Observed
 from npms_shared.web.problems import Problem
+from npms_shared.web.targets import TextOnly
 
 Check = Callable[[], Awaitable[None]]
 ErrorMap = Mapping[type[Exception], Callable[[Any], Problem]]
@@ -48,6 +49,7 @@ def create_app(
         app.router.routes.extend(router.routes)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limits=edge.limits)
+    app.add_middleware(TextOnly)
     app.add_middleware(Identified, verifier=edge.verifier)
     app.add_middleware(Observed)
     _describe_problems(app)

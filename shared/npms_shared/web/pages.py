@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel
 
+from npms_shared.texts import is_text
 from npms_shared.web.problems import Problem
 from npms_shared.web.schemas import MAX_ID
 
@@ -49,7 +50,7 @@ def decode_cursor(cursor: str | None) -> list[Any] | None:
         position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except ValueError:
         position = None
-    if not isinstance(position, list):
+    if not isinstance(position, list) or not all(map(_can_be, position)):
         raise _bad_cursor()
     return position
 
@@ -69,7 +70,7 @@ def text_in(cursor: str | None) -> str | None:
     match decode_cursor(cursor):
         case None:
             return None
-        case [str(text)] if "\0" not in text:
+        case [str(text)]:
             return text
     raise _bad_cursor()
 
@@ -81,6 +82,10 @@ def id_in(cursor: str | None) -> UUID | None:
         return None if text is None else UUID(text)
     except ValueError:
         raise _bad_cursor() from None
+
+
+def _can_be(value: Any) -> bool:
+    return not isinstance(value, str) or is_text(value)
 
 
 def _bad_cursor() -> Problem:

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from fastapi import Path, Query
 from pydantic import (
@@ -18,10 +18,13 @@ from pydantic import (
 )
 
 from npms_shared.money import AmountError, format_amount, is_currency, parse_amount
+from npms_shared.texts import is_readable_line, is_text, normalized, one_line
+from npms_shared.zones import is_zone
 
-MAX_ID = MAX_WH = 2**63 - 1
+MAX_WH = 2**63 - 1
+MAX_ID = MAX_WH - 1
+"""So that the one after it still is a number of the database."""
 FIRST_YEAR, LAST_YEAR = 1971, 2200
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _ENERGY = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,9})?")
 PathId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 """An account's, installation's or customer's number in a path."""
@@ -43,11 +46,15 @@ class Schema(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _can_be_stored(cls, value: Any) -> Any:
-        """No database column holds U+0000 or half a surrogate pair."""
-        for text in value if isinstance(value, list) else (value,):
-            if isinstance(text, str) and _UNSTORABLE.search(text):
-                raise CodedError("unstorable_text", "U+0000 and lone surrogates are not text")
+    def _is_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """Every text in composed form; no column holds U+0000 or half a character."""
+        assert info.field_name is not None
+        if isinstance(value, str):
+            return _whole(value)
+        if isinstance(value, list):
+            return [_whole(one) if isinstance(one, str) else one for one in value]
+        if isinstance(value, dict) and _is_free(cls.model_fields[info.field_name].annotation):
+            _check_inside(value)
         return value
 
     @field_validator("*", mode="before")
@@ -59,6 +66,43 @@ class Schema(BaseModel):
         if isinstance(value, bool) and kind is not bool and bool not in get_args(kind):
             raise CodedError("unexpected_boolean", "true and false say nothing here")
         return value
+
+
+def _whole(text: str) -> str:
+    if not is_text(text):
+        raise CodedError(
+            "unreadable_text", "control characters, turned directions and half characters are none"
+        )
+    return normalized(text)
+
+
+def _is_free(annotation: Any) -> bool:
+    """Whether a field takes any JSON object: no schema of ours looks at what is inside."""
+    return annotation is Any or dict in {get_origin(a) for a in (annotation, *get_args(annotation))}
+
+
+def _check_inside(document: Any) -> None:
+    waiting = [document]
+    while waiting:
+        match waiting.pop():
+            case dict() as inner:
+                waiting.extend((*inner.keys(), *inner.values()))
+            case list() as inner:
+                waiting.extend(inner)
+            case str() as text:
+                _whole(text)
+
+
+def _line(text: str) -> str:
+    if not is_readable_line(text):
+        raise CodedError("unreadable_text", "every character of a name must be seen")
+    return one_line(text)
+
+
+def _zone(name: str) -> str:
+    if not is_zone(name):
+        raise CodedError("unknown_time_zone", f"{name[:60]!r} is no region of the IANA data base")
+    return name
 
 
 def _amount(text: str) -> str:
@@ -80,8 +124,11 @@ Line = Annotated[
     StringConstraints(
         strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"
     ),
+    AfterValidator(_line),
 ]
-"""A name or a few words, on one line."""
+"""A name, label, reference or a few words: one line, of which every character is seen."""
+Zone = Annotated[str, AfterValidator(_zone)]
+"""A region of the IANA data base, or UTC."""
 Amount = Annotated[str, AfterValidator(_amount)]
 """Decimal text in currency units, with at most six decimals."""
 Currency = Annotated[str, AfterValidator(_currency)]

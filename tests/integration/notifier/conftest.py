@@ -63,7 +63,7 @@ async def notifier(
         DeliveryLoop(database, channel, sender, clock, policy=policy, pace=pace)
         for channel, sender in senders
     ]
-    return Notifier(database, clock, herald, loops, build_app(database, herald, issuer.verifier()))
+    return Notifier(database, clock, herald, loops, build_app(database, herald, issuer.edge()))
 
 
 @pytest.fixture

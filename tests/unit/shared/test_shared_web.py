@@ -1,6 +1,6 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import pytest
@@ -10,10 +10,10 @@ from tests.support.tokens import TestIssuer
 
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.app import create_app
-from npms_shared.web.pages import decode_cursor, encode_cursor
+from npms_shared.web.pages import decode_cursor, encode_cursor, text_in
 from npms_shared.web.principals import require
 from npms_shared.web.problems import MEDIA_TYPE, Problem
-from npms_shared.web.schemas import Energy, Instant, Line, Money, Schema
+from npms_shared.web.schemas import Energy, Instant, Line, Money, Schema, Zone
 
 
 class Tired(Exception):
@@ -141,15 +141,21 @@ class Form(Schema):
     name: Line = "x"
     at: Instant | None = None
     names: list[str] = Field(default_factory=list)
+    anything: dict[str, Any] = Field(default_factory=dict)
+    zone: Zone = "UTC"
 
 
 @pytest.mark.parametrize(
     ("given", "code"),
     [
         ({"number": True}, "unexpected_boolean"),
-        ({"name": "a\0b"}, "unstorable_text"),
-        ({"name": "\ud800"}, "unstorable_text"),
-        ({"names": ["good", "\0"]}, "unstorable_text"),
+        ({"name": "a\0b"}, "unreadable_text"),
+        ({"name": "\ud800"}, "unreadable_text"),
+        ({"names": ["good", "\0"]}, "unreadable_text"),
+        ({"name": "zero\u200bwidth"}, "unreadable_text"),
+        ({"name": "turned\u202eround"}, "unreadable_text"),
+        ({"names": ["turned\u202eround"]}, "unreadable_text"),
+        ({"anything": {"a": [{"b\0": 1}]}}, "unreadable_text"),
         ({"name": "two\nlines"}, "string_pattern_mismatch"),
         ({"name": "  "}, "string_too_short"),
         ({"at": "2026-01-01T00:00:00"}, "timezone_aware"),
@@ -168,6 +174,52 @@ def test_what_no_form_takes_is_refused_with_a_code(given: dict[str, object], cod
 def test_what_is_right_is_taken_without_spaces_around_it() -> None:
     form = Form.model_validate({"number": 1, "flag": True, "name": " Amina ", "names": ["a"]})
     assert (form.number, form.flag, form.name) == (1, True, "Amina")
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("e\u0301 1", "\u00e9 1"),
+        ("FT\u00a0 26\u2003045", "FT 26 045"),
+        ("\u2764\ufe0f", "\u2764"),
+        (
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        ),
+    ],
+)
+def test_what_looks_alike_is_one_text(given: str, taken: str) -> None:
+    assert Form.model_validate({"name": given}).name == taken
+
+
+@pytest.mark.parametrize("zone", ["Africa/Nairobi", "America/Argentina/Ushuaia", "UTC"])
+def test_zones_are_places(zone: str) -> None:
+    assert Form.model_validate({"zone": zone}).zone == zone
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "Factory",
+        "localtime",
+        "posixrules",
+        "EST",
+        "Etc/GMT+3",
+        "US/Pacific",
+        "GMT0",
+        "../x",
+        "a" * 300,
+    ],
+)
+def test_zones_that_are_no_places_are_refused(zone: str) -> None:
+    with pytest.raises(ValidationError, match="no region"):
+        Form.model_validate({"zone": zone})
+
+
+def test_a_cursor_with_half_a_character_is_refused() -> None:
+    for text in ("\ud800", "a\0b"):
+        with pytest.raises(Problem):
+            text_in(encode_cursor(text))
 
 
 def test_energy_is_exact_to_the_watt_hour() -> None:

@@ -1,10 +1,9 @@
 """Accounts on REST."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Row
 
 from npms_ledger.api.debt_schemas import DebtRequest
@@ -22,18 +21,8 @@ from npms_shared.web.schemas import (
     Line,
     Money,
     Schema,
+    Zone,
 )
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise CodedError("unknown_time_zone", f"{name!r} is no IANA time zone") from None
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class ContactSchema(Schema):

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from npms_ledger.handlers.open_account import NewCustomer, OpenAccount
 from npms_shared.contracts.ledger import Contact, MeterConnection
 from npms_shared.money import AmountError, is_currency, parse_amount
+from npms_shared.texts import is_readable_line, one_line
+from npms_shared.zones import is_zone
 
 T = TypeVar("T")
 COLUMNS = (
@@ -164,9 +165,9 @@ class _Reader:
         value = self._values[column]
         if not value:
             self._fault(column, "is empty")
-        elif len(value) > MAX_TEXT or not value.isprintable():
+        elif len(value) > MAX_TEXT or not is_readable_line(value):
             self._fault(column, f"expected at most {MAX_TEXT} printable characters")
-        return value
+        return one_line(value)
 
     def _checked(self, column: str, read: Callable[[str], T]) -> T:
         try:
@@ -201,10 +202,8 @@ class _Reader:
 
 
 def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no IANA time zone") from None
+    if not is_zone(name):
+        raise ValueError(f"{name!r} is no region of the IANA data base")
     return name
 
 

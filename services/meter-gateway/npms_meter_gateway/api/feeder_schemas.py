@@ -3,27 +3,18 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 from sqlalchemy import Row
 
 from npms_meter_gateway.domain.feeder import Loss
-from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Line, Schema
+from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Line, Schema, Zone
 
 
 def _percent(text: str) -> str:
     if Decimal(text) > 100:
         raise CodedError("percent_above_100", "more than everything cannot be lost")
     return text
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise CodedError("unknown_time_zone", f"{name[:60]!r} is no IANA time zone") from None
-    return name
 
 
 Percent = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,4})?$"), AfterValidator(_percent)]
@@ -39,9 +30,7 @@ class FeederIn(Schema):
     tolerance_percent: Percent = Field(
         description="how much of a day's delivery may be lost", examples=["8"]
     )
-    time_zone: Annotated[str, AfterValidator(_zone)] = Field(
-        description="whose days are compared", examples=["Africa/Nairobi"]
-    )
+    time_zone: Zone = Field(description="whose days are compared", examples=["Africa/Nairobi"])
     reason: Line = Field(
         description="for the record of who decided what", examples=["Transformer T7 measured"]
     )

@@ -27,6 +27,7 @@ ERRORS: ErrorMap = {
         409, "meter_not_polled", "It is closed, or its readings are sent instead of fetched."
     ),
     MeterSilent: lambda fault: Problem(504, "meter_silent", f"No usable answer: {fault}."),
-    LineDown: lambda fault: Problem(503, "line_down", f"Its line is down: {fault}."),
+    # Whether an address refuses or closes is nothing that asking for a reading should tell.
+    LineDown: lambda _: Problem(503, "line_down", "Its gateway cannot be spoken to."),
     Unfit: lambda fault: Problem(409, fault.code, fault.detail),
 }

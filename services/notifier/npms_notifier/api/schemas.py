@@ -14,7 +14,7 @@ from npms_notifier.domain.errors import AddressRefused, LanguageUnknown
 from npms_notifier.domain.records import Conversation, Delivery, Ticket, TicketMessage
 from npms_notifier.domain.tickets import Author, TicketState
 from npms_notifier.handlers.accounts import ContactBook
-from npms_shared.web.schemas import CodedError, Schema
+from npms_shared.web.schemas import CodedError, Line, Schema
 
 TICKET_ID = UUID("0193c2f4-6a10-7cc0-8000-000000000001")
 MESSAGE_ID = UUID("0193c2f4-6a10-7cc0-8000-000000000002")
@@ -30,12 +30,7 @@ def _language(code: str) -> str:
 
 Language = Annotated[str, AfterValidator(_language)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
-Line = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$"
-    ),
-]
+Subject = Annotated[Line, StringConstraints(max_length=120)]
 
 
 class ContactIn(Schema):
@@ -119,7 +114,7 @@ class DeliveryOut(BaseModel):
 
 
 class TicketIn(Schema):
-    subject: Line = Field(examples=["Why was I charged twice?"])
+    subject: Subject = Field(examples=["Why was I charged twice?"])
     body: Text = Field(examples=["My statement of 3 November shows two entries."])
 
 

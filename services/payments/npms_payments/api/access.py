@@ -9,7 +9,7 @@ from npms_payments.domain.records import Account, Payment
 from npms_payments.handlers.accounts import find_account
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.principals import require
-from npms_shared.web.problems import not_found
+from npms_shared.web.problems import Problem, not_found
 
 Looker = Annotated[
     Principal, Depends(require("customer", "operator", "admin", "partner", "service"))
@@ -19,8 +19,15 @@ Admin = Annotated[Principal, Depends(require("admin"))]
 
 
 def issuer_of(caller: Principal) -> str:
-    """Whose numbering a payment's reference belongs to; empty for staff."""
-    return "" if caller.is_staff() else caller.partner_id or caller.subject
+    """Whose numbering a payment's reference belongs to; empty for staff.
+
+    A partner's token must say which one it is: Problem 403.
+    """
+    if caller.is_staff():
+        return ""
+    if caller.partner_id is None:
+        raise Problem(403, "partner_unknown", "The token does not say which partner it is of.")
+    return caller.partner_id
 
 
 async def own_account(conn: AsyncConnection, account_id: int, caller: Principal) -> Account:
@@ -33,7 +40,7 @@ async def own_account(conn: AsyncConnection, account_id: int, caller: Principal)
 
 async def check_sees(conn: AsyncConnection, payment: Payment, caller: Principal) -> None:
     brought = "partner" in caller.roles and payment.source == "partner"
-    if brought and payment.issuer == issuer_of(caller):
+    if brought and caller.partner_id is not None and payment.issuer == caller.partner_id:
         return
     account = await find_account(conn, payment.account_id)
     if not caller.may_see(account.customer_id):

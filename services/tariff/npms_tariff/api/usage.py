@@ -3,18 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from npms_shared.db.engine import Database
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.schemas import PathId
+from npms_shared.web.schemas import Instant, PathId
 from npms_tariff.api.schemas import UsageOut
 from npms_tariff.domain.records import Resolution
 from npms_tariff.handlers.report_usage import ask, report_usage
 
 From = Annotated[
-    AwareDatetime,
+    Instant,
     Query(
         alias="from",
         description="with an offset; hours that begin at or after it",
@@ -22,7 +21,7 @@ From = Annotated[
     ),
 ]
 To = Annotated[
-    AwareDatetime,
+    Instant,
     Query(
         alias="to",
         description="with an offset; hours that begin before it",
