@@ -10,6 +10,7 @@ from npms_shared.contracts.tariff import (
     ChargeLine,
     ChargesBatch,
     PlanVersionActivated,
+    RatingEnd,
     VendCharge,
 )
 from npms_tariff.documents import PlanDocument
@@ -20,10 +21,22 @@ from npms_tariff.domain.vend_charges import vend_charges
 COLUMNS = ChargesBatch.columns()
 
 
-def charges_batch(charges: Sequence[Charge], currency: str) -> ChargesBatch:
+def charges_batch(
+    charges: Sequence[Charge], currency: str, ends: Sequence[RatingEnd] = ()
+) -> ChargesBatch:
     """Not validated again: it was made of integers a moment ago, and there are many."""
-    columns = dict(zip(COLUMNS, map(list, zip(*charges, strict=True)), strict=True))
-    return ChargesBatch.model_construct(**columns, currency=currency)  # type: ignore[arg-type]
+    parts = map(list, zip(*charges, strict=True)) if charges else ([] for _ in COLUMNS)
+    columns = dict(zip(COLUMNS, parts, strict=True))
+    return ChargesBatch.model_construct(**columns, currency=currency, ends=tuple(ends))  # type: ignore[arg-type]
+
+
+def rating_end(state: RatingState) -> RatingEnd:
+    return RatingEnd(
+        installation_id=state.installation_id,
+        account_id=state.account_id,
+        register_wh=state.register_wh,
+        ended_at_s=state.read_at_s,
+    )
 
 
 def plan_version_activated(version: PlanVersion, currency: str) -> PlanVersionActivated:

@@ -46,11 +46,24 @@ class PlanVersionActivated(TariffEvent):
     vend_charges: list[VendCharge] = Field(default=[], description="names are unique in a plan")
 
 
+class RatingEnd(BaseModel):
+    """Nothing more will be charged of a closed installation: `register_wh` is the register that it
+    was charged up to, and its closing one whatever was asked for; `ended_at_s` in epoch seconds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    installation_id: int
+    account_id: int
+    register_wh: int
+    ended_at_s: int
+
+
 class ChargesBatch(Batch):
     """Charges of one partition, in rating order, one per rated reading that cost or used anything.
 
     `from_register_wh`/`to_register_wh` and `from_s`/`to_s` (epoch seconds) are the two readings it
-    lies between; `amount_micro` contains `tax_micro`.
+    lies between; `amount_micro` contains `tax_micro`. `ends` come after the charges.
     """
 
     publisher: ClassVar[str] = "tariff"
@@ -68,6 +81,7 @@ class ChargesBatch(Batch):
     tax_micro: list[int]
     lines: list[list[ChargeLine]]
     currency: str
+    ends: tuple[RatingEnd, ...] = ()
 
     def __len__(self) -> int:
         return len(self.installation_id)

@@ -100,6 +100,16 @@ FAULTS = (
         unseals=True,
     ),
     Fault(
+        "a final closing register that was not charged up to",
+        registers.RULE,
+        "ledger",
+        "installation 4",
+        """
+        UPDATE installation SET closing_register_wh = closing_register_wh + 1
+        WHERE installation_id = 4
+        """,
+    ),
+    Fault(
         "a charge that does not begin where the last ended",
         registers.RULE,
         "ledger",

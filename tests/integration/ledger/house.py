@@ -171,6 +171,20 @@ class House:
     async def charge(self, *items: tuple[dict[str, Any], int], **changes: Any) -> None:
         await self.post_batches(self.charges(*items, **changes))
 
+    async def end(self, *opened: dict[str, Any], **changes: int) -> None:
+        """Rating of closed installations ended at what was last charged, or as the changes say."""
+        ends = [
+            {
+                "installation_id": one["installation_id"],
+                "account_id": one["account_id"],
+                "register_wh": self.registers[one["installation_id"]],
+                "ended_at_s": int(self.clock.now().timestamp()),
+                **changes,
+            }
+            for one in opened
+        ]
+        await self.post_batches(self.charges(ends=ends))
+
     async def post_batches(self, *batches: ChargesBatch) -> None:
         received = [Received(Meta(new_id(), "", "", self.clock.now()), batch) for batch in batches]
         async with self.database.transaction() as conn:

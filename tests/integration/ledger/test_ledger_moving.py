@@ -41,6 +41,9 @@ async def test_p12_move_out_is_rated_refunded_once_and_closes_at_zero(house):
     pending = await refund(house, opened)
     assert (pending.status_code, pending.json()["code"]) == (409, "final_charge_pending")
     await house.charge((opened, 15 * M))
+    pending = await refund(house, opened)
+    assert pending.json()["code"] == "final_charge_pending", "more may be under way"
+    await house.end(opened)
     payable = await refund(house, opened, key="k", sub="the-clerk")
     assert payable.status_code == 201, payable.text
     assert (payable.json()["state"], payable.json()["amount"]["amount"]) == ("payable", "75.000000")
@@ -73,6 +76,7 @@ async def test_p12_debt_and_emergency_credit_are_settled_before_the_rest_is_paid
     await house.pay(opened["account_id"], 100 * M)
     left = await move_out(house, opened)
     assert left.json()["state"] == "leaving"
+    await house.end(opened)
     payable = await refund(house, opened)
     assert payable.json()["amount"]["amount"] == "50.000000"
     shown = await house.account(opened["account_id"])
@@ -80,16 +84,50 @@ async def test_p12_debt_and_emergency_credit_are_settled_before_the_rest_is_paid
     assert await house.broken() == []
 
 
-async def test_p12_who_owes_gets_nothing_and_who_has_nothing_is_closed_at_once(house):
+async def test_p12_who_owes_gets_nothing_and_who_has_nothing_is_closed_with_the_last_charge(house):
     owing = await house.open(opening_debt={"amount": "50", "currency": "KES"})
     empty = await house.open()
     assert (await move_out(house, owing)).json()["state"] == "leaving"
-    assert (await move_out(house, empty)).json()["state"] == "closed"
+    assert (await move_out(house, empty)).json()["state"] == "leaving"
+    await house.end(owing, empty)
+    states = [(await house.account(one["account_id"]))["state"] for one in (owing, empty)]
+    assert states == ["leaving", "closed"]
     for opened in (owing, empty):
         answer = await refund(house, opened)
         assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_refund")
     again = await move_out(house, owing)
     assert (again.status_code, again.json()["code"]) == (409, "account_closed")
+
+
+async def test_a_closing_register_is_where_rating_ended_whatever_was_asked_for(house):
+    """A reading was under way when the account was closed at what had been billed."""
+    opened = await house.open()
+    await house.pay(opened["account_id"], 100 * M)
+    await house.charge((opened, 10 * M))
+    await move_out(house, opened)
+    (closed,) = await house.said("installation_closed")
+    assert closed["closing_register_wh"] == 101_000
+    await house.charge((opened, 15 * M))
+    pending = await refund(house, opened)
+    assert (pending.status_code, pending.json()["code"]) == (409, "final_charge_pending")
+    await house.end(opened)
+    (shown,) = (await house.account(opened["account_id"]))["installations"]
+    assert shown["closing_register"]["value"] == "102.000"
+    assert shown["rating_ended_at"] is not None
+    payable = await refund(house, opened)
+    assert payable.status_code == 201, payable.text
+    assert payable.json()["amount"]["amount"] == "75.000000"
+    assert await house.broken() == []
+
+
+async def test_the_end_of_rating_told_before_a_lost_charge_leaves_the_refund_waiting(house):
+    opened = await house.open()
+    await house.pay(opened["account_id"], 100 * M)
+    await move_out(house, opened)
+    await house.end(opened, register_wh=101_000)
+    assert (await refund(house, opened)).json()["code"] == "final_charge_pending"
+    await house.charge((opened, 10 * M))
+    assert (await refund(house, opened)).status_code == 201
 
 
 async def test_a_final_register_below_what_was_billed_is_refused(house):

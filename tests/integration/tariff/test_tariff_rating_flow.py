@@ -19,7 +19,7 @@ from npms_shared.contracts.ledger import InstallationClosed
 from npms_shared.db import invariants
 from npms_shared.messaging.subscriptions import Received, Unprocessable
 from npms_tariff.domain.refusal import REASONS
-from npms_tariff.handlers.follow_installations import NotClosedYet
+from npms_tariff.handlers.follow_installations import NotClosedYet, NotOpenedYet
 from npms_tariff.invariants import RULES
 from npms_tariff.storage.states import StaleState
 
@@ -250,8 +250,61 @@ async def test_closing_rates_up_to_the_closing_register_and_ends_it(bench):
     await bench.read(readings((1, 180, 4000)))
     assert (await bench.one(STATE, id=1))[2:6] == (2000, 62_640_000, 1, 1)
     assert await bench.rows("SELECT reason FROM parked_reading") == [("after_closing",)]
-    with pytest.raises(Unprocessable):
+    end = (1, 101, 3000, OPENED_S + 120)
+    assert [tuple(dict(one).values()) for one in (await bench.charges())[-1].ends] == [end]
+    await bench.hear(closing)
+    told = (await bench.charges())[-1]
+    assert (len(told), told.ends[0].register_wh) == (0, 3000), "it is told again, and nothing else"
+    await assert_rules_hold(bench)
+
+
+@pytest.mark.parametrize(
+    ("asked_wh", "after_s", "ended"),
+    [
+        (1500, 120, (2000, 120)),  # a reading was under way: what was rated stands
+        (2000, 120, (2000, 120)),
+        (3000, 120, (3000, 120)),
+        (3000, 60, (3000, 61)),  # in the very second of the last reading
+        (2000, 60, (2000, 60)),
+        (3000, 30, (2000, 60)),  # closed before the last reading, which says otherwise
+        (1500, 30, (2000, 60)),
+    ],
+)
+async def test_a_closing_ends_where_rating_stands_and_says_so(bench, asked_wh, after_s, ended):
+    await bench.hear(opened(1))
+    await bench.read(readings((1, 60, 2000)))
+    await bench.hear(
+        InstallationClosed(
+            installation_id=1,
+            account_id=101,
+            closing_register_wh=asked_wh,
+            closed_at=OPENED_AT + timedelta(seconds=after_s, milliseconds=700),
+        )
+    )
+    (end,) = (await bench.charges())[-1].ends
+    assert (end.register_wh, end.ended_at_s - OPENED_S) == ended
+    bench.partitions.forget(PARTITION)
+    await bench.read(readings((1, 59, 2500), (1, after_s, 2500), (1, after_s + 1, 2500)))
+    assert (await bench.one(STATE, id=1))[2] == ended[0] - 1000, "nothing is rated beyond it"
+    said = [wh for batch in await bench.charges() for wh in batch.to_register_wh]
+    assert max(said) == ended[0]
+    assert await bench.one("SELECT closing_register_wh FROM installation") == (ended[0],)
+    await assert_rules_hold(bench)
+
+
+async def test_a_closing_waits_for_its_opening(bench):
+    closing = InstallationClosed(
+        installation_id=1,
+        account_id=101,
+        closing_register_wh=3000,
+        closed_at=OPENED_AT + timedelta(seconds=120),
+    )
+    with pytest.raises(NotOpenedYet):
         await bench.hear(closing)
+    await bench.hear(opened(1))
+    await bench.hear(closing)
+    await bench.hear(opened(1))
+    assert (await bench.charges())[-1].ends[0].register_wh == 3000
     await assert_rules_hold(bench)
 
 

@@ -239,6 +239,9 @@ class InstallationResponse(BaseModel):
     closing_register: Energy | None
     opened_at: datetime
     closed_at: datetime | None
+    rating_ended_at: datetime | None = Field(
+        description="from then on nothing is charged, and the closing register is final"
+    )
 
 
 class AccountDetailResponse(AccountResponse):

@@ -7,9 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_ledger.domain.account import Account
 from npms_ledger.handlers import books
 from npms_ledger.handlers.causes import Cause
+from npms_ledger.handlers.close_installations import close_all
 from npms_ledger.handlers.errors import AccountIsClosed, NotInFuture
 from npms_ledger.storage import installations
-from npms_shared.contracts.ledger import AccountClosed, InstallationClosed
+from npms_shared.contracts.ledger import AccountClosed
 from npms_shared.messaging import outbox
 
 
@@ -57,14 +58,8 @@ async def close_account(
     account.close(now)
     cause = Cause("person", subject=by)
     await books.put_back_one(conn, account, kind="closing", now=now, cause=cause)
-    for row in await installations.close(conn, account_id, now):
-        closed = InstallationClosed(
-            installation_id=row.installation_id,
-            account_id=account_id,
-            closing_register_wh=row.closing_register_wh,
-            closed_at=now,
-        )
-        await outbox.publish(conn, closed, subject=str(account_id))
+    await close_all(conn, account_id, {}, now)
+    await installations.mark_closed(conn, account_id, now)
     event = AccountClosed(account_id=account_id, closed_at=now)
     await outbox.publish(conn, event, subject=str(account_id))
     return account

@@ -1,7 +1,8 @@
 """Somebody leaves: final reading, final charge, refund of what remains, once.
 
 From then on the account is *leaving*: its supply is off for good and nothing is sold to it. It is
-*closed* when nothing of it is owed either way: at the refund, or at once if there is nothing.
+*closed* when nothing of it is owed either way and nothing is still to be charged: at the refund, or
+with the end of rating if there is nothing to refund.
 """
 
 from datetime import datetime
@@ -18,6 +19,7 @@ from npms_ledger.domain.journal import SystemAccount
 from npms_ledger.domain.seal import account_chain
 from npms_ledger.handlers import books, journals, trail
 from npms_ledger.handlers.causes import Cause
+from npms_ledger.handlers.close_installations import close_all, close_settled
 from npms_ledger.handlers.installation_errors import (
     FinalChargePending,
     NotRefundable,
@@ -27,9 +29,9 @@ from npms_ledger.handlers.installation_errors import (
 from npms_ledger.handlers.journals import Journal
 from npms_ledger.handlers.money_errors import SamePerson
 from npms_ledger.handlers.move_money import take_open
-from npms_ledger.handlers.swap_meter import check_closing_register, lock_installation
+from npms_ledger.handlers.swap_meter import lock_installation
 from npms_ledger.storage import installations, refunds
-from npms_shared.contracts.ledger import AccountClosed, InstallationClosed
+from npms_shared.contracts.ledger import AccountClosed
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 
@@ -43,7 +45,8 @@ async def move_out(
     by: Actor,
     now: datetime,
 ) -> Account:
-    """Close every installation at its final register; without one at what was last billed.
+    """Close every installation at its final register; without one at what was last billed. Where
+    rating has come further, or comes further before it hears of it, it ends there.
 
     Raises AccountUnknown, AccountIsClosed, InstallationUnknown, InstallationIsClosed,
     RegisterBelowBilled.
@@ -56,9 +59,8 @@ async def move_out(
     await installations.mark_leaving(conn, account_id, now)
     for installation_id in registers_wh:
         await lock_installation(conn, account_id, installation_id)
-    finals = await _close_installations(conn, account_id, registers_wh, now)
-    if account.position.net_micro == 0 and await installations.unbilled(conn, account_id) is None:
-        await installations.mark_closed(conn, account_id, now)
+    asked = await close_all(conn, account_id, registers_wh, now)
+    await close_settled(conn, [account_id], now)
     event = AccountClosed(account_id=account_id, closed_at=now)
     await outbox.publish(conn, event, subject=str(account_id))
     await trail.note(
@@ -69,29 +71,9 @@ async def move_out(
         now=now,
         reason=reason,
         before=before,
-        after={"registers_wh": {str(one): register for one, register in finals.items()}},
+        after={"registers_wh": {str(one): register for one, register in asked.items()}},
     )
     return account
-
-
-async def _close_installations(
-    conn: AsyncConnection, account_id: int, registers_wh: dict[int, int], now: datetime
-) -> dict[int, int]:
-    finals = {}
-    for row in await installations.of_account(conn, account_id):
-        billed_wh = await installations.billed_register(conn, row.installation_id)
-        register_wh = registers_wh.get(row.installation_id, billed_wh)
-        await check_closing_register(conn, row, register_wh)
-        await installations.close_one(conn, row.installation_id, register_wh=register_wh, now=now)
-        closed = InstallationClosed(
-            installation_id=row.installation_id,
-            account_id=account_id,
-            closing_register_wh=register_wh,
-            closed_at=now,
-        )
-        await outbox.publish(conn, closed, subject=str(account_id))
-        finals[row.installation_id] = register_wh
-    return finals
 
 
 async def request_refund(

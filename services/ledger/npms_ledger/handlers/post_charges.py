@@ -20,10 +20,11 @@ from npms_ledger.domain.seal import charges_chain
 from npms_ledger.handlers import books
 from npms_ledger.handlers.causes import CHARGE
 from npms_ledger.handlers.charge_columns import Columns, by_account, gather, pick
+from npms_ledger.handlers.close_installations import end_rating
 from npms_ledger.handlers.journals import Journal
 from npms_ledger.storage import installations, parked_charges, positions, postings
 from npms_shared.clock import Clock
-from npms_shared.contracts.tariff import ChargesBatch
+from npms_shared.contracts.tariff import ChargesBatch, RatingEnd
 from npms_shared.ids import new_id
 from npms_shared.messaging.subscriptions import Portion, Received
 
@@ -37,9 +38,14 @@ class PostCharges:
         self._owners: dict[int, Owner] = {}
 
     async def __call__(self, conn: AsyncConnection, portions: list[Portion[ChargesBatch]]) -> None:
-        """Post every charge to its account's balance, in one journal for all partitions."""
+        """Post every charge to its account's balance, in one journal for all partitions; then end
+        what rating has ended.
+        """
         received = [one for _, portion in portions for one in portion]
         now = self._clock.now()
+        ends = [end for one in received for end in one.batch.ends]
+        if ends:
+            await _lock(conn, received, ends)
         system: list[postings.SystemRow] = []
         groups = []
         for currency, batches in _by_currency(received).items():
@@ -52,6 +58,8 @@ class PostCharges:
             journal = Journal(kind="charges", posted_at=now, chain=chain, system=system)
             await _post(conn, by_account(gather(groups)), journal, now)
             self._measure(groups, now)
+        if ends:
+            await end_rating(conn, ends, now)
 
     async def _ours(
         self,
@@ -110,6 +118,14 @@ class PostCharges:
         newest = max(columns["to_s"][-1] for columns in groups)
         metrics.CHARGES_POSTED.inc(sum(len(columns["to_s"]) for columns in groups))
         metrics.READING_TO_BALANCE.observe(max(0.0, now.timestamp() - newest) / self._clock.speed)
+
+
+async def _lock(
+    conn: AsyncConnection, received: list[Received[ChargesBatch]], ends: list[RatingEnd]
+) -> None:
+    """All positions at once, in one order, though of some only the end is told."""
+    charged = {account_id for one in received for account_id in one.batch.account_id}
+    await positions.lock(conn, charged | {end.account_id for end in ends})
 
 
 def _by_currency(

@@ -11,18 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_ledger.domain.actor import Actor
 from npms_ledger.handlers import books, trail
 from npms_ledger.handlers.causes import Cause
+from npms_ledger.handlers.close_installations import check_closing_register, close_one
 from npms_ledger.handlers.errors import ProfileUnknown
 from npms_ledger.handlers.installation_errors import (
     InstallationIsClosed,
     InstallationUnknown,
-    RegisterBelowBilled,
 )
 from npms_ledger.handlers.move_money import take_open
 from npms_ledger.handlers.open_account import meter_taken, refuse_taken
 from npms_ledger.handlers.supply_changes import desire_first
 from npms_ledger.storage import catalogue, installations, views
 from npms_shared.contracts.ledger import (
-    InstallationClosed,
     InstallationOpened,
     MeterConnection,
     SupplyDesired,
@@ -50,17 +49,21 @@ async def swap_meter(conn: AsyncConnection, command: SwapMeter, *, by: Actor, no
     """
     account = await take_open(conn, command.account_id)
     old = await lock_installation(conn, command.account_id, command.installation_id)
-    await check_closing_register(conn, old, command.closing_register_wh)
+    await check_closing_register(conn, old.installation_id, command.closing_register_wh)
     if not await catalogue.knows_profile(conn, command.meter.profile):
         raise ProfileUnknown(command.meter.profile)
-    await installations.close_one(
-        conn, old.installation_id, register_wh=command.closing_register_wh, now=now
+    await close_one(
+        conn,
+        old.installation_id,
+        account_id=command.account_id,
+        register_wh=command.closing_register_wh,
+        now=now,
     )
     await refuse_taken(conn, command.meter)
     installation_id = await _open_new(conn, command, old, now)
     cause = Cause("person", subject=by.subject)
     desired = await desire_first(conn, account, installation_id, now=now, cause=cause)
-    await _say_swapped(conn, command, old, desired=desired, now=now)
+    await _say_opened(conn, command, old, desired=desired, now=now)
     await _note(conn, command, old, installation_id=installation_id, by=by, now=now)
     return installation_id
 
@@ -75,15 +78,6 @@ async def lock_installation(
     if found.closed_at is not None:
         raise InstallationIsClosed(installation_id)
     return found
-
-
-async def check_closing_register(
-    conn: AsyncConnection, installation: Row[Any], register_wh: int
-) -> None:
-    """What was billed cannot lie above the last register. Raises RegisterBelowBilled."""
-    billed_wh = await installations.billed_register(conn, installation.installation_id)
-    if register_wh < billed_wh:
-        raise RegisterBelowBilled(register_wh, billed_wh=billed_wh)
 
 
 async def _open_new(conn: AsyncConnection, command: SwapMeter, old: Row[Any], now: datetime) -> int:
@@ -103,7 +97,7 @@ async def _open_new(conn: AsyncConnection, command: SwapMeter, old: Row[Any], no
         raise meter_taken(command.meter, serial=command.meter.serial) from None
 
 
-async def _say_swapped(
+async def _say_opened(
     conn: AsyncConnection,
     command: SwapMeter,
     old: Row[Any],
@@ -112,13 +106,6 @@ async def _say_swapped(
     now: datetime,
 ) -> None:
     subject = str(command.account_id)
-    closed = InstallationClosed(
-        installation_id=old.installation_id,
-        account_id=command.account_id,
-        closing_register_wh=command.closing_register_wh,
-        closed_at=now,
-    )
-    await outbox.publish(conn, closed, subject=subject)
     facts = await views.account(conn, command.account_id)
     assert facts is not None
     point = await installations.usage_point(conn, old.usage_point_id)

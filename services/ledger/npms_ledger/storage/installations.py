@@ -69,18 +69,19 @@ _UNBILLED = text(
     f"""
     SELECT i.installation_id FROM installation i
     WHERE i.account_id = :account_id AND i.closed_at IS NOT NULL
-      AND {_BILLED_TO} <> i.closing_register_wh
+      AND (i.rating_ended_at IS NULL OR {_BILLED_TO} <> i.closing_register_wh)
     ORDER BY i.installation_id LIMIT 1
     """  # noqa: S608
 )
-_CLOSE_INSTALLATIONS = text(
+_END_RATING = text(
     """
-    UPDATE installation i SET closed_at = :now, closing_register_wh = coalesce(
-        (SELECT p.to_register_wh FROM posting p
-         WHERE p.account_id = i.account_id AND p.installation_id = i.installation_id
-         ORDER BY p.seq DESC LIMIT 1), i.opening_register_wh)
-    WHERE i.account_id = :account_id AND i.closed_at IS NULL
-    RETURNING i.installation_id, i.closing_register_wh
+    WITH asked AS (
+        SELECT installation_id, closing_register_wh FROM installation
+        WHERE installation_id = :id AND closed_at IS NOT NULL FOR UPDATE
+    )
+    UPDATE installation i SET closing_register_wh = :register_wh, rating_ended_at = :at
+    FROM asked WHERE i.installation_id = asked.installation_id
+    RETURNING asked.closing_register_wh
     """
 )
 
@@ -210,8 +211,22 @@ async def close_one(
     await conn.execute(_CLOSE_ONE, {"id": installation_id, "register_wh": register_wh, "now": now})
 
 
+async def end_rating(
+    conn: AsyncConnection, installation_id: int, *, register_wh: int, at: datetime
+) -> int | None:
+    """Make the register the final one of a closed installation; returns what was there before, None
+    where there is no such closed installation.
+    """
+    found = await conn.execute(
+        _END_RATING, {"id": installation_id, "register_wh": register_wh, "at": at}
+    )
+    return found.scalar_one_or_none()
+
+
 async def unbilled(conn: AsyncConnection, account_id: int) -> int | None:
-    """A closed installation of the account that was not yet charged up to its last register."""
+    """A closed installation of the account whose rating goes on, or that was not yet charged up to
+    the register at which it ended.
+    """
     found = await conn.execute(_UNBILLED, {"account_id": account_id})
     return found.scalars().first()
 
@@ -237,19 +252,6 @@ async def mark_leaving(conn: AsyncConnection, account_id: int, now: datetime) ->
 
 async def mark_closed(conn: AsyncConnection, account_id: int, now: datetime) -> None:
     await conn.execute(
-        text("UPDATE account SET closed_at = :now WHERE account_id = :id"),
+        text("UPDATE account SET closed_at = :now WHERE account_id = :id AND closed_at IS NULL"),
         {"now": now, "id": account_id},
     )
-
-
-async def close(conn: AsyncConnection, account_id: int, now: datetime) -> Sequence[Row[Any]]:
-    """Close the account and its installations at what was last billed.
-
-    Returns (installation_id, closing_register_wh) of each.
-    """
-    await conn.execute(
-        text("UPDATE account SET closed_at = :now WHERE account_id = :account_id"),
-        {"account_id": account_id, "now": now},
-    )
-    closed = await conn.execute(_CLOSE_INSTALLATIONS, {"account_id": account_id, "now": now})
-    return closed.all()

@@ -1,5 +1,6 @@
 """Installations open and close in the ledger; here rating begins and ends with them."""
 
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -8,13 +9,14 @@ from npms_shared.clock import Clock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
 from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.subscriptions import Unprocessable
-from npms_tariff.domain import refusal
+from npms_tariff.domain import ending, refusal
 from npms_tariff.domain.rating import NoPlanInForce, finish, rate, succeed
 from npms_tariff.domain.state import FOR_EVER_S, RatingState
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.revive import load_states
 from npms_tariff.handlers.save_rated import Work, save
 from npms_tariff.handlers.settle_silence import settle
+from npms_tariff.outgoing import rating_end
 from npms_tariff.storage import installations, plans, states
 from npms_tariff.storage.installations import Installation
 
@@ -60,8 +62,16 @@ class NotClosedYet(Exception):
         self.installation_id = installation_id
 
 
+class NotOpenedYet(Exception):
+    """An installation is to be closed whose opening was not heard of yet."""
+
+    def __init__(self, installation_id: int) -> None:
+        super().__init__(f"installation {installation_id} is not opened yet")
+        self.installation_id = installation_id
+
+
 class InstallationFollower:
-    """Begins rating, and rates up to the closing register, outside of the partition's consumer.
+    """Begins rating, and ends it at the closing register, outside of the partition's consumer.
 
     The consumer's cached state is stale afterwards: saving it fails by its version,
     and it is loaded anew.
@@ -72,13 +82,15 @@ class InstallationFollower:
         self._catalogue = Catalogue()
 
     async def open_installation(self, conn: AsyncConnection, event: InstallationOpened) -> None:
-        """Begin rating at the opening register, where the meter before it stood in the month.
+        """Begin rating at the opening register, where the meter before it stood in the month; what
+        is known already stays as it is.
 
         Raises Unprocessable for a plan that does not fit, NotClosedYet to try again.
         """
         await _check_plan(conn, event)
         await installations.lock_installations(conn, [event.installation_id])
-        await installations.add_installation(conn, _installation(event))
+        if not await installations.add_installation(conn, _installation(event)):
+            return
         await states.add_state(
             conn,
             event.installation_id,
@@ -95,45 +107,58 @@ class InstallationFollower:
         if old is None or old.ends_s == FOR_EVER_S:
             raise NotClosedYet(old_id)
         succeed(state, old)
-        work = Work(touched={new_id: state})
-        partition = partition_of(state.account_id, self._partitions)
-        await save(conn, {partition: work}, at=self._clock.now())
+        await self._save(conn, Work(touched={new_id: state}), account_id=state.account_id)
 
     async def close_installation(self, conn: AsyncConnection, event: InstallationClosed) -> None:
-        """Raises Unprocessable when there is no such open installation, StaleState to try again."""
-        closed = await installations.close_installation(
-            conn, event.installation_id, register_wh=event.closing_register_wh, at=event.closed_at
-        )
-        if not closed:
-            raise Unprocessable("unknown_installation", f"{event.installation_id} is not open")
+        """Rate up to the closing register, or end where rating has come beyond it, and say where
+        it ended; one that has ended is told of again.
+
+        Raises NotOpenedYet to try again.
+        """
+        ended = await installations.lock_ended(conn, event.installation_id)
+        if ended is None:
+            raise NotOpenedYet(event.installation_id)
+        if ended.at is None:
+            await states.touch_state(conn, event.installation_id)
         await self._catalogue.refresh(conn)
         found = await load_states(conn, self._catalogue, [event.installation_id])
         state = found[event.installation_id]
-        work = self._rate_closing(state, event)
+        work = Work() if ended.at is not None else await self._end(conn, state, event)
+        work.ends[state.currency] = rating_end(state)
+        await self._save(conn, work, account_id=state.account_id)
+
+    async def _end(
+        self, conn: AsyncConnection, state: RatingState, event: InstallationClosed
+    ) -> Work:
+        work = _rate_closing(state, event)
         await settle(conn, [state], at=self._clock.now())
-        partition = partition_of(event.account_id, self._partitions)
+        await installations.close_installation(
+            conn,
+            state.installation_id,
+            register_wh=state.register_wh,
+            at=datetime.fromtimestamp(state.read_at_s, UTC),
+        )
+        return work
+
+    async def _save(self, conn: AsyncConnection, work: Work, *, account_id: int) -> None:
+        partition = partition_of(account_id, self._partitions)
         await save(conn, {partition: work}, at=self._clock.now())
 
-    def _rate_closing(self, state: RatingState, event: InstallationClosed) -> Work:
-        """The closing register is a reading that no gateway took: it is not counted as one."""
-        at_s, register_wh = int(event.closed_at.timestamp()), event.closing_register_wh
-        work = Work(touched={state.installation_id: state})
-        reason = refusal.reason_against(
-            state,
-            account_id=event.account_id,
-            at_s=at_s,
-            register_wh=register_wh,
-            horizon_s=at_s,
-        )
-        if reason is None:
-            try:
-                rate(state, at_s, register_wh, work.rated[state.currency])
-                state.readings_billed -= 1
-            except NoPlanInForce:
-                reason = refusal.NO_PLAN
-        finish(state, work.rated[state.currency])
-        if reason not in {None, refusal.DUPLICATE}:
+
+def _rate_closing(state: RatingState, event: InstallationClosed) -> Work:
+    """The closing register is a reading that no gateway took: it is not counted as one."""
+    work = Work(touched={state.installation_id: state})
+    rated = work.rated[state.currency]
+    at_s, register_wh = ending.last_point(
+        state, int(event.closed_at.timestamp()), event.closing_register_wh
+    )
+    if at_s > state.read_at_s:
+        try:
+            rate(state, at_s, register_wh, rated)
+            state.readings_billed -= 1
+        except NoPlanInForce:
             work.parked.append(
-                (state.installation_id, event.account_id, at_s, register_wh, str(reason))
+                (state.installation_id, state.account_id, at_s, register_wh, refusal.NO_PLAN)
             )
-        return work
+    finish(state, rated)
+    return work

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_shared.contracts.tariff import ChargesBatch
+from npms_shared.contracts.tariff import ChargesBatch, RatingEnd
 from npms_shared.messaging import outbox
 from npms_tariff.domain.plan_usage import PlanUsage
 from npms_tariff.domain.state import Rated, RatingState
@@ -19,12 +19,14 @@ from npms_tariff.storage.parked_readings import Parked
 
 @dataclass(slots=True)
 class Work:
-    """Touched states by installation, results by currency, readings kept aside, falls that hold."""
+    """Touched states by installation, results by currency, readings kept aside, falls that hold,
+    and by currency the installations whose rating has ended."""
 
     touched: dict[int, RatingState] = field(default_factory=dict)
     rated: dict[str, Rated] = field(default_factory=lambda: defaultdict(Rated))
     parked: list[Parked] = field(default_factory=list)
     fallen: list[Fall] = field(default_factory=list)
+    ends: dict[str, RatingEnd] = field(default_factory=dict)
 
 
 async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime) -> None:
@@ -69,6 +71,8 @@ async def _add_plan_usage(conn: AsyncConnection, works: Mapping[int, Work]) -> N
 
 def _batches(works: Mapping[int, Work]) -> Iterator[tuple[int, ChargesBatch]]:
     for partition, work in works.items():
-        for currency, rated in work.rated.items():
-            if rated.charges:
-                yield partition, charges_batch(rated.charges, currency)
+        for currency in {**work.rated, **work.ends}:
+            charges = work.rated[currency].charges
+            ends = [work.ends[currency]] if currency in work.ends else []
+            if charges or ends:
+                yield partition, charges_batch(charges, currency, ends)

@@ -37,8 +37,9 @@ async def lock_installations(conn: AsyncConnection, installation_ids: Sequence[i
     )
 
 
-async def add_installation(conn: AsyncConnection, opened: Installation) -> None:
-    await conn.execute(
+async def add_installation(conn: AsyncConnection, opened: Installation) -> bool:
+    """False when it is known already."""
+    done = await conn.execute(
         text(
             """
             INSERT INTO installation (installation_id, account_id, customer_id, plan_code,
@@ -47,17 +48,44 @@ async def add_installation(conn: AsyncConnection, opened: Installation) -> None:
             VALUES (:installation_id, :account_id, :customer_id, :plan_code,
                 :commodity, :currency, :time_zone, :opening_register_wh, :opened_at,
                 :customer_class, :connected_w, :replaces_installation_id)
+            ON CONFLICT (installation_id) DO NOTHING
             """
         ),
         {name: getattr(opened, name) for name in Installation.__slots__},
     )
+    return done.rowcount == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Where rating of an installation ended; nothing while it goes on."""
+
+    register_wh: int | None
+    at: datetime | None
+
+
+async def lock_ended(conn: AsyncConnection, installation_id: int) -> Ended | None:
+    """Where rating ended, of an installation that nobody else closes meanwhile; None where there
+    is no such installation.
+    """
+    found = await conn.execute(
+        text(
+            """
+            SELECT closing_register_wh, closed_at FROM installation
+            WHERE installation_id = :id FOR UPDATE
+            """
+        ),
+        {"id": installation_id},
+    )
+    row = found.one_or_none()
+    return Ended(*row) if row else None
 
 
 async def close_installation(
     conn: AsyncConnection, installation_id: int, *, register_wh: int, at: datetime
-) -> bool:
-    """False when there is no such installation or it is closed already."""
-    done = await conn.execute(
+) -> None:
+    """Where and when its rating ended."""
+    await conn.execute(
         text(
             """
             UPDATE installation SET closing_register_wh = :register_wh, closed_at = :at
@@ -66,7 +94,6 @@ async def close_installation(
         ),
         {"id": installation_id, "register_wh": register_wh, "at": at},
     )
-    return done.rowcount == 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ _INSTALLATION = (
 _LOAD = text(
     f"""
     SELECT {", ".join(f"i.{name}" for name in _INSTALLATION)},
-           CAST(extract(epoch FROM i.closed_at) AS bigint) AS closed_at_s,
+           CAST(floor(extract(epoch FROM i.closed_at)) AS bigint) AS closed_at_s,
            {", ".join(f"s.{name}" for name in (*TOTALS, *NUMBERS))},
            {", ".join(f"coalesce(s.{name}, '{{}}') AS {name}" for name in LISTS)}
     FROM rating_state s JOIN installation i USING (installation_id)

@@ -23,6 +23,7 @@ _CHAINS = """
     )
     SELECT coalesce(i.installation_id, s.installation_id) AS installation_id,
            i.opening_register_wh, coalesce(s.charges, 0) AS charges,
+           CASE WHEN i.rating_ended_at IS NOT NULL THEN i.closing_register_wh END AS closing_wh,
            coalesce(s.energy_wh, 0) AS energy_wh, coalesce(s.charged_micro, 0) AS charged_micro,
            coalesce(s.register_wh, i.opening_register_wh) AS register_wh,
            coalesce(s.first_wh, i.opening_register_wh) AS first_wh, s.gap_wh,
@@ -148,6 +149,9 @@ def _check_chain(result: Result, subject: str, charged: Row) -> None:
     if opening_wh is not None:
         moved_wh = charged["register_wh"] - opening_wh
         result.expect(subject, "charged Wh", found=charged["energy_wh"], expected=moved_wh)
+    if charged["closing_wh"] is not None:
+        found = charged["closing_wh"]
+        result.expect(subject, "closing Wh", found=found, expected=charged["register_wh"])
 
 
 def _check_rated(result: Result, subject: str, *, charged: Row, rated: Row) -> None:
