@@ -31,6 +31,8 @@ class Broker:
         self.user = user_in(url)
         self._connection: AbstractConnection | None = None
         self._lock = asyncio.Lock()
+        self.connections = 0
+        """How many were made so far: after each the broker may be another."""
 
     @property
     def connected(self) -> bool:
@@ -46,6 +48,7 @@ class Broker:
                     timeout=CONNECT_TIMEOUT_S,
                     client_properties={"connection_name": self._name},
                 )
+                self.connections += 1
             assert self._connection is not None
             channel = self._connection.channel(
                 publisher_confirms=confirms, on_return_raises=confirms

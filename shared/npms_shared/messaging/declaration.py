@@ -36,7 +36,7 @@ class Declaration:
         self._part = part_of(service, partitions=partitions)
         self._listeners = listeners_of(service, partitions=partitions)
         self._declared, self._doubted = asyncio.Event(), asyncio.Event()
-        self._heard_by_all = False
+        self._heard_on = 0
         self._missing: list[str] = []
 
     @property
@@ -47,7 +47,7 @@ class Declaration:
     @property
     def is_heard_by_all(self) -> bool:
         """All queues are there, and bound, of those who hear the service."""
-        return self._heard_by_all
+        return self._heard_on == self._broker.connections > 0
 
     async def declared(self, stopping: asyncio.Event) -> None:
         """Wait until the service's own part is there, or `stopping`."""
@@ -56,12 +56,17 @@ class Declaration:
     def doubt(self) -> None:
         """Something was not there, or the broker may be another by now: declare anew."""
         self._declared.clear()
-        self._heard_by_all = False
+        self._heard_on = 0
         self._doubted.set()
 
     def require_listeners(self) -> None:
-        """Raises NobodyListens: what is said now might be lost to somebody."""
-        if not self._heard_by_all:
+        """Raises NobodyListens: what is said now might be lost to somebody.
+
+        What was found over an earlier connection is in doubt.
+        """
+        if not self.is_heard_by_all:
+            if self._heard_on:
+                self.doubt()
             raise NobodyListens(", ".join(self._missing) or "not known yet")
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -82,11 +87,15 @@ class Declaration:
     async def _declare(self) -> list[str]:
         """Returns what of others is not there."""
         steps = _Steps(self._broker)
+        await steps.channel()
+        connection = self._broker.connections
         try:
             await self._declare_own(steps)
             if not self._doubted.is_set():
                 self._declared.set()
-            return [*await self._listen(steps), *await self._unheard(steps)]
+            missing = [*await self._listen(steps), *await self._unheard(steps)]
+            self._heard_on = 0 if missing or self._doubted.is_set() else connection
+            return missing
         finally:
             await steps.close()
 
@@ -117,9 +126,7 @@ class Declaration:
         """Of those who hear the service, what is not there; while there is any, it is silent."""
         exchanges, queues = self._listeners
         missing = [name for name in sorted(exchanges) if not await steps.has_exchange(name)]
-        missing += [name for name in sorted(queues) if not await steps.has_queue(name)]
-        self._heard_by_all = not missing and not self._doubted.is_set()
-        return missing
+        return missing + [name for name in sorted(queues) if not await steps.has_queue(name)]
 
     def _note(self, missing: list[str]) -> None:
         if missing != self._missing:
@@ -136,6 +143,11 @@ class HeardPublisher(Publisher):
     def __init__(self, broker: Broker, declaration: Declaration) -> None:
         super().__init__(broker)
         self._declaration = declaration
+
+    async def _open(self) -> AbstractChannel:
+        channel = await super()._open()
+        self._declaration.require_listeners()
+        return channel
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Raises one of BROKER_AWAY, NobodyListens among them."""

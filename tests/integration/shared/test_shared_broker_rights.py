@@ -17,6 +17,8 @@ from tests.integration.shared.test_shared_frame import (
     events_subscription,
     handle_report,
     parked_codes,
+    partition_subscription,
+    readings,
     report,
     until_effects,
     working,
@@ -270,6 +272,18 @@ async def _without_user(broker: Broker, said: Outgoing) -> None:
     message_id = str(_new(said).message_id)
     message = aio_pika.Message(said.body, message_id=message_id, type=said.type)
     await exchange.publish(message, said.routing_key)
+
+
+async def test_a_batch_of_readings_that_the_gateway_did_not_say_is_parked(
+    database: Database, urls: dict[str, str], amqp_url: str, brokers: dict[str, Broker]
+) -> None:
+    anybody = Broker(amqp_url, name="test-anybody")
+    await Publisher(anybody).publish([said(readings(1), READINGS.exchange, "0")])
+    await Publisher(brokers["meter-gateway"]).publish([said(readings(2), READINGS.exchange, "0")])
+    async with working(database, urls["tariff"], partition_subscription(), service="tariff"):
+        await until_effects(database, [2])
+    assert await parked_codes(database) == ["forged_publisher"]
+    await anybody.close()
 
 
 async def test_while_an_installation_changes_over_the_user_of_before_is_believed(

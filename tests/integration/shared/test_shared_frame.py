@@ -103,9 +103,10 @@ async def working(
     *subscriptions: Subscription,
     loops: list[Loop] | None = None,
     trusted_users: Iterable[str] = (),
+    service: str = "ledger",
 ) -> AsyncIterator[Worker]:
     worker = Worker(
-        service="ledger",
+        service=service,
         database=database,
         amqp_url=amqp_url,
         subscriptions=list(subscriptions),
@@ -185,14 +186,15 @@ async def test_what_is_said_while_stopping_is_relayed(
         async with database.transaction() as conn:
             await outbox.publish(conn, report(30), subject="30")
 
-    async with working(database, amqp_url, loops=[last_words]) as worker:
+    async def is_empty() -> bool:
+        async with database.connect() as conn:
+            return (await conn.execute(text("SELECT count(*) FROM outbox"))).scalar_one() == 0
 
-        async def connected() -> bool:
-            return worker.connected
-
-        await until(connected)
-    async with database.connect() as conn:
-        assert (await conn.execute(text("SELECT count(*) FROM outbox"))).scalar_one() == 0
+    async with database.transaction() as conn:
+        await outbox.publish(conn, report(29), subject="29")
+    async with working(database, amqp_url, loops=[last_words]):
+        await until(is_empty)
+    assert await is_empty()
 
 
 async def test_a_message_delivered_often_is_heard_once(

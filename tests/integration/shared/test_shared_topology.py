@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,8 +11,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 from tests.integration.shared.test_shared_frame import (
+    NOW,
     PARTITIONS,
     MakeDatabase,
+    _message,
     effects,
     events_subscription,
     partition_subscription,
@@ -23,12 +26,13 @@ from tests.integration.shared.test_shared_frame import (
 from tests.support.nodes import Nodes
 from tests.support.wait import until
 
+from npms_shared.contracts.ledger import AccountClosed
 from npms_shared.db.engine import Database
 from npms_shared.messaging import outbox
 from npms_shared.messaging.broker import Broker
-from npms_shared.messaging.declaration import Declaration, HeardPublisher
+from npms_shared.messaging.declaration import Declaration, HeardPublisher, NobodyListens
 from npms_shared.messaging.relay import Relay
-from npms_shared.messaging.topology import PUBLISHERS, READINGS, listening_exchange
+from npms_shared.messaging.topology import PUBLISHERS, READINGS, events_exchange, listening_exchange
 from npms_shared.messaging.worker import Worker
 from npms_tools.stack.definitions import BrokerUser, definitions
 
@@ -74,6 +78,12 @@ class Vhost:
                 (b["source"], b["destination"], b["routing_key"]) for b in found["bindings"]
             },
         }
+
+    def holds(self, queue: str) -> bool:
+        """Whether a consumer would be given something of it."""
+        ask = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"}
+        answer = self._http.post(f"/api/queues/{self.name}/{queue}/get", json=ask)
+        return bool(answer.raise_for_status().json())
 
     def import_all(self) -> None:
         self._nodes.stack.prepare_broker(self.admin_url)
@@ -209,6 +219,39 @@ async def _until_items(database: Database, wanted: list[int]) -> None:
         return sorted(await effects(database)) == wanted
 
     await until(there, within_s=30, what=f"effects {wanted}")
+
+
+async def test_a_process_that_was_not_told_of_the_loss_says_nothing_before_all_listen_again(
+    vhost: Vhost,
+) -> None:
+    """Another process of its service has declared its exchange again; one of two listens."""
+    account = AccountClosed(account_id=1, customer_id=1, closed_at=NOW)
+    message = replace(
+        _message(account.event_type(), account.model_dump_json().encode()),
+        exchange=events_exchange("ledger"),
+        routing_key=account.name,
+    )
+    broker = Broker(vhost.urls["ledger"], name="test-process")
+    declaration, stopping = Declaration(broker, "ledger", partitions=PARTITIONS), asyncio.Event()
+    publisher = HeardPublisher(broker, declaration)
+    async with declaring(vhost, *PUBLISHERS):
+        running = asyncio.create_task(declaration.run(stopping))
+        await until_heard(declaration)
+    await publisher.publish([message])
+    await asyncio.to_thread(vhost.drop)
+    await asyncio.to_thread(vhost.make)
+    async with declaring(vhost, "ledger", "notifier", "tariff", "meter-gateway"):
+        await until(lambda: _has_declared(vhost, listening_exchange("notifier", "ledger")))
+        with pytest.raises(NobodyListens):
+            await publisher.publish([message])
+        async with declaring(vhost, "payments"):
+            await until_heard(declaration)
+            await publisher.publish([message])
+    stopping.set()
+    await running
+    await broker.close()
+    assert vhost.holds("notifier.events")
+    assert vhost.holds("payments.accounts")
 
 
 async def test_a_queue_deleted_under_its_consumer_is_declared_anew_and_consumed(
