@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_payments.handlers.accounts import note_closed, note_limits, note_opened
 from npms_payments.handlers.confirm_credit import Credit, CreditMisfit, confirm_credit
 from npms_payments.handlers.context import Context
+from npms_payments.handlers.late_opening import take_up_waiting
 from npms_shared.contracts.ledger import AccountClosed, AccountOpened, CreditPosted, VendLimitsSet
 from npms_shared.messaging.subscriptions import (
     EventSubscription,
@@ -23,15 +24,22 @@ def subscriptions(context: Context) -> list[Subscription]:
         except CreditMisfit as fault:
             raise Unprocessable(fault.code, str(fault)) from None
 
+    async def hear_account(conn: AsyncConnection, event: Any, _meta: Meta) -> None:
+        await _note(conn, event)
+        if isinstance(event, AccountOpened):
+            await take_up_waiting(
+                conn, event.account_id, opened_at=event.opened_at, now=context.clock.now()
+            )
+
     return [
         EventSubscription(
-            "payments.accounts", (AccountOpened, AccountClosed, VendLimitsSet), _hear_account
+            "payments.accounts", (AccountOpened, AccountClosed, VendLimitsSet), hear_account
         ),
         EventSubscription("payments.credits", (CreditPosted,), hear_credit),
     ]
 
 
-async def _hear_account(conn: AsyncConnection, event: Any, _meta: Meta) -> None:
+async def _note(conn: AsyncConnection, event: Any) -> None:
     match event:
         case AccountOpened():
             await note_opened(

@@ -26,7 +26,7 @@ from npms_meter_gateway.handlers.record_readings import Readings
 from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.messaging.subscriptions import PartitionSubscription
 from npms_shared.messaging.worker import Worker
-from npms_tariff.handlers.follow_installations import NotClosedYet, NotOpenedYet
+from npms_tariff.handlers.errors import NotClosedYet, NotOpenedYet
 from npms_tariff.storage.states import StaleState
 from npms_tools.audit.rules import charges, registers
 from npms_tools.stack.services import SERVICES

@@ -165,13 +165,16 @@ async def test_what_comes_before_the_account_comes_back(
     service: Service, publisher: Publisher, sinks: Sinks
 ) -> None:
     async with running(service):
-        await publisher.publish([outgoing(crossed(2), 2)])
+        closing = AccountClosed(account_id=2, closed_at=AT)
+        await publisher.publish([outgoing(closing, 2), outgoing(crossed(2), 2)])
         await publisher.publish([outgoing(opened(2), 2)])
 
-        async def warned() -> bool:
-            return len(sinks.store.sms) == 1
+        async def warned_and_closed() -> bool:
+            async with service.database.connect() as conn:
+                found = await conn.execute(text("SELECT closed_at FROM account"))
+                return len(sinks.store.sms) == 1 and found.scalar() == AT
 
-        await until(warned, what="the warning, after its retry")
+        await until(warned_and_closed, what="the closing and the warning, after their retry")
 
 
 async def test_a_closed_account_keeps_its_history(service: Service, publisher: Publisher) -> None:

@@ -1,14 +1,20 @@
 """Payments by bank and partners, suspense, receipts, and who sees what."""
 
 import asyncio
-from datetime import UTC, datetime
+import itertools
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from tests.integration.payments.conftest import House
 
-from npms_shared.contracts.ledger import CreditPosted
+from npms_shared.contracts.ledger import (
+    AccountClosed,
+    AccountOpened,
+    CreditPosted,
+    VendLimitsSet,
+)
 from npms_shared.ids import new_id
 from npms_shared.messaging.subscriptions import Unprocessable
 
@@ -112,6 +118,61 @@ async def test_money_for_a_closed_account_waits_in_suspense(house: House) -> Non
     await house.open_account(1)
     answer = await house.post("/v1/payments", money_in())
     assert (answer.status_code, answer.json()["reason"]) == (202, "account_closed")
+
+
+async def test_money_that_overtook_the_opening_of_its_account_goes_to_it_when_that_is_heard(
+    house: House,
+) -> None:
+    """Nobody has to allocate it; what came before the account was open, or in another currency, or
+    for another number, stays in suspense."""
+    mine = (await house.post("/v1/payments", money_in(" 07 "))).json()
+    assert mine["reason"] == "account_unknown"
+    foreign = {"amount": "5", "currency": "ZAR"}
+    for others in (
+        money_in("8", reference="FT-2"),
+        money_in("7", reference="FT-3") | {"amount": foreign},
+    ):
+        assert (await house.post("/v1/payments", others)).status_code == 202
+    await house.open_account(7)
+    [told] = await house.told()
+    assert (told["account_id"], told["reference"]) == (7, "FT-1")
+    [item] = (await house.get("/v1/suspense?state=allocated")).json()["items"]
+    assert (item["suspense_id"], item["payment_id"]) == (mine["suspense_id"], told["payment_id"])
+    await house.open_account(7)
+    assert len(await house.told()) == 1
+    late = AccountOpened(
+        account_id=8, customer_id=1, customer_name="", currency="KES",
+        time_zone="Africa/Nairobi", language="en", contacts=[],
+        opened_at=house.clock.now() + timedelta(minutes=1),
+    )  # fmt: skip
+    await house.hear("payments.accounts", late)
+    assert len(await house.told()) == 1
+
+
+async def test_what_is_said_of_an_account_leaves_the_same_in_every_order(house: House) -> None:
+    def said(account_id: int) -> list[AccountOpened | AccountClosed | VendLimitsSet]:
+        return [
+            AccountOpened(
+                account_id=account_id, customer_id=1, customer_name="", currency="KES",
+                time_zone="Africa/Nairobi", language="en", contacts=[], opened_at=POSTED_AT,
+            ),
+            AccountClosed(account_id=account_id, closed_at=POSTED_AT),
+            *(
+                VendLimitsSet(
+                    account_id=account_id, currency="KES", minimum_micro=at, maximum_micro=None,
+                    max_balance_micro=None, balance_micro=at * 2,
+                    set_at=POSTED_AT + timedelta(minutes=at),
+                )
+                for at in (1, 2)
+            ),
+        ]  # fmt: skip
+
+    for account_id, order in enumerate(itertools.permutations(range(4)), start=1):
+        for place in order:
+            await house.hear("payments.accounts", said(account_id)[place])
+    distinct = "SELECT DISTINCT to_jsonb(a) - 'account_id' FROM account a"
+    assert await house.count(f"({distinct}) AS kinds") == 1
+    assert await house.count("account", "vend_min_micro = 2 AND balance_micro = 4") == 24
 
 
 async def test_partners_have_their_own_numbers_and_see_their_own_sales(house: House) -> None:

@@ -7,7 +7,7 @@ from tests.integration.tariff.support import OPENED_AT, OPENED_S, PARTITION, Ben
 
 from npms_shared.contracts.meter_gateway import RegisterFell
 from npms_shared.db import invariants
-from npms_shared.messaging.subscriptions import Unprocessable
+from npms_tariff.handlers.errors import NotOpenedYet
 from npms_tariff.invariants import RULES
 from npms_tariff.storage.states import StaleState
 
@@ -143,9 +143,13 @@ async def test_r6_the_account_shows_that_its_billing_is_held(bench, client, issu
     assert await held_since() is None
 
 
-async def test_a_fall_of_an_unknown_meter_is_not_applied(bench):
-    with pytest.raises(Unprocessable, match="unknown_installation"):
+async def test_a_fall_waits_for_the_opening_of_its_installation(bench):
+    with pytest.raises(NotOpenedYet):
         await bench.hear(fell(120, 1500))
+    await bench.hear(opened(1))
+    await bench.hear(fell(120, 1500))
+    await bench.read(readings((1, 180, 2000)))
+    assert await kept(bench) == ["on_hold"]
 
 
 async def test_a_hold_is_released_once_by_somebody_who_may(bench, client, issuer):

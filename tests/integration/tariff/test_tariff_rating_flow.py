@@ -19,7 +19,7 @@ from npms_shared.contracts.ledger import InstallationClosed
 from npms_shared.db import invariants
 from npms_shared.messaging.subscriptions import Received, Unprocessable
 from npms_tariff.domain.refusal import REASONS
-from npms_tariff.handlers.follow_installations import NotClosedYet, NotOpenedYet
+from npms_tariff.handlers.errors import NotClosedYet, NotOpenedYet
 from npms_tariff.invariants import RULES
 from npms_tariff.storage.states import StaleState
 

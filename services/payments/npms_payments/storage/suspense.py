@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_payments.domain.records import Money, Suspended
@@ -45,6 +45,25 @@ async def find(conn: AsyncConnection, suspense_id: UUID, *, lock: bool = False) 
         statement = statement.with_for_update()
     row = (await conn.execute(statement)).first()
     return Suspended(**row._mapping) if row else None
+
+
+async def lock_waiting(
+    conn: AsyncConnection, account_id: int, *, currency: str, opened_at: datetime
+) -> list[Suspended]:
+    """What came for this number, in this currency, while nothing was known of such an account, and
+    not before it was opened; the oldest first.
+    """
+    item = suspense_item.c
+    number = func.ltrim(func.btrim(item.account_given), "0")
+    statement = (
+        select(suspense_item)
+        .where(item.state == "open", item.reason == "account_unknown")
+        .where(number == str(account_id), item.currency == currency)
+        .where(item.received_at >= opened_at)
+        .order_by(item.suspense_id)
+        .with_for_update()
+    )
+    return [Suspended(**row._mapping) for row in await conn.execute(statement)]
 
 
 async def list_items(

@@ -53,3 +53,19 @@ class CorrectionRefused(Exception):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
         self.code, self.detail = code, detail
+
+
+class NotClosedYet(Exception):
+    """A meter is to go on where another stood whose closing was not heard of yet."""
+
+    def __init__(self, installation_id: int) -> None:
+        super().__init__(f"installation {installation_id} is not closed yet")
+        self.installation_id = installation_id
+
+
+class NotOpenedYet(Exception):
+    """Something is to be done with an installation whose opening was not heard of yet."""
+
+    def __init__(self, installation_id: int) -> None:
+        super().__init__(f"installation {installation_id} is not opened yet")
+        self.installation_id = installation_id

@@ -13,6 +13,7 @@ from npms_tariff.domain import ending, refusal
 from npms_tariff.domain.rating import NoPlanInForce, finish, rate, succeed
 from npms_tariff.domain.state import FOR_EVER_S, RatingState
 from npms_tariff.handlers.catalogue import Catalogue
+from npms_tariff.handlers.errors import NotClosedYet, NotOpenedYet
 from npms_tariff.handlers.revive import load_states
 from npms_tariff.handlers.save_rated import Work, save
 from npms_tariff.handlers.settle_silence import settle
@@ -52,22 +53,6 @@ async def _check_plan(conn: AsyncConnection, event: InstallationOpened) -> None:
         ZoneInfo(event.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         raise Unprocessable("unknown_time_zone", event.time_zone) from None
-
-
-class NotClosedYet(Exception):
-    """A meter is to go on where another stood whose closing was not heard of yet."""
-
-    def __init__(self, installation_id: int) -> None:
-        super().__init__(f"installation {installation_id} is not closed yet")
-        self.installation_id = installation_id
-
-
-class NotOpenedYet(Exception):
-    """An installation is to be closed whose opening was not heard of yet."""
-
-    def __init__(self, installation_id: int) -> None:
-        super().__init__(f"installation {installation_id} is not opened yet")
-        self.installation_id = installation_id
 
 
 class InstallationFollower:

@@ -6,23 +6,22 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.contracts.meter_gateway import HoldLift, RegisterFell
-from npms_shared.messaging.subscriptions import Unprocessable
 from npms_tariff.domain.records import BillingHold
-from npms_tariff.handlers.errors import HoldReleased, UnknownHold
+from npms_tariff.handlers.errors import HoldReleased, NotOpenedYet, UnknownHold
 from npms_tariff.storage import holds, states
 
 
 async def hold_fallen(conn: AsyncConnection, event: RegisterFell, *, at: datetime) -> None:
     """Hold an installation whose meter was read below its last good register.
 
-    What was judged before, and what is told again, changes nothing. Raises
-    Unprocessable: unknown_installation.
+    What was judged before, and what is told again, changes nothing. Raises NotOpenedYet to try
+    again.
     """
     taken_at_s = int(event.taken_at.timestamp())
     if await holds.was_judged(conn, event.installation_id, taken_at_s):
         return
     if not await states.touch_state(conn, event.installation_id):
-        raise Unprocessable("unknown_installation", f"{event.installation_id} is not rated here")
+        raise NotOpenedYet(event.installation_id)
     fall = (event.installation_id, taken_at_s, event.register_wh, event.last_register_wh)
     await holds.add_holds(conn, [fall], at=at)
 
