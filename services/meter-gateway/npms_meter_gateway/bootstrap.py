@@ -21,6 +21,7 @@ from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.handlers.change_ratio import RatioDesk
 from npms_meter_gateway.handlers.check_feeders import FeederBook, keep_checking
 from npms_meter_gateway.handlers.decide_held import HeldDesk
+from npms_meter_gateway.handlers.decide_supply import SupplyDesk
 from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
@@ -76,6 +77,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             ratios,
             feeders,
             SerialDesk(database, clock),
+            SupplyDesk(database, clock),
             fleet,
             elsewhere,
             make_edge(settings),

@@ -61,10 +61,10 @@ class MeterGatewaySettings(ServiceSettings):
     relay_alarm_after: int = Field(
         default=3, ge=1, description="failed attempts after which relay_stuck is raised"
     )
-    relay_moved: Literal["restore", "reopen", "report"] = Field(
-        default="restore",
-        description="what follows when somebody else moved a relay: restore it, only reopen it but "
-        "never close it, or only report",
+    relay_moved: Literal["report", "reopen", "restore"] = Field(
+        default="report",
+        description="what follows when somebody else moved a relay: leave it and report, reopen it "
+        "but never close it, or restore it",
     )
     reconnect_per_minute: float = Field(
         default=1200, gt=0, description="most supplies switched on a minute, in all"

@@ -22,7 +22,7 @@ from npms_shared.contracts.ledger import MeterConnection
 PROFILES.update(
     {f"test_{idiom}": parse_profile(profile_file(idiom), name=idiom) for idiom in IDIOMS}
 )
-QUICK = SwitchingPolicy(first_pause_s=0.0, longest_pause_s=0.0, armed_look_s=0.0)
+QUICK = SwitchingPolicy(first_pause_s=0.0, longest_pause_s=0.0, armed_look_s=0.0, moved="restore")
 PATIENT = BreakerPolicy(trip_after=1000)
 """Units that are never left alone."""
 

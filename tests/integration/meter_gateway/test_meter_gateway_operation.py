@@ -176,7 +176,9 @@ async def test_a_newer_revision_supersedes_one_that_cannot_be_reached(
     assert {(state, verified) for state, _, verified in told[:-1]} <= {("unknown", False)}
 
 
-async def test_a_relay_moved_by_hand_is_brought_back(world: World, street: Street) -> None:
+async def test_a_relay_moved_by_hand_is_left_as_found_until_the_next_decision(
+    world: World, street: Street
+) -> None:
     meter = of_profile(street, HIKING)
     await world.open(1, meter)
     async with operating(operation(world)):
@@ -184,6 +186,8 @@ async def test_a_relay_moved_by_hand_is_brought_back(world: World, street: Stree
         await until(lambda: _settled(world, 1))
         meter.relay_on = True
         await until(lambda: _has_event(world, 1, "relay_moved"))
+        assert meter.relay_on, "an electrician may stand at it"
+        await world.desire(1, "off")
         await until(lambda: _settled(world, 1))
     assert not meter.relay_on
 

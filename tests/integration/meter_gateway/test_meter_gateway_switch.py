@@ -12,7 +12,7 @@ from tests.support.tokens import TestIssuer
 
 from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.domain.breaker import BreakerPolicy
-from npms_meter_gateway.domain.reconciling import Sight
+from npms_meter_gateway.domain.reconciling import Sight, SwitchingPolicy
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.handlers.note_sights import MeterSight, note_sights
@@ -361,6 +361,55 @@ async def test_l6_what_was_left_as_found_ends_with_the_next_decision(world: Worl
         await world.desire(1, "off")
         assert await line.attempt("plain") == "switched"
         assert not meter.closed
+
+
+async def test_by_default_a_relay_moved_by_hand_is_left_as_found_with_an_alarm(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    """Until an operator, who knows that nobody works behind it, has it brought back."""
+    meter, place = RelayMeter("plain", shows_on=False), "/v1/meters/1/restore-supply"
+    body = {"reason": "The electrician has left."}
+    async with rig(world, {1: meter}) as restoring:
+        line = restoring.with_policy(moved=SwitchingPolicy().moved)
+        await world.desire(1, "on")
+        assert await line.attempt("plain") == "switched"
+        refused = await http.post(place, json=body)
+        assert (refused.status_code, refused.json()["code"]) == (409, "relay_not_moved")
+        meter.move(on=False)
+        await _poll(world, 1, meter)
+        assert await line.attempt("plain") == "left_as_found"
+        assert await line.attempt("plain") == "left_as_found"
+        assert meter.pulses == ["on"]
+        assert await open_alarms(world) == ["relay_moved"]
+        assert (await line.blocked())[-1] == ("off", "moved")
+        assert (await http.post("/v1/meters/9/restore-supply", json=body)).status_code == 404
+        assert (await http.post(place, json=body)).status_code == 200
+        assert await line.attempt("plain") == "switched"
+        assert (await line.blocked())[-1] == ("on", "")
+        assert await open_alarms(world) == []
+    (decision,) = await world.rows("SELECT * FROM switching_decision")
+    assert (decision["installation_id"], decision["decision"]) == (1, "restore")
+    assert (decision["by_subject"], decision["reason"]) == ("amina", body["reason"])
+
+
+async def test_who_moved_a_relay_by_hand_and_moves_it_back_ends_the_alarm(world: World) -> None:
+    meter = RelayMeter("plain", shows_on=False)
+    async with rig(world, {1: meter}) as restoring:
+        line = restoring.with_policy(moved="report")
+        await world.desire(1, "on")
+        await line.attempt("plain")
+        meter.move(on=False)
+        await _poll(world, 1, meter)
+        assert await line.attempt("plain") == "left_as_found"
+        meter.move(on=True)
+        assert await line.attempt("plain") == "in_place"
+        assert await open_alarms(world) == []
+    assert meter.pulses == ["on"]
+
+
+async def open_alarms(world: World) -> list[str]:
+    rows = await world.rows("SELECT kind FROM alarm WHERE cleared_at IS NULL ORDER BY kind")
+    return [row["kind"] for row in rows]
 
 
 class Interrupted(Unit):

@@ -261,6 +261,7 @@ def bodies() -> dict[str, Any]:
             "time_zone": "Africa/Nairobi",
             "reason": "Transformer measured.",
         },
+        "restore_supply": {"reason": "The electrician has left, work order 4711."},
         "accept_serial": {"serial_number": "41185206", "reason": "Work order 4711."},
         "record_readings": {"readings": [reading]},
         "change_gateway": {"site": "Kiberyo Court"},

@@ -17,10 +17,12 @@ from npms_meter_gateway.api.reading_imports import reading_imports_router
 from npms_meter_gateway.api.reading_now import reading_now_router
 from npms_meter_gateway.api.readings import readings_router
 from npms_meter_gateway.api.serials import serials_router
+from npms_meter_gateway.api.switching import switching_router
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.change_ratio import RatioDesk
 from npms_meter_gateway.handlers.check_feeders import FeederBook
 from npms_meter_gateway.handlers.decide_held import HeldDesk
+from npms_meter_gateway.handlers.decide_supply import SupplyDesk
 from npms_meter_gateway.handlers.read_meter import ReadDesk
 from npms_meter_gateway.handlers.show_alarms import AlarmView
 from npms_meter_gateway.handlers.show_fleet import FleetView
@@ -42,6 +44,7 @@ def build_app(
     ratios: RatioDesk,
     feeders: FeederBook,
     serials: SerialDesk,
+    supplies: SupplyDesk,
     fleet: FleetView,
     elsewhere: Elsewhere,
     edge: Edge,
@@ -63,6 +66,7 @@ def build_app(
             alarms_router(AlarmView(database)),
             serials_router(AlarmView(database), serials),
             commands_router(database),
+            switching_router(supplies),
             reading_now_router(ReadDesk(database)),
             parked_router(database, elsewhere),
         ],

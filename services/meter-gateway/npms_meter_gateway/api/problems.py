@@ -4,6 +4,7 @@ from npms_meter_gateway.domain.held import Unfit
 from npms_meter_gateway.handlers.change_ratio import UnknownMeter
 from npms_meter_gateway.handlers.check_feeders import OwnMember, UnknownFeeder, UnknownMembers
 from npms_meter_gateway.handlers.decide_held import HeldDecided, UnknownHeld
+from npms_meter_gateway.handlers.decide_supply import NotMoved
 from npms_meter_gateway.handlers.read_meter import (
     LineDown,
     MeterSilent,
@@ -29,5 +30,8 @@ ERRORS: ErrorMap = {
     MeterSilent: lambda fault: Problem(504, "meter_silent", f"No usable answer: {fault}."),
     # Whether an address refuses or closes is nothing that asking for a reading should tell.
     LineDown: lambda _: Problem(503, "line_down", "Its gateway cannot be spoken to."),
+    NotMoved: lambda _: Problem(
+        409, "relay_not_moved", "Nobody has moved its relay, or it was brought back since."
+    ),
     Unfit: lambda fault: Problem(409, fault.code, fault.detail),
 }

@@ -25,7 +25,7 @@ KINDS: Mapping[str, EventKind] = {
     # the relay
     "relay_stuck": EventKind("critical", "the relay does not follow its commands", lasts=True),
     "relay_welded": EventKind("critical", "the contact cannot open", lasts=True),
-    "relay_moved": EventKind("warning", "the relay was moved by somebody else"),
+    "relay_moved": EventKind("warning", "the relay was moved by somebody else", lasts=True),
     "no_relay": EventKind("warning", "off is desired of a meter without a relay", lasts=True),
     # who the meter is, and what it is told to be
     "serial_changed": EventKind("critical", "another meter answers at its address", lasts=True),

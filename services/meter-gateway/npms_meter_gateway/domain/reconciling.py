@@ -9,13 +9,13 @@ Awaits = Literal["", "customer", "power", "link"]
 """What is still to come when we have done our part: a press on the meter's button, or power that
 proves that a relay without a state register is closed, or a link to the meter.
 """
-Obstacle = Literal["", "suspect", "no_relay"]
-"""Why a supply is not worked at all: another meter answers than the one installed, or it has no
-relay that can be moved from afar.
+Obstacle = Literal["", "suspect", "no_relay", "moved"]
+"""Why a supply is not worked at all: another meter answers than the one installed, it has no
+relay that can be moved from afar, or somebody moved that by hand.
 """
-Moved = Literal["restore", "reopen", "report"]
-"""What follows when somebody else moved a relay: it is brought back, only opened again but never
-closed, or only told.
+Moved = Literal["report", "reopen", "restore"]
+"""What follows when somebody else moved a relay, who may stand at it still: it is told and left as
+found, only opened again but never closed, or brought back.
 """
 
 
@@ -52,7 +52,7 @@ class SwitchingPolicy:
     longest_pause_s: float = 600.0
     idle_power_w: int = 30
     armed_look_s: float = 60.0
-    moved: Moved = "restore"
+    moved: Moved = "report"
 
     def restores(self, desired: State) -> bool:
         """Whether a relay that somebody moved is moved back to this state."""

@@ -25,7 +25,7 @@ from npms_meter_gateway.handlers.command_log import (
     Seen,
     close_commands,
 )
-from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm, raise_event
+from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm
 from npms_meter_gateway.handlers.watch_serial import note_serial
 from npms_meter_gateway.outgoing import supply_reported
 from npms_meter_gateway.storage import supplies
@@ -189,8 +189,8 @@ class SupplyBook:
         async with self._database.transaction() as conn:
             if await self._note(conn, supply, finding, note):
                 await self._close(conn, supply, "confirmed", seen)
-                if supply.has_alarm and (seen or supply.alarmed):
-                    await self._clear(conn, supply, "relay_stuck", "relay_welded", "no_relay")
+                if supply.has_alarm:
+                    await self._clear(conn, supply, *_settled_alarms(supply, seen))
         if seen and finding.verified and finding.state == "on":
             waited = self._clock.now() - supply.decided_at
             metrics.RECONNECTED.observe(max(waited.total_seconds(), 0))
@@ -221,22 +221,20 @@ class SupplyBook:
                 detail = f"desired {supply.desired.state}, {attempts} attempts; {finding.detail}"
                 await self._alarm(conn, supply, kind, detail)
 
-    async def report_moved(self, supply: DueSupply, finding: Finding) -> DueSupply:
-        """Somebody else moved it: told once, whatever is done about it. Returns it as noted."""
+    async def report_moved(
+        self, supply: DueSupply, finding: Finding, *, is_left: bool
+    ) -> DueSupply:
+        """Somebody else moved it: told once, whatever is done about it; `is_left` where that is
+        nothing. Returns it as noted.
+        """
+        finding = replace(finding, blocked_by="moved" if is_left else "")
         detail = f"left {supply.desired.state}, seen {finding.state}; {finding.detail}"
         note = self._again(supply, 0, self.policy.longest_pause_s, moved=True)
         async with self._database.transaction() as conn:
             noted = await self._note(conn, supply, finding, note)
             if noted and not supply.moved:
-                await raise_event(
-                    conn,
-                    self._clock,
-                    installation_id=supply.installation_id,
-                    account_id=supply.account_id,
-                    kind="relay_moved",
-                    detail=detail.removesuffix("; "),
-                )
-        return replace(supply, reported=_told(supply, finding), moved=True)
+                await self._alarm(conn, supply, "relay_moved", detail.removesuffix("; "))
+        return replace(supply, reported=_told(supply, finding), moved=True, has_alarm=True)
 
     async def report_unswitchable(self, supply: DueSupply, finding: Finding, why: str) -> None:
         """This meter cannot be moved so from afar: say so for every revision, to a person once."""
@@ -342,6 +340,13 @@ def _told(supply: DueSupply, finding: Finding) -> Reported:
         finding.awaits,
         finding.blocked_by,
     )
+
+
+def _settled_alarms(supply: DueSupply, seen: Sequence[Seen]) -> tuple[str, ...]:
+    """A relay that follows no command is not mended by standing right without one."""
+    if seen or supply.alarmed:
+        return ("relay_moved", "relay_stuck", "relay_welded", "no_relay")
+    return ("relay_moved",)
 
 
 def _due(row: Row[Any]) -> DueSupply:

@@ -172,8 +172,10 @@ class Switchman:
         if supply.moved or (
             supply.was_in_place and before.verified and before.state != desired.state
         ):
-            supply = await self._book.report_moved(supply, before)
-            if relay.renew_after_s is None and not self._book.policy.restores(desired.state):
+            restores = self._book.policy.restores(desired.state)
+            is_left = relay.renew_after_s is None and not restores
+            supply = await self._book.report_moved(supply, before, is_left=is_left)
+            if is_left:
                 return "left_as_found"
         if supply.has_open:
             revision = supply.desired.revision

@@ -40,7 +40,8 @@ _DUE = text(
                    WHERE c.installation_id = s.installation_id AND c.closed_at IS NULL) AS has_open,
            EXISTS (SELECT FROM alarm a
                    WHERE a.installation_id = s.installation_id AND a.cleared_at IS NULL
-                     AND a.kind IN ('relay_stuck', 'relay_welded', 'no_relay')) AS has_alarm
+                     AND a.kind IN ('relay_stuck', 'relay_welded', 'relay_moved', 'no_relay')
+           ) AS has_alarm
     FROM supply s JOIN installation i USING (installation_id) JOIN gateway g USING (host, port)
     LEFT JOIN suspicion p USING (installation_id)
     LEFT JOIN meter_round r USING (installation_id)
@@ -89,6 +90,12 @@ _TAKE_UP = text(
         reported_revision = CASE WHEN NOT :afresh THEN reported_revision END,
         reported_verified = CASE WHEN NOT :afresh THEN reported_verified END
     WHERE installation_id = :installation_id
+    """
+)
+_FORGET_MOVED = text(
+    """
+    UPDATE supply SET moved_at = NULL, next_try_at = :now
+    WHERE installation_id = :installation_id AND moved_at IS NOT NULL
     """
 )
 _REPORT = text(
@@ -230,6 +237,12 @@ async def take_up(
     """Look at it at once; `afresh` where what was seen before is of another meter."""
     values = {"installation_id": installation_id, "now": now, "afresh": afresh}
     await conn.execute(_TAKE_UP, values)
+
+
+async def forget_moved(conn: AsyncConnection, installation_id: int, *, now: datetime) -> bool:
+    """Work it at once, although somebody moved it; False where nobody has."""
+    values = {"installation_id": installation_id, "now": now}
+    return (await conn.execute(_FORGET_MOVED, values)).rowcount == 1
 
 
 async def report(
