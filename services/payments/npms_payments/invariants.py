@@ -33,14 +33,15 @@ RULES = (
     ),
     Rule(
         "arrivals_have_one_place",
-        "money that arrived is a settled payment or waits in suspense, with its full amount",
+        "money that arrived is a settled payment, waits in suspense or went back from there, whole",
         """
         SELECT a.source, a.issuer, a.reference
         FROM arrival a
         LEFT JOIN payment p ON (p.source, p.issuer, p.reference)
                              = (a.source, a.issuer, a.reference) AND p.settled_at IS NOT NULL
         LEFT JOIN suspense_item s ON (s.source, s.issuer, s.reference)
-                                   = (a.source, a.issuer, a.reference) AND s.state = 'open'
+                                   = (a.source, a.issuer, a.reference)
+                                  AND s.state IN ('open', 'returned')
         WHERE a.noted_at > now() - interval '2 days'
           AND ((p.payment_id IS NULL) = (s.suspense_id IS NULL)
                OR (a.amount_micro, a.currency) IS DISTINCT FROM

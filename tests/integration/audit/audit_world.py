@@ -276,7 +276,14 @@ class World:
             await conn.execute(_CHECKOUT, {"id": order_id, "at": at})
         for fact in (Fact.SUCCEEDED, Fact.REVERSED):
             event = ProviderEvent(
-                "paysim", f"{fact}-{order_id}", fact, order_id, f"txn-{fact}", amount_micro, KES
+                provider="paysim",
+                event_id=f"{fact}-{order_id}",
+                fact=fact,
+                order_id=order_id,
+                txn_id=f"txn-{fact}",
+                amount_micro=amount_micro,
+                currency=KES,
+                of_txn_id=f"txn-{Fact.SUCCEEDED}" if fact is Fact.REVERSED else None,
             )
             async with self.payments.database.transaction() as conn:
                 await hear_event(conn, self.payments, event, body=b"{}")

@@ -252,7 +252,13 @@ async def test_a_refund_reverses_and_a_failure_ends(house: House) -> None:
 async def test_p7_a_chargeback_is_told_as_one(house: House) -> None:
     made = await order(house)
     await send(house, event(made))
-    back = event(made, "refunded", transaction_id="cb_1", refund_reason="chargeback")
+    back = event(
+        made,
+        "refunded",
+        transaction_id="cb_1",
+        refunded_transaction_id="tx_1",
+        refund_reason="chargeback",
+    )
     assert (await send(house, back)).json()["outcome"] == "reversed"
     [told] = await house.told(REVERSED)
     assert told["reason"] == "chargeback"
@@ -262,7 +268,7 @@ async def test_a_reversal_before_its_confirmation_leaves_nothing_to_take_back(
     house: House,
 ) -> None:
     made = await order(house)
-    refund = event(made, "refunded", transaction_id="rf_1")
+    refund = event(made, "refunded", transaction_id="rf_1", refunded_transaction_id="tx_1")
     assert (await send(house, refund)).json()["outcome"] == "closed"
     assert (await send(house, event(made))).json()["outcome"] == "ignored"
     assert (await house.payment(made["payment_id"]))["state"] == "reversed"

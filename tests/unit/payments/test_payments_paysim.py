@@ -26,23 +26,23 @@ def test_an_order_is_opened_once() -> None:
 def test_its_truth_is_what_was_paid_and_not_given_back() -> None:
     book = Book()
     paid, refunded, failed = opened(book), opened(book), opened(book)
-    book.move(paid, "paid")
-    book.move(refunded, "paid")
+    book.take(paid)
+    book.take(refunded)
     money_in = refunded.transaction_id
-    book.move(refunded, "refunded")
+    book.give_back(refunded)
     book.move(failed, "failed")
     assert [c["reference"] for c in book.settled()] == [paid.reference]
-    assert money_in != refunded.transaction_id
+    assert refunded.refunded_transaction_id == money_in != refunded.transaction_id
     with pytest.raises(NotPossible):
-        book.move(paid, "paid")
+        book.take(paid)
     with pytest.raises(NotPossible):
-        book.move(failed, "refunded")
+        book.give_back(failed)
 
 
 def test_messages_name_what_happened() -> None:
     book = Book()
     checkout = opened(book)
-    book.move(checkout, "paid")
+    book.take(checkout)
     assert b'"checkout.paid"' in message_of(checkout).body
     assert message_of(checkout).webhook_id != message_of(checkout).webhook_id
 

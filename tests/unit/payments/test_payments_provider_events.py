@@ -6,12 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npms_payments.domain.lifecycle import UNFINISHED, Fact, State
-from npms_payments.domain.provider_events import Action, Decision, Order, ProviderEvent, decide
+from npms_payments.domain.provider_events import (
+    Action,
+    Decision,
+    Held,
+    Order,
+    Place,
+    ProviderEvent,
+    decide,
+)
 
 ORDER_ID = UUID("01933b1e-0000-7000-8000-000000000001")
 PENDING = Order(State.PENDING, 100_000_000, "KES", None, account_open=True)
 SETTLED = replace(PENDING, state=State.SETTLED, txn_id="t1")
 PAID = ProviderEvent("paysim", "e1", Fact.SUCCEEDED, ORDER_ID, "t1", 100_000_000, "KES")
+BACK = replace(PAID, fact=Fact.REVERSED, txn_id="r1", of_txn_id="t1")
 orders = st.builds(
     Order,
     state=st.sampled_from(State),
@@ -62,16 +71,26 @@ def test_a_late_contradiction_is_reviewed(fact: Fact) -> None:
     assert decision == Decision(Action.REVIEW, reason=f"{fact}_after_settled")
 
 
-def test_a_full_reversal_reverses_and_a_partial_one_is_reviewed() -> None:
-    back = replace(PAID, fact=Fact.REVERSED, txn_id="r1")
-    assert decide(SETTLED, back) == Decision(Action.REVERSE, State.REVERSED)
-    assert decide(SETTLED, replace(back, amount_micro=1)).reason == "reversal_mismatch"
+def test_a_full_reversal_takes_back_what_it_names_and_a_partial_one_is_reviewed() -> None:
+    held = Held(Place.PAYMENT, ORDER_ID, 100_000_000, "KES")
+    assert decide(SETTLED, BACK, held=held) == Decision(Action.REVERSE)
+    aside = replace(held, place=Place.SUSPENSE)
+    assert decide(SETTLED, BACK, held=aside) == Decision(Action.RETURN)
+    assert decide(SETTLED, BACK, held=replace(held, place=Place.GONE)).action is Action.IGNORE
+    partial = decide(SETTLED, replace(BACK, amount_micro=1), held=held)
+    assert partial.reason == "reversal_mismatch"
+    assert decide(SETTLED, BACK, held=replace(held, order_id=None)).action is Action.REVIEW
+
+
+def test_a_reversal_of_money_that_never_came_leaves_what_did_alone() -> None:
+    assert decide(SETTLED, BACK).reason == "reversal_of_unknown_money"
 
 
 def test_a_reversal_before_its_confirmation_closes_the_order() -> None:
-    back = replace(PAID, fact=Fact.REVERSED, txn_id="r1")
-    assert decide(PENDING, back) == Decision(Action.CLOSE, State.REVERSED)
-    assert decide(replace(PENDING, state=State.REVERSED), PAID).action is Action.IGNORE
+    assert decide(PENDING, BACK) == Decision(Action.CLOSE, State.REVERSED)
+    ended = replace(PENDING, state=State.REVERSED, txn_id="t1")
+    assert decide(ended, PAID).action is decide(ended, BACK).action is Action.IGNORE
+    assert decide(ended, replace(PAID, txn_id="t2")).action is Action.SUSPEND
 
 
 def test_an_unknown_order_without_money_is_reviewed() -> None:

@@ -1,6 +1,6 @@
 """What the provider knows: its checkouts, and the money it took and gave back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -18,6 +18,9 @@ class Checkout:
     callback_url: str
     status: Status = "open"
     transaction_id: str | None = None
+    refunded_transaction_id: str | None = None
+    taken: list[str] = field(default_factory=list)
+    """The movements of money in that were not given back."""
 
     def to_data(self) -> dict[str, str | None]:
         """As webhooks and answers show it."""
@@ -28,21 +31,19 @@ class Checkout:
             "amount": self.amount,
             "currency": self.currency,
             "transaction_id": self.transaction_id,
+            "refunded_transaction_id": self.refunded_transaction_id,
         }
 
 
 class NotPossible(Exception):
     """A step that this checkout cannot take any more."""
 
-    def __init__(self, status: Status, wanted: Status) -> None:
-        super().__init__(f"a checkout that is {status} cannot become {wanted}")
 
-
-_BEFORE: dict[Status, Status] = {
-    "paid": "open",
-    "failed": "open",
-    "expired": "open",
-    "refunded": "paid",
+_BEFORE: dict[Status, set[Status]] = {
+    "paid": {"open"},
+    "failed": {"open"},
+    "expired": {"open"},
+    "refunded": {"paid", "refunded"},
 }
 
 
@@ -70,13 +71,36 @@ class Book:
         return self._by_order.get(merchant_order)
 
     def move(self, checkout: Checkout, status: Status) -> None:
-        """Forward only; money in and money back get numbers of their own."""
-        if checkout.status != _BEFORE.get(status):
-            raise NotPossible(checkout.status, status)
+        """Forward only."""
+        if checkout.status not in _BEFORE.get(status, set()):
+            raise NotPossible(f"a checkout that is {checkout.status} cannot become {status}")
         checkout.status = status
-        if status in {"paid", "refunded"}:
-            checkout.transaction_id = f"tx_{new_id().hex[-12:]}"
+
+    def take(self, checkout: Checkout, *, again: bool = False) -> None:
+        """Money in, under a number of its own; `again` also if the checkout was paid before."""
+        if not again or checkout.status == "open":
+            self.move(checkout, "paid")
+        checkout.status, checkout.refunded_transaction_id = "paid", None
+        checkout.transaction_id = _number()
+        checkout.taken.append(checkout.transaction_id)
+
+    def give_back(self, checkout: Checkout, transaction_id: str | None = None) -> None:
+        """One movement of money in, the last unless it is named, goes back under a new number."""
+        of = transaction_id or (checkout.taken[-1] if checkout.taken else None)
+        if of not in checkout.taken:
+            raise NotPossible(f"{of} is not held by this checkout")
+        self.move(checkout, "refunded")
+        checkout.taken.remove(of)
+        checkout.refunded_transaction_id, checkout.transaction_id = of, _number()
 
     def settled(self) -> list[dict[str, str | None]]:
-        """What the provider owes the merchant: paid and not given back."""
-        return [c.to_data() for c in self._by_reference.values() if c.status == "paid"]
+        """What the provider owes the merchant: every movement of money that was not given back."""
+        return [
+            {**c.to_data(), "transaction_id": number}
+            for c in self._by_reference.values()
+            for number in c.taken
+        ]
+
+
+def _number() -> str:
+    return f"tx_{new_id().hex[-12:]}"

@@ -5,7 +5,7 @@ import base64
 import html
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import httpx
@@ -13,12 +13,15 @@ from fastapi import APIRouter, FastAPI, HTTPException, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
-from npms_tools.provider.checkouts import Book, Checkout, NotPossible, Status
+from npms_tools.provider.checkouts import Book, Checkout, NotPossible
 from npms_tools.provider.deliveries import Manner, Message, Postman, message_of
 
 PAGE = """<!doctype html><html lang="en"><title>paysim</title>
 <h1>{amount} {currency}</h1><p>Checkout {reference} is {status}.</p>
 <form method="post"><button{disabled}>Pay</button></form></html>"""
+
+
+Step = Literal["pay", "pay-again", "fail", "expire", "refund"]
 
 
 class OpenRequest(BaseModel):
@@ -29,11 +32,15 @@ class OpenRequest(BaseModel):
 
 
 class Outcome(BaseModel):
-    """How the merchant is told; `amount` and `currency` override what it is told was paid."""
+    """How the merchant is told; `amount` and `currency` override what it is told was paid.
+
+    `transaction_id` says which movement of money a refund gives back; the last one without it.
+    """
 
     webhook: Manner = "normal"
     amount: str | None = None
     currency: str | None = None
+    transaction_id: str | None = None
 
 
 class Behaviour(BaseModel):
@@ -64,17 +71,25 @@ class Provider:
             raise HTTPException(404, "no such checkout")
         return found
 
-    async def finish(self, reference: str, status: Status, outcome: Outcome) -> dict[str, Any]:
+    async def finish(self, reference: str, step: Step, outcome: Outcome) -> dict[str, Any]:
         """Move a checkout and tell the merchant; answers with what the merchant said."""
         checkout = self.find(reference)
         try:
-            self.book.move(checkout, status)
+            self._take_step(checkout, step, outcome)
         except NotPossible as fault:
             raise HTTPException(409, str(fault)) from None
         checkout.amount = outcome.amount or checkout.amount
         checkout.currency = outcome.currency or checkout.currency
         self.last[reference] = message_of(checkout)
         return await self.tell(reference, outcome.webhook)
+
+    def _take_step(self, checkout: Checkout, step: Step, outcome: Outcome) -> None:
+        if step == "refund":
+            self.book.give_back(checkout, outcome.transaction_id)
+        elif step in {"pay", "pay-again"}:
+            self.book.take(checkout, again=step == "pay-again")
+        else:
+            self.book.move(checkout, "failed" if step == "fail" else "expired")
 
     async def tell(self, reference: str, manner: Manner) -> dict[str, Any]:
         message = self.last.get(reference)
@@ -145,12 +160,6 @@ def _merchant_router(provider: Provider) -> APIRouter:
 
 def _payer_router(provider: Provider) -> APIRouter:
     router = APIRouter(tags=["payer"])
-    steps: dict[str, Status] = {
-        "pay": "paid",
-        "fail": "failed",
-        "expire": "expired",
-        "refund": "refunded",
-    }
 
     @router.post("/checkouts/{reference}/repeat", operation_id="repeat_webhook")
     async def repeat(reference: str, outcome: Outcome | None = None) -> dict[str, Any]:
@@ -158,11 +167,9 @@ def _payer_router(provider: Provider) -> APIRouter:
         return await provider.tell(reference, (outcome or Outcome()).webhook)
 
     @router.post("/checkouts/{reference}/{step}", operation_id="finish_checkout")
-    async def finish(reference: str, step: str, outcome: Outcome | None = None) -> dict[str, Any]:
-        """What the payer or the provider does: `pay`, `fail`, `expire`, `refund`."""
-        if step not in steps:
-            raise HTTPException(404, "no such step")
-        return await provider.finish(reference, steps[step], outcome or Outcome())
+    async def finish(reference: str, step: Step, outcome: Outcome | None = None) -> dict[str, Any]:
+        """What the payer or the provider does; `pay-again` is a second payment of one order."""
+        return await provider.finish(reference, step, outcome or Outcome())
 
     @router.get("/pay/{reference}", operation_id="show_page", response_class=HTMLResponse)
     async def show_page(reference: str) -> str:
@@ -170,7 +177,7 @@ def _payer_router(provider: Provider) -> APIRouter:
 
     @router.post("/pay/{reference}", operation_id="pay_on_page", response_class=HTMLResponse)
     async def pay_on_page(reference: str) -> str:
-        await provider.finish(reference, "paid", Outcome())
+        await provider.finish(reference, "pay", Outcome())
         return _page(provider.find(reference))
 
     return router

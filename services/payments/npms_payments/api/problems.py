@@ -89,7 +89,7 @@ ERRORS: ErrorMap = {
     VoucherLocked: _locked,
     BatchIsActive: lambda fault: Problem(409, fault.code, "The batch is active already."),
     ExpiryRefused: lambda fault: Problem(422, fault.code, "The batch would expire at once."),
-    SuspenseClosed: lambda fault: Problem(409, fault.code, "This money was allocated before."),
+    SuspenseClosed: lambda fault: Problem(409, fault.code, f"This money was {fault.state} before."),
     AlreadyReceived: _already,
     WebhookRefused: lambda fault: Problem(
         401, f"webhook_{fault.code}", f"The webhook was refused: {fault}."

@@ -93,12 +93,16 @@ class SuspenseView(BaseModel):
     account_given: str
     order_id: UUID | None
     reason: str = Field(examples=["account_unknown", "amount_mismatch", "unknown_order"])
-    state: Literal["open", "allocated"]
+    state: Literal["open", "allocated", "returned"]
     received_at: datetime
     payment_id: UUID | None
     allocated_at: datetime | None
     allocated_by: str | None
     allocated_reason: str | None
+    returned_at: datetime | None
+    returned_by: str | None = Field(description="the provider, or the person who sent it back")
+    returned_reason: str | None
+    returned_reference: str | None = Field(description="the number of the money's way back")
 
 
 class ReviewView(BaseModel):
@@ -135,7 +139,16 @@ class BatchView(BaseModel):
 
 
 class WebhookAnswer(BaseModel):
-    outcome: Literal["settled", "reversed", "closed", "suspense", "review", "ignored", "duplicate"]
+    outcome: Literal[
+        "settled",
+        "reversed",
+        "returned",
+        "closed",
+        "suspense",
+        "review",
+        "ignored",
+        "duplicate",
+    ]
 
 
 def to_payment_view(payment: Payment) -> PaymentView:

@@ -37,7 +37,7 @@ def _add_suspense(router: APIRouter, context: Context) -> None:
     @router.get("/suspense", operation_id="list_suspense", responses=problem_responses())
     async def list_items(
         _caller: Operator,
-        state: Literal["open", "allocated"] | None = None,
+        state: Literal["open", "allocated", "returned"] | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Page[SuspenseView]:

@@ -105,11 +105,11 @@ class ExpiryRefused(PaymentsError):
 
 
 class SuspenseClosed(PaymentsError):
-    code = "suspense_allocated"
+    """Money that lies in suspense no more: `suspense_allocated`, `suspense_returned`."""
 
-    def __init__(self, suspense_id: UUID) -> None:
-        super().__init__(f"suspense item {suspense_id}")
-        self.suspense_id = suspense_id
+    def __init__(self, suspense_id: UUID, state: str) -> None:
+        super().__init__(f"suspense item {suspense_id}: {state}")
+        self.code, self.suspense_id, self.state = f"suspense_{state}", suspense_id, state
 
 
 class AlreadyReceived(PaymentsError):

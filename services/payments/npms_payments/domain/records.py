@@ -94,7 +94,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Suspended:
-    """Money that fits no account yet."""
+    """Money that fits no account yet; `returned_reference` numbers its way back."""
 
     suspense_id: UUID
     amount_micro: int
@@ -112,6 +112,10 @@ class Suspended:
     allocated_at: datetime | None
     allocated_by: str | None
     allocated_reason: str | None
+    returned_at: datetime | None
+    returned_by: str | None
+    returned_reason: str | None
+    returned_reference: str | None
 
 
 @dataclass(frozen=True, slots=True)

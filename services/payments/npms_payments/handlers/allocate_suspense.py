@@ -28,7 +28,7 @@ async def allocate(conn: AsyncConnection, context: Context, command: Allocate) -
     """Raises NotFound, SuspenseClosed, AccountUnknown, AccountIsClosed, WrongCurrency."""
     item = await find_item(conn, command.suspense_id, lock=True)
     if item.state != "open":
-        raise SuspenseClosed(command.suspense_id)
+        raise SuspenseClosed(item.suspense_id, item.state)
     _, currency = await find_open_account(conn, command.account_id)
     check_currency(item.currency, expected=currency)
     payment_id, now = new_id(), context.clock.now()

@@ -2,8 +2,7 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_payments import metrics
-from npms_payments.domain.lifecycle import State
+from npms_payments.domain.lifecycle import Fact, State
 from npms_payments.domain.provider_events import (
     Action,
     Decision,
@@ -11,17 +10,23 @@ from npms_payments.domain.provider_events import (
     ProviderEvent,
     decide,
 )
-from npms_payments.domain.records import Money, Payment, Review
+from npms_payments.domain.records import Money, Payment, Review, Suspended
+from npms_payments.handlers.allocate_suspense import find_item
 from npms_payments.handlers.context import Context
+from npms_payments.handlers.money_back import (
+    Named,
+    find_named,
+    return_item,
+    reverse_payment,
+    was_taken_back,
+)
 from npms_payments.handlers.settle import receive, set_aside, tell_settled
-from npms_payments.outgoing import to_payment_reversed
 from npms_payments.storage import accounts, checkouts, payments, provider_events
-from npms_shared.contracts.payments import CHARGEBACK
 from npms_shared.ids import new_id
-from npms_shared.messaging import outbox
 
 DUPLICATE = "duplicate"
 KEPT_BYTES = 4_000
+_SET_ASIDE = (Action.SUSPEND, Action.RETURN)
 
 
 async def hear_event(
@@ -29,11 +34,19 @@ async def hear_event(
 ) -> str:
     """What became of the event: `duplicate`, or the name of a provider_events.Action."""
     payment = await _lock_order(conn, event)
-    decision = decide(await _order(conn, payment), event)
+    named = await find_named(conn, event, payment)
+    decision = decide(
+        await _order(conn, payment),
+        event,
+        held=named.held if named else None,
+        taken_back=await was_taken_back(conn, event),
+    )
     at = context.clock.wall_now()
     if not await provider_events.insert_event(conn, event, decision, body=body, at=at):
         return await _told_before(conn, context, event)
     await _apply(conn, context, event, decision=decision, payment=payment)
+    if named is not None:
+        await _take_back(conn, context, event, decision=decision, named=named)
     return decision.action.value
 
 
@@ -74,9 +87,15 @@ async def _order(conn: AsyncConnection, payment: Payment | None) -> Order | None
         state=payment.state,
         amount_micro=payment.amount_micro,
         currency=payment.currency,
-        txn_id=payment.reference,
+        txn_id=await _moved_by(conn, payment),
         account_open=account is not None and account.open,
     )
+
+
+async def _moved_by(conn: AsyncConnection, payment: Payment) -> str | None:
+    if payment.reference is None and payment.state is State.REVERSED:
+        return await provider_events.reversed_txn(conn, payment.payment_id)
+    return payment.reference
 
 
 async def _told_before(conn: AsyncConnection, context: Context, event: ProviderEvent) -> str:
@@ -89,7 +108,8 @@ async def _told_before(conn: AsyncConnection, context: Context, event: ProviderE
 
 
 def _content(event: ProviderEvent) -> tuple[object, ...]:
-    return (event.fact, event.order_id, event.txn_id, event.amount_micro, event.currency)
+    money = (event.txn_id, event.of_txn_id, event.amount_micro, event.currency)
+    return (event.fact, event.order_id, *money)
 
 
 async def _apply(
@@ -102,14 +122,16 @@ async def _apply(
 ) -> None:
     if decision.action is Action.REVIEW:
         await review(conn, context, event, reason=decision.reason)
-    if decision.action is Action.SUSPEND:
-        await _suspend(conn, context, event, reason=decision.reason, payment=payment)
+    if decision.action in _SET_ASIDE and event.fact is Fact.SUCCEEDED:
+        item = await _suspend(conn, context, event, reason=decision.reason, payment=payment)
+        if decision.action is Action.RETURN:
+            await return_item(conn, context, event, item)
     if payment is None or decision.state is None:
         return
     if decision.action is Action.SETTLE:
         await _settle(conn, context, event, payment=payment)
     elif decision.state is State.REVERSED:
-        await _reverse(conn, context, event, decision=decision, payment=payment)
+        await reverse_payment(conn, context, event, payment)
     else:
         failure_code = decision.reason or event.fact.value
         await payments.move(conn, payment.payment_id, decision.state, failure_code=failure_code)
@@ -132,24 +154,18 @@ async def _settle(
     )
 
 
-async def _reverse(
+async def _take_back(
     conn: AsyncConnection,
     context: Context,
-    heard: ProviderEvent,
+    event: ProviderEvent,
     *,
     decision: Decision,
-    payment: Payment,
+    named: Named,
 ) -> None:
-    """Told to the ledger only if the settlement was: before it, there is nothing to take back."""
-    reversal_id, now = new_id(), context.clock.now()
-    reason = CHARGEBACK if heard.chargeback else "refunded_by_provider"
-    await payments.mark_reversed(
-        conn, payment.payment_id, reversal_id=reversal_id, reason=reason, at=now
-    )
-    metrics.PAYMENTS.labels(source=payment.source, state=State.REVERSED).inc()
-    if decision.action is Action.REVERSE:
-        event = to_payment_reversed(payment, reversal_id=reversal_id, reason=reason, at=now)
-        await outbox.publish(conn, event, subject=str(payment.account_id))
+    if decision.action is Action.REVERSE and named.payment is not None:
+        await reverse_payment(conn, context, event, named.payment)
+    if decision.action is Action.RETURN and named.item is not None:
+        await return_item(conn, context, event, named.item)
 
 
 async def _suspend(
@@ -159,10 +175,10 @@ async def _suspend(
     *,
     reason: str,
     payment: Payment | None,
-) -> None:
+) -> Suspended:
     money, now = _money(event), context.clock.now()
     await receive(conn, money, at=now)
-    await set_aside(
+    suspense_id = await set_aside(
         conn,
         money,
         account_given=str(payment.account_id) if payment else "",
@@ -171,6 +187,7 @@ async def _suspend(
         at=now,
         by=event.provider,
     )
+    return await find_item(conn, suspense_id)
 
 
 async def hear_unreadable(

@@ -53,6 +53,7 @@ class _Checkout(BaseModel):
     amount: Annotated[str, AfterValidator(_positive)]
     currency: Currency
     transaction_id: Name | None = None
+    refunded_transaction_id: Name | None = None
     checkout_url: str = ""
     refund_reason: Literal["refund", "chargeback"] = "refund"
 
@@ -60,6 +61,8 @@ class _Checkout(BaseModel):
     def _names_its_money(self) -> "_Checkout":
         if self.status in _WITH_MONEY and not self.transaction_id:
             raise ValueError("money without a transaction_id")
+        if self.status == "refunded" and not self.refunded_transaction_id:
+            raise ValueError("money back without the transaction it takes back")
         return self
 
 
@@ -133,6 +136,7 @@ class Paysim:
             amount_micro=parse_amount(found.amount),
             currency=found.currency,
             chargeback=found.status == "refunded" and found.refund_reason == "chargeback",
+            of_txn_id=found.refunded_transaction_id if found.status == "refunded" else None,
         )
 
     async def _call(

@@ -92,6 +92,13 @@ async def lock(conn: AsyncConnection, payment_id: UUID) -> Payment | None:
     return _payment(row) if row else None
 
 
+async def find_reference(conn: AsyncConnection, source: str, reference: str) -> Payment | None:
+    """The payment of a provider's money, by the provider's own number."""
+    named = (payment.c.source == source, payment.c.issuer == "", payment.c.reference == reference)
+    row = (await conn.execute(_select().where(*named))).first()
+    return _payment(row) if row else None
+
+
 async def list_of_account(
     conn: AsyncConnection, account_id: int, *, before: UUID | None, limit: int
 ) -> list[Payment]:

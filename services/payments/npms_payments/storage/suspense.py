@@ -66,6 +66,16 @@ async def lock_waiting(
     return [Suspended(**row._mapping) for row in await conn.execute(statement)]
 
 
+async def lock_reference(conn: AsyncConnection, *, source: str, reference: str) -> Suspended | None:
+    """Money of a provider by the provider's own number."""
+    columns = suspense_item.c
+    statement = select(suspense_item).where(
+        columns.source == source, columns.issuer == "", columns.reference == reference
+    )
+    row = (await conn.execute(statement.with_for_update())).first()
+    return Suspended(**row._mapping) if row else None
+
+
 async def list_items(
     conn: AsyncConnection, *, state: str | None, before: UUID | None, limit: int
 ) -> list[Suspended]:
@@ -96,5 +106,27 @@ async def mark_allocated(
             allocated_at=at,
             allocated_by=by,
             allocated_reason=reason,
+        )
+    )
+
+
+async def mark_returned(
+    conn: AsyncConnection,
+    suspense_id: UUID,
+    *,
+    at: datetime,
+    by: str,
+    reason: str,
+    reference: str,
+) -> None:
+    await conn.execute(
+        update(suspense_item)
+        .where(suspense_item.c.suspense_id == suspense_id)
+        .values(
+            state="returned",
+            returned_at=at,
+            returned_by=by,
+            returned_reason=reason,
+            returned_reference=reference,
         )
     )

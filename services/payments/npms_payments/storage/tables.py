@@ -93,6 +93,7 @@ provider_event = Table(
     Column("fact", Text),
     Column("order_id", Uuid),
     Column("txn_id", Text),
+    Column("of_txn_id", Text),
     Column("amount_micro", BigInteger),
     Column("currency", Text),
     Column("outcome", Text),
@@ -120,6 +121,10 @@ suspense_item = Table(
     _time("allocated_at"),
     Column("allocated_by", Text),
     Column("allocated_reason", Text),
+    _time("returned_at"),
+    Column("returned_by", Text),
+    Column("returned_reason", Text),
+    Column("returned_reference", Text),
 )
 
 review = Table(
