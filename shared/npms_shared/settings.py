@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode
 
+from npms_shared.approval import ANY_CURRENCY, AloneLimits
 from npms_shared.auth.keys import is_safe_url
 from npms_shared.auth.tokens import ROLES
 from npms_shared.auth.verifier import TrustedIssuer
@@ -135,6 +136,26 @@ class ServiceSettings(BaseSettings):
             small_body_bytes=self.small_body_bytes,
             body_timeout_s=self.body_timeout_s,
         )
+
+
+class TwoPeopleSettings(ServiceSettings):
+    """Of a service in which people move money."""
+
+    alone_per_day: dict[str, str] = Field(
+        default={ANY_CURRENCY: "5"},
+        description="most that one person may move alone within 24 hours, in currency units: JSON "
+        'by currency, e.g. {"KES": "500", "*": "5"}; `*` is every other one',
+    )
+
+    @field_validator("alone_per_day")
+    @classmethod
+    def _are_amounts(cls, value: dict[str, str]) -> dict[str, str]:
+        AloneLimits.parse(value)
+        return value
+
+    def alone_limits(self) -> AloneLimits:
+        """In micro-units."""
+        return AloneLimits.parse(self.alone_per_day)
 
 
 class SettingsError(Exception):

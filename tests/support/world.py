@@ -127,7 +127,10 @@ class World:
         """Accounts on one plan, with a meter whose readings we send, and some credit."""
         document = json.loads(min(EXAMPLES.glob("*.json")).read_text())
         await self._put_in_force(document)
-        await self.good("PUT", "ledger", "/v1/credit-policies/system", json=POLICY)
+        asked = await self.good("PUT", "ledger", "/v1/credit-policies/system", json=POLICY)
+        if "request_id" in asked:
+            place = f"/v1/credit-policy-requests/{asked['request_id']}"
+            assert (await self.agree("ledger", place)).is_success
         mark = random.randrange(10**9)
         for number in range(count):
             self.homes.append(await self._open(document["plan_code"], f"SYS-{mark}-{number}"))
@@ -137,9 +140,17 @@ class World:
     async def _put_in_force(self, plan: dict[str, Any]) -> None:
         """Drafted by one, activated by another; both may have been done before."""
         await self.call("POST", "tariff", "/v1/plans", json=plan)
-        place = f"/v1/plans/{plan['plan_code']}/versions/1/activation"
-        answer = await self.call("POST", "tariff", place, headers=self.headers("second-person"))
+        place = f"/v1/plans/{plan['plan_code']}/versions/1"
+        answer = await self.agree("tariff", place, "activation")
         assert answer.status_code in {200, 409}, answer.text
+
+    async def agree(self, service: str, place: str, verb: str = "approve") -> httpx.Response:
+        """A second person looks at what waits, and decides about what they saw."""
+        second = self.headers("second-person")
+        seen = await self.call("GET", service, place, headers=second)
+        headers = second | {"If-Match": seen.headers.get("ETag", "")}
+        body = {"reason": "Looked into it."}
+        return await self.call("POST", service, f"{place}/{verb}", headers=headers, json=body)
 
     async def _open(self, plan_code: str, serial: str) -> Home:
         body = {

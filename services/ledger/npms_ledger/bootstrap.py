@@ -30,7 +30,7 @@ def build(settings: LedgerSettings, *, clock: Clock | None = None) -> Service:
             database,
             clock,
             make_edge(settings),
-            settings.fix_limits(),
+            settings.alone_limits(),
             guardrail=limits,
             reconnect_limit_s=settings.reconnect_limit_s,
         ),

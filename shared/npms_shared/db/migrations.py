@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from npms_shared.db.engine import Database, asyncpg_url
+from npms_shared.db.moved_alone import MOVED_ALONE_SQL
 from npms_shared.db.tables import MESSAGING_SQL
 
 LOCK = 7_205_759
@@ -31,6 +32,13 @@ def create_messaging_tables() -> None:
     """Outbox, inbox, parked messages, partition epochs and idempotency keys: first migration."""
     for statement in MESSAGING_SQL:
         op.execute(statement)
+
+
+def create_moved_alone() -> None:
+    """What people moved alone: of a service in which they move money."""
+    for statement in MOVED_ALONE_SQL:
+        op.execute(statement)
+    grant_tables(append_only=("moved_alone",))
 
 
 def grant_application(append_only: Iterable[str] = ()) -> None:

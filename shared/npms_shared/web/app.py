@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from npms_shared.web import problems
+from npms_shared.web import problems, reviews
 from npms_shared.web.edge import Edge
 from npms_shared.web.identity import Identified
 from npms_shared.web.limits import BodyLimit, BodyRefused
@@ -42,7 +42,7 @@ def create_app(
     app.state.checks = {}
     problems.install(app)
     app.add_exception_handler(BodyRefused, _renderer(BodyRefused.problem))
-    for kind, to_problem in (errors or {}).items():
+    for kind, to_problem in {**reviews.ERRORS, **(errors or {})}.items():
         app.add_exception_handler(kind, _renderer(to_problem))
     for router in (*routers, health_router()):
         # As they are: `include_router` would build every route a second time, at its first use.

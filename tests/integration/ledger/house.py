@@ -66,8 +66,7 @@ class House:
             await note_profile(
                 conn, ProfilePublished(profile="p1", vendor="v", model="m", has_relay=True)
             )
-        answer = await self.put("/v1/credit-policies/standard", POLICY)
-        assert answer.status_code == 200, answer.text
+        await self.put_policy("standard", POLICY)
         self.post_charges = PostCharges(self.clock)
 
     def headers(self, *roles: str, **claims: Any) -> dict[str, str]:
@@ -81,12 +80,51 @@ class House:
         return await self.client.put(path, json=body, headers=self.headers())
 
     async def post(
-        self, path: str, body: dict[str, Any] | None = None, key: str = "", **claims: Any
+        self,
+        path: str,
+        body: dict[str, Any] | None = None,
+        key: str = "",
+        if_match: str = "",
+        **claims: Any,
     ) -> httpx.Response:
         headers = self.headers(*claims.pop("roles", ("operator",)), **claims)
         if key:
             headers["Idempotency-Key"] = key
+        if if_match:
+            headers["If-Match"] = if_match
         return await self.client.post(path, json=body, headers=headers)
+
+    async def agree(
+        self, place: str, verb: str = "approve", body: Any = None, **claims: Any
+    ) -> httpx.Response:
+        """Look at what waits and decide about what was seen; by the boss if nobody is named."""
+        seen = (await self.get(place)).headers["ETag"]
+        claims = claims or {"sub": "the-boss"}
+        body = body or {"reason": "Looked into it."}
+        return await self.post(f"{place}/{verb}", body, if_match=seen, **claims)
+
+    async def grant(self, account_id: int, body: dict[str, Any]) -> dict[str, Any]:
+        """A credit, by two people where it takes two; as it is shown then."""
+        path = f"/v1/accounts/{account_id}/credits"
+        answer = await self.post(path, body, key=str(new_id()))
+        assert answer.status_code in {201, 202}, answer.text
+        if answer.status_code == 201:
+            return answer.json()
+        agreed = await self.agree(f"/v1/money-requests/{answer.json()['request_id']}")
+        assert agreed.status_code == 200, agreed.text
+        shown = (await self.get(f"{path}?limit=500")).json()["items"]
+        return max(shown, key=lambda credit: credit["number"] or 0)
+
+    async def put_policy(self, code: str, policy: dict[str, Any], by: str = "test") -> None:
+        """Asked for by one, put in force by another."""
+        headers = self.headers(subject=by)
+        path = f"/v1/credit-policies/{code}"
+        asked = await self.client.put(path, json=policy, headers=headers)
+        assert asked.status_code in {200, 202}, asked.text
+        if asked.status_code == 202:
+            waiting = f"/v1/credit-policy-requests/{asked.json()['request_id']}"
+            answer = await self.agree(waiting)
+            assert answer.status_code == 200, answer.text
 
     def request(self, **changes: Any) -> dict[str, Any]:
         number = next(self.numbers)
@@ -113,6 +151,10 @@ class House:
         }
 
     async def open(self, **changes: Any) -> dict[str, Any]:
+        """A policy that is written out is put in force first."""
+        if isinstance(policy := changes.get("credit_policy"), dict):
+            changes["credit_policy"] = f"own-{next(self.numbers)}"
+            await self.put_policy(changes["credit_policy"], policy)
         answer = await self.post("/v1/accounts", self.request(**changes), key=str(new_id()))
         assert answer.status_code == 201, answer.text
         opened = answer.json()

@@ -14,6 +14,7 @@ async def test_one_call_opens_everything_and_tells(house):
         "credit_policy": "standard",
         "supply": "off",
         "reason": "no_credit",
+        "credit_request_id": None,
     }
     account, installation, supply = await house.said()
     assert (account["event"], account["contacts"]) == (
@@ -175,8 +176,10 @@ async def test_policies_are_versions(house):
     assert (shown["version"], shown["floor"]) == (1, "0.000000")
     same = (await house.put("/v1/credit-policies/standard", POLICY)).json()
     assert same["version"] == 1
-    raised = (await house.put("/v1/credit-policies/standard", {**POLICY, "floor": "-30"})).json()
-    assert raised["version"] == 2
+    await house.put_policy("standard", {**POLICY, "floor": "-30"}, by="the-clerk")
+    raised = (await house.get("/v1/credit-policies/standard")).json()
+    assert (raised["version"], raised["written_by"]) == (2, "the-clerk")
+    assert raised["approved_by"] == "the-boss"
     assert (await house.get("/v1/credit-policies/none")).status_code == 404
     other = await house.put("/v1/credit-policies/standard", {**POLICY, "currency": "ZAR"})
     assert (other.status_code, other.json()["code"]) == (422, "currency_mismatch")
@@ -184,7 +187,7 @@ async def test_policies_are_versions(house):
 
 async def test_a_new_policy_reaches_accounts_already_open(house):
     opened = await house.open()
-    await house.put("/v1/credit-policies/standard", {**POLICY, "floor": "-30"})
+    await house.put_policy("standard", {**POLICY, "floor": "-30"})
     assert await house.decide() == 1
     assert (await house.account(opened["account_id"]))["supply_desired"] == "on"
     assert await house.broken() == []
@@ -192,7 +195,7 @@ async def test_a_new_policy_reaches_accounts_already_open(house):
 
 async def test_a_charge_decided_by_the_old_policy_leaves_the_mark_of_the_new(house):
     opened = await house.open()
-    await house.put("/v1/credit-policies/standard", {**POLICY, "floor": "-30"})
+    await house.put_policy("standard", {**POLICY, "floor": "-30"})
     await house.pay(opened["account_id"], M)
     await house.charge((opened, M))
     assert await house.decide() == 1
@@ -202,7 +205,9 @@ async def test_a_charge_decided_by_the_old_policy_leaves_the_mark_of_the_new(hou
 
 async def test_a_policy_of_its_own_comes_with_the_account(house):
     friendly = [{"days": ["wed"], "from": "14:00", "to": "16:00"}]
-    opened = await house.open(credit_policy={**POLICY, "friendly_hours": friendly})
+    own = {**POLICY, "friendly_hours": friendly, "emergency": None}
+    answer = await house.post("/v1/accounts", house.request(credit_policy=own), key="k")
+    opened = answer.json()
     assert opened["credit_policy"] == "account-1"
     assert (opened["supply"], opened["reason"]) == ("on", "friendly_hours")
     shown = (await house.get("/v1/credit-policies/account-1")).json()

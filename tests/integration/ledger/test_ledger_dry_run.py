@@ -11,7 +11,7 @@ PLAIN = {**POLICY, "emergency": None, "low_balance": []}
 @pytest.fixture
 async def homes(house):
     """Three on one policy, each with 100 and a use of 24 a day; the last has paid more."""
-    await house.put("/v1/credit-policies/town", PLAIN)
+    await house.put_policy("town", PLAIN)
     opened = [await house.open(credit_policy="town") for _ in range(3)]
     for home in opened:
         await house.pay(home["account_id"], 124 * M)

@@ -67,8 +67,7 @@ async def test_a_fault_among_debts_grants_and_monthly_charges_is_found(house, fa
     amount = {"amount": "30", "currency": "KES"}
     opened = await house.open(debts=[{"label": "arrears", "amount": amount, "reason": "bills"}])
     grant = {"label": "units", "amount": amount, "monthly": True, "reason": "register"}
-    path = f"/v1/accounts/{opened['account_id']}/credits"
-    assert (await house.post(path, grant, key="k")).status_code == 201
+    await house.grant(opened["account_id"], grant)
     await house.pay(opened["account_id"], 100 * M)
     assert await house.broken() == []
     await _plant(house, fault)

@@ -263,7 +263,7 @@ async def test_o6_every_change_of_supply_says_why(house):
     assert (cut["balance"]["amount"], cut["floor"]["amount"]) == ("-5.000000", "0.000000")
     assert cut["amount_to_clear"]["amount"] == "5.000001"
     assert (cut["credit_policy"], cut["credit_policy_version"]) == (
-        f"account-{opened['account_id']}",
+        opened["credit_policy"],
         1,
     )
     journals = await house.rows("SELECT journal_id FROM journal WHERE kind = 'charges'")

@@ -17,26 +17,26 @@ async def limits(house) -> list[tuple]:
 async def test_p8_limits_are_told_at_opening_and_when_the_policy_changes(house):
     free = await house.open()
     assert await limits(house) == []
-    await house.put("/v1/credit-policies/standard", {**POLICY, **LIMITS})
+    await house.put_policy("standard", {**POLICY, **LIMITS})
     await house.pay(free["account_id"], 100 * M)
     await house.decide()
     mine = free["account_id"]
     assert await limits(house) == [(mine, 20 * M, 2000 * M, 5000 * M, 100 * M)]
     other = await house.open()
     assert (await limits(house))[1] == (other["account_id"], 20 * M, 2000 * M, 5000 * M, 0)
-    await house.put("/v1/credit-policies/standard", {**POLICY, "vend": {"minimum": "1"}})
+    await house.put_policy("standard", {**POLICY, "vend": {"minimum": "1"}})
     await house.decide()
     assert sorted((await limits(house))[2:]) == [
         (mine, M, None, None, 100 * M),
         (other["account_id"], M, None, None, 0),
     ]
-    await house.put("/v1/credit-policies/standard", POLICY)
+    await house.put_policy("standard", POLICY)
     await house.decide()
     assert sorted((await limits(house))[4:]) == [
         (mine, None, None, None, 100 * M),
         (other["account_id"], None, None, None, 0),
     ]
-    await house.put("/v1/credit-policies/standard", {**POLICY, "floor": "-1"})
+    await house.put_policy("standard", {**POLICY, "floor": "-1"})
     await house.decide()
     assert len(await limits(house)) == 6, "of no limit nothing is told again"
 
@@ -63,5 +63,6 @@ async def test_p8_limits_that_contradict_each_other_are_refused(house):
     ):
         answer = await house.put("/v1/credit-policies/odd", {**POLICY, **changes})
         assert (answer.status_code, answer.json()["code"]) == (422, code)
-    kept = await house.put("/v1/credit-policies/good", {**POLICY, **LIMITS})
+    await house.put_policy("good", {**POLICY, **LIMITS})
+    kept = await house.get("/v1/credit-policies/good")
     assert kept.json()["vend"]["maximum_balance"] == "5000.000000"

@@ -145,7 +145,7 @@ async def test_a_balance_is_the_sum_of_what_is_told_of_it(house):
 
 async def test_o6_why_was_i_cut_and_where_did_my_money_go_are_one_query(house):
     """Cut when friendly hours end, after a top-up that two charges used up."""
-    assert (await house.put("/v1/credit-policies/nights", NIGHTS)).is_success
+    await house.put_policy("nights", NIGHTS)
     opened = await house.open(credit_policy="nights")
     account_id = opened["account_id"]
     await house.pay(account_id, 10 * M)

@@ -109,7 +109,7 @@ class Five:
         self, service: str, method: str, path: str, body: Any = None, **options: Any
     ) -> httpx.Response:
         """As staff, with a fresh Idempotency-Key, unless said otherwise."""
-        headers = options.pop("headers", None) or self.as_staff()
+        headers = {"If-Match": '"unseen"', **(options.pop("headers", None) or self.as_staff())}
         key = options.pop("key", str(new_id()))
         if key:
             headers = {**headers, "Idempotency-Key": key}
@@ -121,6 +121,15 @@ class Five:
         answer = await self.call(service, method, path, body)
         assert answer.is_success, answer.text
         return answer.json()
+
+    async def agree(self, service: str, place: str, verb: str = "approve") -> None:
+        """A second person looks at what waits, and decides about what they saw."""
+        second = self.issuer.headers("operator", "admin", subject="second-person")
+        seen = await self.call(service, "GET", place, headers=second)
+        headers = {**second, "If-Match": seen.headers.get("ETag", "")}
+        body = {"reason": "Looked into it."}
+        answer = await self.call(service, "POST", f"{place}/{verb}", body, headers=headers)
+        assert answer.is_success, answer.text
 
     async def hear(self, event: Event) -> None:
         """Let every service hear it that would over the broker."""
@@ -148,9 +157,7 @@ class Five:
     async def prepare(self) -> None:
         """A plan, a profile, a policy, and an account of each of two customers."""
         await self.good("tariff", "POST", "/v1/plans", PLAN)
-        second = self.issuer.headers("operator", subject="second-person")
-        activation = "/v1/plans/household/versions/1/activation"
-        assert (await self.call("tariff", "POST", activation, headers=second)).is_success
+        await self.agree("tariff", "/v1/plans/household/versions/1", "activation")
         await self.hear(
             PlanVersionActivated(
                 plan_code="household",
@@ -162,7 +169,8 @@ class Five:
         )
         profile = ProfilePublished(profile=PROFILE, vendor="v", model="m", has_relay=True)
         await self.hear(profile)
-        await self.good("ledger", "PUT", "/v1/credit-policies/standard", POLICY)
+        asked = await self.good("ledger", "PUT", "/v1/credit-policies/standard", POLICY)
+        await self.agree("ledger", f"/v1/credit-policy-requests/{asked['request_id']}")
         theirs = await self.good("ledger", "POST", "/v1/accounts", account_request())
         mine = await self.good("ledger", "POST", "/v1/accounts", account_request())
         self.theirs, self.mine = theirs["account_id"], mine["account_id"]
@@ -222,6 +230,8 @@ def bodies() -> dict[str, Any]:
         "reallocate_payment": {"to_account_id": 2, "reason": "Meant for the house next door."},
         "approve_money_request": {"reason": "Seen on the statement."},
         "reject_money_request": {"reason": "Not on the statement."},
+        "approve_credit_policy_request": {"reason": "As the board decided."},
+        "reject_credit_policy_request": {"reason": "Not as the board decided."},
         "add_debt": {"label": "arrears", "amount": MONEY, "reason": "agreed"},
         "change_debt": {"label": "arrears", "share_ppm": 100_000, "reason": "hardship"},
         "grant_credit": {"label": "free units", "amount": MONEY, "reason": "on the register"},

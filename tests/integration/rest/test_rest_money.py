@@ -39,6 +39,8 @@ NO_MONEY = {
     "pay_refund": "a second time: 409",
     "approve_money_request": "a second time: 409",
     "reject_money_request": "a second time: 409",
+    "approve_credit_policy_request": "a second time: 409",
+    "reject_credit_policy_request": "a second time: 409",
     "release_billing_hold": "a second time: 409",
     "close_account": "what is left stays owed; a second time: 409",
     "activate_voucher_batch": "sets a mark; a second time: 409",

@@ -45,9 +45,14 @@ class Clients:
         headers = {"Idempotency-Key": key} if key else {}
         return self._clients[service].request(method, path, headers=headers, **words)
 
-    def as_second(self, method: str, service: str, path: str) -> httpx.Response:
-        """The answer to another person, where one alone may not."""
-        return self._clients[service].request(method, path, headers=self._second)
+    def agree(
+        self, service: str, place: str, verb: str = "approve", body: Any = None
+    ) -> httpx.Response:
+        """Another person looks at what waits for one, and decides about what they saw."""
+        client = self._clients[service]
+        seen = client.get(place, headers=self._second).headers.get("ETag", "")
+        headers = {**self._second, "If-Match": seen}
+        return client.post(f"{place}/{verb}", json=body, headers=headers)
 
     def get(self, service: str, path: str, **query: Any) -> Any:
         return self._good("GET", service, path, params=query)

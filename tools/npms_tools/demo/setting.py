@@ -33,7 +33,7 @@ def ensure_plan(api: Clients, code: str, document: dict[str, Any]) -> None:
     answer = api.call("POST", "tariff", "/v1/plans", json=document)
     if answer.is_error and answer.status_code != 409:
         raise StackError(f"plan {code} was refused: {answer.text}")
-    answer = api.as_second("POST", "tariff", f"/v1/plans/{code}/versions/1/activation")
+    answer = api.agree("tariff", f"/v1/plans/{code}/versions/1", "activation")
     if answer.is_error and answer.status_code != 409:
         raise StackError(f"plan {code} was not activated: {answer.text}")
 
@@ -54,8 +54,18 @@ def put_policies(api: Clients, local_now: datetime) -> None:
     }
     evening = {**street, "friendly_hours": [friendly]}
     del evening["emergency"]
-    api.put("ledger", "/v1/credit-policies/street", street)
-    api.put("ledger", "/v1/credit-policies/street-evening", evening)
+    _put_policy(api, "street", street)
+    _put_policy(api, "street-evening", evening)
+
+
+def _put_policy(api: Clients, code: str, policy: dict[str, Any]) -> None:
+    """Asked for by one person and put in force by another; nothing where it is in force."""
+    asked = api.put("ledger", f"/v1/credit-policies/{code}", policy)
+    if "request_id" in asked:
+        place = f"/v1/credit-policy-requests/{asked['request_id']}"
+        answer = api.agree("ledger", place, body={"reason": "As agreed."})
+        if answer.is_error:
+            raise StackError(f"policy {code} was not approved: {answer.text}")
 
 
 def accounts_by_serial(api: Clients) -> dict[str, tuple[int, int]]:

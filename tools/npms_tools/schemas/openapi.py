@@ -50,7 +50,7 @@ def _settings_class(package: str) -> Callable[..., ServiceSettings]:
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, ServiceSettings)
-        and value is not ServiceSettings
+        and value.__module__ == module.__name__
     ]
     return found
 

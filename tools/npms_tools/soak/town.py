@@ -45,7 +45,7 @@ class Resident:
 
 
 class Town:
-    """REST with an operator's token; a second person puts plans in force."""
+    """REST with an operator's token; a second person agrees to what takes two."""
 
     def __init__(self, scene: Scene, *, minutes: float) -> None:
         self._scene = scene
@@ -129,10 +129,19 @@ class Town:
             "document": document,
         }
         await self.call("POST", "tariff", "/v1/plans", json=plan)
-        url = f"{self._scene.services['tariff'].url}/v1/plans/{PLAN}/versions/1/activation"
-        (await self._http.post(url, headers=self._second)).raise_for_status()
+        await self._agree("tariff", f"/v1/plans/{PLAN}/versions/1", "activation")
         policy = {"currency": CURRENCY, "floor": "0"}
-        await self.call("PUT", "ledger", f"/v1/credit-policies/{POLICY}", json=policy)
+        asked = await self.call("PUT", "ledger", f"/v1/credit-policies/{POLICY}", json=policy)
+        if "request_id" in asked:
+            await self._agree("ledger", f"/v1/credit-policy-requests/{asked['request_id']}")
+
+    async def _agree(self, service: str, place: str, verb: str = "approve") -> None:
+        """The second person looks at what waits, and decides about what they saw."""
+        url = f"{self._scene.services[service].url}{place}"
+        seen = await self._send("GET", url, headers=self._second)
+        headers = self._second | {"If-Match": seen.headers.get("ETag", "")}
+        body = {"reason": "For the soak."}
+        (await self._send("POST", f"{url}/{verb}", headers=headers, json=body)).raise_for_status()
 
     async def _open(self, number: int, meter: dict[str, Any]) -> Resident:
         is_poor = number % POOR_EVERY == 0 and meter["is_commanded"]
@@ -151,6 +160,8 @@ class Town:
             "credit_policy": POLICY,
         }
         opened = await self._try_open(body, f"open-{meter['serial']}")
+        if (request_id := opened["credit_request_id"]) is not None:
+            await self._agree("ledger", f"/v1/money-requests/{request_id}")
         return Resident(
             serial=meter["serial"],
             account_id=opened["account_id"],

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any, Literal, Self
+from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
 from sqlalchemy import Row
@@ -11,6 +12,7 @@ from npms_ledger.api.policy_schemas import PolicyDocument
 from npms_ledger.domain.position import Position
 from npms_ledger.handlers.look import AccountDetail, AccountView
 from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, Opened
+from npms_ledger.handlers.open_by_hand import OpenedByHand
 from npms_shared.contracts.ledger import Contact, MeterConnection
 from npms_shared.web.schemas import (
     MAX_ID,
@@ -149,6 +151,9 @@ class OpenedResponse(BaseModel):
     credit_policy: str
     supply: Literal["on", "off"]
     reason: str = Field(examples=["no_credit"])
+    credit_request_id: UUID | None = Field(
+        description="the money request by which the opening credit waits for a second person"
+    )
 
 
 class EmergencyResponse(BaseModel):
@@ -264,8 +269,8 @@ class KeepOnRequest(Schema):
     reason: Line = Field(examples=["Oxygen at home until Tuesday; the bill is being looked into"])
 
 
-def to_api_opened(opened: Opened) -> OpenedResponse:
-    account = opened.account
+def to_api_opened(done: OpenedByHand) -> OpenedResponse:
+    opened, account = done.opened, done.opened.account
     return OpenedResponse(
         account_id=account.account_id,
         customer_id=opened.customer_id,
@@ -274,6 +279,7 @@ def to_api_opened(opened: Opened) -> OpenedResponse:
         credit_policy=opened.policy_code,
         supply="on" if account.position.supply_on else "off",
         reason=account.reason,
+        credit_request_id=done.credit_request_id,
     )
 
 

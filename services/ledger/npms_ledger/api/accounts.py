@@ -23,7 +23,8 @@ from npms_ledger.api.callers import actor
 from npms_ledger.api.statement_schemas import StatementEntry, to_api_entry
 from npms_ledger.handlers import change_account, look, trail
 from npms_ledger.handlers.errors import AccountUnknown
-from npms_ledger.handlers.open_account import open_account
+from npms_ledger.handlers.open_by_hand import open_by_hand
+from npms_shared.approval import AloneLimits
 from npms_shared.auth.tokens import Principal
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -36,9 +37,9 @@ from npms_shared.web.schemas import FilterId, PathId
 Looker = Annotated[Principal, Depends(require("customer", "operator", "admin", "service"))]
 
 
-def accounts_router(database: Database, clock: Clock) -> APIRouter:
+def accounts_router(database: Database, clock: Clock, limits: AloneLimits) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
-    _add_opening(router, database, clock)
+    _add_opening(router, database, clock, limits)
     _add_looking(router, database, clock)
     _add_statement(router, database, clock)
     _add_changes(router, database, clock)
@@ -46,7 +47,7 @@ def accounts_router(database: Database, clock: Clock) -> APIRouter:
     return router
 
 
-def _add_opening(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_opening(router: APIRouter, database: Database, clock: Clock, limits: AloneLimits) -> None:
     @router.post(
         "",
         operation_id="open_account",
@@ -57,19 +58,21 @@ def _add_opening(router: APIRouter, database: Database, clock: Clock) -> None:
     async def open_(
         caller: Operator, key: IdempotencyKey, request: OpenAccountRequest
     ) -> JSONResponse:
-        """Customer, account, usage point and installation in one call."""
+        """Customer, account, usage point and installation in one call. Opening credit above what
+        one person may move in a day waits as a money request; a policy of the account's own that
+        lends more is refused: 409 `second_person_required`."""
 
         async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             command = request.to_command()
             now = clock.now()
-            opened = await open_account(conn, command, now=now, by=caller.subject)
-            account = opened.account
+            done = await open_by_hand(conn, command, by=actor(caller), limits=limits, now=now)
+            opened, account = done.opened, done.opened.account
             subject = trail.of_account(account.account_id)
             after = opened_facts(command, opened) | trail.money_of(account)
             await trail.note(
                 conn, actor(caller), "account_opened", subject=subject, now=now, after=after
             )
-            return 201, to_api_opened(opened).model_dump(mode="json")
+            return 201, to_api_opened(done).model_dump(mode="json")
 
         return await answer_once(
             database, key=key, caller=caller, path="/accounts", body=request, act=act

@@ -16,13 +16,14 @@ from npms_ledger.api.money_requests import money_requests_router
 from npms_ledger.api.month_statements import month_statements_router
 from npms_ledger.api.moving import moving_router
 from npms_ledger.api.policies import parked_charges_router, policies_router
+from npms_ledger.api.policy_requests import policy_requests_router
 from npms_ledger.api.problems import ERRORS
 from npms_ledger.api.supply import supply_router
 from npms_ledger.api.supply_exceptions import supply_exceptions_router
 from npms_ledger.api.trials import trials_router
 from npms_ledger.api.why import why_router
 from npms_ledger.domain.guardrail import Guardrail
-from npms_ledger.domain.moves import FixLimits
+from npms_shared.approval import AloneLimits
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
@@ -34,7 +35,7 @@ def build_app(
     database: Database,
     clock: Clock,
     edge: Edge,
-    limits: FixLimits,
+    limits: AloneLimits,
     *,
     guardrail: Guardrail,
     reconnect_limit_s: int,
@@ -44,7 +45,7 @@ def build_app(
         description="Accounts, journal, credit policy and the desired supply state.",
         edge=edge,
         routers=[
-            accounts_router(database, clock),
+            accounts_router(database, clock, limits),
             supply_router(database, clock),
             why_router(database),
             dry_run_router(database, clock),
@@ -58,8 +59,9 @@ def build_app(
             audit_trail_router(database),
             trials_router(database, clock),
             debts_router(database, clock),
-            credits_router(database, clock),
+            credits_router(database, clock, limits),
             policies_router(database, clock),
+            policy_requests_router(database, clock),
             parked_charges_router(database),
             parked_router(database),
         ],

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,6 +30,7 @@ from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.reviews import Seen, show_etag
 from npms_shared.web.schemas import FilterId
 
 State = Annotated[
@@ -62,10 +63,12 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         return Page(items=[to_api_mass_cut(row) for row in page], next_cursor=following)
 
     @router.get("/{mass_cut_id}", operation_id="get_mass_cut", responses=problem_responses(404))
-    async def show(_caller: Operator, mass_cut_id: UUID) -> MassCutResponse:
-        """One held list: its state and why it was held."""
+    async def show(_caller: Operator, response: Response, mass_cut_id: UUID) -> MassCutResponse:
+        """One held list: its state and why it was held; with the ETag that approving asks for."""
         async with database.connect() as conn:
-            return to_api_mass_cut(await mass_cuts.show_mass_cut(conn, mass_cut_id))
+            row = await mass_cuts.show_mass_cut(conn, mass_cut_id)
+        show_etag(response, mass_cuts.reviewed_of(row))
+        return to_api_mass_cut(row)
 
 
 def _add_accounts(router: APIRouter, database: Database) -> None:
@@ -95,13 +98,13 @@ def _add_deciding(
     @router.post(
         "/{mass_cut_id}/approve",
         operation_id="approve_mass_cut",
-        responses=problem_responses(404, 409),
+        responses=problem_responses(404, 409, 412, 428),
     )
     async def approve(
-        caller: Operator, mass_cut_id: UUID, request: DecisionReason
+        caller: Operator, seen: Seen, mass_cut_id: UUID, request: DecisionReason
     ) -> MassCutResponse:
-        """Decide each account of the list again, and let the cuts pass. Whoever wrote the policy
-        that causes them may not approve (403 `needs_another_person`).
+        """Decide each account of the list again, and let the cuts pass. Whoever wrote or approved
+        the policy that causes them may not approve; 412 where accounts have joined since.
         """
         async with database.transaction() as conn:
             now = clock.now()
@@ -112,6 +115,7 @@ def _add_deciding(
                 reason=request.reason,
                 now=now,
                 by=caller.subject,
+                seen=seen,
             )
             await _note(conn, caller, row, now)
         return to_api_mass_cut(row)

@@ -59,7 +59,9 @@ class GrantRequest(Schema):
             monthly=self.monthly,
             rollover_max_micro=self.rollover_max.micro if self.rollover_max else 0,
         )
-        return NewGrant(terms, self.ends_at, self.reason)
+        return NewGrant(
+            terms, self.ends_at, self.reason, self.amount.currency if self.amount else None
+        )
 
 
 class EndGrantRequest(Schema):

@@ -14,8 +14,10 @@ from npms_ledger.api.credit_schemas import (
     GrantRequest,
     to_api_credits,
 )
-from npms_ledger.handlers import grants, look, trail
-from npms_ledger.handlers.errors import CurrencyMismatch
+from npms_ledger.api.money_requests import ASKED
+from npms_ledger.api.money_schemas import to_api_request
+from npms_ledger.handlers import grants, trail
+from npms_shared.approval import AloneLimits
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
@@ -27,10 +29,10 @@ from npms_shared.web.schemas import PathId
 GrantNo = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
 
 
-def credits_router(database: Database, clock: Clock) -> APIRouter:
+def credits_router(database: Database, clock: Clock, limits: AloneLimits) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts/{account_id}/credits", tags=["credits"])
     _add_listing(router, database, clock)
-    _add_granting(router, database, clock)
+    _add_granting(router, database, clock, limits)
     _add_ending(router, database, clock)
     return router
 
@@ -50,27 +52,28 @@ def _add_listing(router: APIRouter, database: Database, clock: Clock) -> None:
         return Page(items=[credit for _, credit in page], next_cursor=following)
 
 
-def _add_granting(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_granting(router: APIRouter, database: Database, clock: Clock, limits: AloneLimits) -> None:
     @router.post(
         "",
         operation_id="grant_credit",
         status_code=201,
         response_model=CreditResponse,
-        responses=problem_responses(400, 404, 409),
+        responses=ASKED,
     )
     async def grant(
         caller: Operator, key: IdempotencyKey, account_id: PathId, request: GrantRequest
     ) -> JSONResponse:
-        """Grant a credit beside the balance."""
+        """Grant a credit beside the balance; 202 where a second person must agree: above what one
+        person may move in a day, and whatever is granted anew each month."""
 
         async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
-            currency = await look.currency_of(conn, account_id)
-            if request.amount is not None and request.amount.currency != currency:
-                raise CurrencyMismatch("grant", request.amount.currency, currency)
-            number = await grants.grant_credit(
-                conn, account_id, request.to_new(), now=clock.now(), by=caller.subject
+            new = request.to_new()
+            granted = await grants.request_grant(
+                conn, account_id, new, by=actor(caller), limits=limits, now=clock.now()
             )
-            shown = (await _shown(conn, account_id, number, clock)).model_dump(mode="json")
+            if not isinstance(granted, grants.Granted):
+                return 202, to_api_request(granted).model_dump(mode="json")
+            shown = (await _shown(conn, account_id, granted.number, clock)).model_dump(mode="json")
             await trail.note(
                 conn,
                 actor(caller),

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy import Row
@@ -19,9 +19,9 @@ from npms_ledger.api.money_schemas import (
     TransferBody,
     to_api_request,
 )
-from npms_ledger.domain.moves import FixLimits
-from npms_ledger.handlers import look, money_requests
+from npms_ledger.handlers import look, money_decisions, money_requests
 from npms_ledger.handlers.errors import AccountUnknown
+from npms_shared.approval import AloneLimits
 from npms_shared.auth.tokens import Principal
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -29,6 +29,7 @@ from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Caller, Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.reviews import Seen, show_etag
 from npms_shared.web.schemas import FilterId, PathId
 
 RequestId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001"])]
@@ -40,7 +41,7 @@ ASKED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def money_requests_router(database: Database, clock: Clock, limits: FixLimits) -> APIRouter:
+def money_requests_router(database: Database, clock: Clock, limits: AloneLimits) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["money moved by people"])
     _add_fixes(router, database, clock, limits)
     _add_transfers(router, database, clock, limits)
@@ -62,7 +63,7 @@ async def _ask(
     return await answer_once(database, key=key, caller=caller, path=path, body=body, act=action)
 
 
-def _add_fixes(router: APIRouter, database: Database, clock: Clock, limits: FixLimits) -> None:
+def _add_fixes(router: APIRouter, database: Database, clock: Clock, limits: AloneLimits) -> None:
     @router.post(
         "/accounts/{account_id}/money-fixes",
         operation_id="fix_money",
@@ -73,7 +74,7 @@ def _add_fixes(router: APIRouter, database: Database, clock: Clock, limits: FixL
     async def fix(
         caller: Operator, key: IdempotencyKey, account_id: PathId, body: MoneyFixBody
     ) -> JSONResponse:
-        """Put a balance right; above the limit a second person must agree."""
+        """Put a balance right; above what one person may move in a day a second must agree."""
 
         async def act(conn: AsyncConnection) -> Row[Any]:
             asked = body.to_command(account_id)
@@ -85,7 +86,9 @@ def _add_fixes(router: APIRouter, database: Database, clock: Clock, limits: FixL
         return await _ask(database, key=key, caller=caller, path=path, body=body, act=act)
 
 
-def _add_transfers(router: APIRouter, database: Database, clock: Clock, limits: FixLimits) -> None:
+def _add_transfers(
+    router: APIRouter, database: Database, clock: Clock, limits: AloneLimits
+) -> None:
     @router.post(
         "/accounts/{account_id}/transfers",
         operation_id="transfer_credit",
@@ -142,15 +145,15 @@ def _add_decisions(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(
         "/money-requests/{request_id}/approve",
         operation_id="approve_money_request",
-        responses=problem_responses(404, 409),
+        responses=problem_responses(404, 409, 412, 428),
     )
     async def approve(
-        caller: Operator, request_id: RequestId, body: DecisionBody
+        caller: Operator, seen: Seen, request_id: RequestId, body: DecisionBody
     ) -> MoneyRequestResponse:
-        """Post what somebody else asked for; 409 `same_person` for oneself."""
+        """Post what somebody else asked for."""
         async with database.transaction() as conn:
-            row = await money_requests.approve(
-                conn, request_id, by=actor(caller), reason=body.reason, now=clock.now()
+            row = await money_decisions.approve(
+                conn, request_id, by=actor(caller), seen=seen, reason=body.reason, now=clock.now()
             )
         return to_api_request(row)
 
@@ -162,9 +165,9 @@ def _add_decisions(router: APIRouter, database: Database, clock: Clock) -> None:
     async def reject(
         caller: Operator, request_id: RequestId, body: DecisionBody
     ) -> MoneyRequestResponse:
-        """Decline what somebody else asked for."""
+        """Move nothing; who asked for it takes it back so."""
         async with database.transaction() as conn:
-            row = await money_requests.reject(
+            row = await money_decisions.reject(
                 conn, request_id, by=actor(caller), reason=body.reason, now=clock.now()
             )
         return to_api_request(row)
@@ -195,6 +198,11 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         operation_id="get_money_request",
         responses=problem_responses(404),
     )
-    async def show(_caller: Operator, request_id: RequestId) -> MoneyRequestResponse:
+    async def show(
+        _caller: Operator, response: Response, request_id: RequestId
+    ) -> MoneyRequestResponse:
+        """With the ETag that approving asks for."""
         async with database.connect() as conn:
-            return to_api_request(await money_requests.show_request(conn, request_id))
+            row = await money_requests.show_request(conn, request_id)
+        show_etag(response, row._mapping)
+        return to_api_request(row)

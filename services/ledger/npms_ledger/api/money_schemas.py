@@ -66,11 +66,12 @@ class MoneyRequestResponse(BaseModel):
     """What was asked, by whom, and what came of it."""
 
     request_id: UUID
-    kind: Literal["money_fix", "transfer", "reallocation"]
+    kind: Literal["money_fix", "transfer", "reallocation", "grant", "opening_credit"]
     state: Literal["requested", "posted", "rejected"]
     account_id: int
     to_account_id: int | None
     payment_id: UUID | None
+    terms: dict[str, Any] | None = Field(description="of a grant, amounts in micro-units")
     amount: Money = Field(description="as asked")
     moved: Money | None = Field(description="as posted: of a reallocation, what was not yet spent")
     reason: str

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +26,7 @@ from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.reviews import Seen, show_etag
 from npms_shared.web.schemas import PathId
 
 RefundId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001"])]
@@ -126,21 +127,32 @@ def _add_refunds(router: APIRouter, database: Database, clock: Clock) -> None:
         page, following = cut(rows, limit, lambda row: row.refund_id)
         return Page(items=[to_api_refund(row) for row in page], next_cursor=following)
 
+    @router.get("/refunds/{refund_id}", operation_id="get_refund", responses=problem_responses(404))
+    async def show(_caller: Operator, response: Response, refund_id: RefundId) -> RefundResponse:
+        """With the ETag that `paid` asks for."""
+        async with database.connect() as conn:
+            row = await move_out.show_refund(conn, refund_id)
+        show_etag(response, row._mapping)
+        return to_api_refund(row)
+
 
 def _add_paying(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(
         "/refunds/{refund_id}/paid",
         operation_id="pay_refund",
-        responses=problem_responses(404, 409),
+        responses=problem_responses(404, 409, 412, 428),
     )
-    async def paid(caller: Operator, refund_id: RefundId, body: PaidBody) -> RefundResponse:
-        """Say that it was paid out, and how; 409 `same_person` for who asked for it."""
+    async def paid(
+        caller: Operator, seen: Seen, refund_id: RefundId, body: PaidBody
+    ) -> RefundResponse:
+        """Say that it was paid out, and how: another person than who asked for it."""
         async with database.transaction() as conn:
             row = await move_out.pay_refund(
                 conn,
                 refund_id,
                 reference=body.reference,
                 by=actor(caller),
+                seen=seen,
                 now=clock.now(),
             )
         return to_api_refund(row)

@@ -5,14 +5,20 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from npms_ledger.api.callers import actor
-from npms_ledger.api.policy_schemas import PolicyDocument, PolicyResponse, to_api_policy
-from npms_ledger.domain.documents import to_document
-from npms_ledger.handlers import look, trail
+from npms_ledger.api.policy_schemas import (
+    PolicyDocument,
+    PolicyRequestResponse,
+    PolicyResponse,
+    to_api_policy,
+    to_api_policy_request,
+)
+from npms_ledger.handlers import look, policy_requests
 from npms_ledger.handlers.errors import PolicyUnknown
-from npms_ledger.handlers.policies import read_policy, write_policy
+from npms_ledger.handlers.policies import WrittenPolicy, read_policy
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Limit
@@ -45,28 +51,32 @@ def policies_router(database: Database, clock: Clock) -> APIRouter:
             except PolicyUnknown:
                 raise not_found("credit policy") from None
 
-    @router.put("/{code}", operation_id="put_credit_policy", responses=problem_responses())
-    async def put(caller: Operator, code: Code, document: PolicyDocument) -> PolicyResponse:
-        """Put a new version in force for every account on the policy."""
+    @router.put(
+        "/{code}",
+        operation_id="put_credit_policy",
+        response_model=PolicyResponse,
+        responses={
+            202: {"model": PolicyRequestResponse, "description": "a second person must agree"},
+            **problem_responses(),
+        },
+    )
+    async def put(caller: Operator, code: Code, document: PolicyDocument) -> JSONResponse:
+        """Ask for a new version; in force for every account on the policy once another person
+        approves. 200 where it is in force already."""
         async with database.transaction() as conn:
-            now = clock.now()
-            written = await write_policy(
+            asked = await policy_requests.request_policy(
                 conn,
                 code,
                 policy=document.to_policy(),
                 currency=document.currency,
-                now=now,
-                by=caller.subject,
+                by=actor(caller),
+                now=clock.now(),
             )
-            await trail.note(
-                conn,
-                actor(caller),
-                "credit_policy_written",
-                subject=f"credit-policy:{code}",
-                now=now,
-                after={"version": written.version, "document": to_document(written.policy)},
-            )
-        return to_api_policy(written)
+        if isinstance(asked, WrittenPolicy):
+            return JSONResponse(to_api_policy(asked).model_dump(mode="json", by_alias=True))
+        return JSONResponse(
+            to_api_policy_request(asked).model_dump(mode="json", by_alias=True), status_code=202
+        )
 
     return router
 

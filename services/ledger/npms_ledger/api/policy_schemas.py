@@ -2,8 +2,9 @@
 
 from datetime import date, datetime, time
 from typing import Annotated, Literal, get_args
+from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from npms_ledger.api.debt_schemas import AmountPerPeriod
 from npms_ledger.domain.friendly import FriendlyHours, KindTimes
@@ -18,6 +19,7 @@ from npms_ledger.domain.policy import (
     VendLimits,
 )
 from npms_ledger.handlers.policies import WrittenPolicy
+from npms_ledger.handlers.policy_requests import PolicyRequest
 from npms_shared.money import format_amount, parse_amount
 from npms_shared.web.schemas import Amount, CodedError, Currency, Schema
 
@@ -144,6 +146,23 @@ class PolicyResponse(PolicyDocument):
     version: int
     written_by: str
     written_at: datetime
+    approved_by: str | None = Field(description="null: of an account's own, or from before")
+
+
+class PolicyRequestResponse(BaseModel):
+    """A version that somebody asked for, and what came of it."""
+
+    request_id: UUID
+    code: str
+    state: Literal["requested", "approved", "rejected"]
+    document: PolicyDocument
+    replaces_version: int | None = Field(description="in force now; null: the code is new")
+    requested_by: str
+    requested_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    decided_reason: str | None
+    version: int | None = Field(description="once approved, its number")
 
 
 def _thresholds(levels: list[LowBalance]) -> tuple[Threshold, ...]:
@@ -177,13 +196,31 @@ def _hours(friendly: Friendly) -> FriendlyHours:
 
 
 def to_api_policy(written: WrittenPolicy) -> PolicyResponse:
-    policy, terms = written.policy, written.policy.emergency
     return PolicyResponse(
+        **dict(_to_api_document(written.policy, written.currency)),
         code=written.code,
         version=written.version,
         written_by=written.written_by,
         written_at=written.written_at,
-        currency=written.currency,
+        approved_by=written.approved_by,
+    )
+
+
+def to_api_policy_request(asked: PolicyRequest) -> PolicyRequestResponse:
+    row = asked.row
+    return PolicyRequestResponse.model_validate(
+        {
+            **row._mapping,
+            "document": _to_api_document(asked.policy, row.currency),
+            "replaces_version": asked.replaces_version or None,
+        }
+    )
+
+
+def _to_api_document(policy: CreditPolicy, currency: str) -> PolicyDocument:
+    terms = policy.emergency
+    return PolicyDocument(
+        currency=currency,
         floor=format_amount(policy.floor_micro),
         low_balance=[
             LowBalance(at=format_amount(t.at_micro), rearm=format_amount(t.rearm_micro))

@@ -17,7 +17,6 @@ from npms_ledger.handlers.errors import (
     MassCutDecided,
     MassCutUnknown,
     MeterTaken,
-    NeedsAnotherPerson,
     NotInFuture,
     NotKeptOn,
     PlanUnknown,
@@ -45,7 +44,6 @@ from npms_ledger.handlers.money_errors import (
     RequestDecided,
     RequestUnknown,
     SameAccount,
-    SamePerson,
 )
 from npms_shared.money import format_amount
 from npms_shared.web.app import ErrorMap
@@ -107,7 +105,6 @@ ERRORS: ErrorMap = {
     RefundPaidBefore: lambda fault: Problem(409, "refund_paid", str(fault)),
     RequestUnknown: lambda _fault: not_found("money request"),
     PaymentUnknown: lambda _fault: not_found("payment"),
-    SamePerson: lambda fault: Problem(409, "same_person", str(fault)),
     RequestDecided: lambda fault: Problem(409, "request_decided", str(fault)),
     SameAccount: lambda fault: _unprocessable("same_account", "/to_account_id", fault),
     NotEnoughCredit: _not_enough,
@@ -135,6 +132,5 @@ ERRORS: ErrorMap = {
     TaskDone: lambda fault: Problem(409, "task_done", str(fault)),
     MassCutUnknown: lambda _fault: not_found("mass cut"),
     MassCutDecided: lambda fault: Problem(409, "mass_cut_decided", str(fault)),
-    NeedsAnotherPerson: lambda fault: Problem(403, "needs_another_person", str(fault)),
     EmergencyTooSmall: lambda fault: Problem(409, "emergency_too_small", str(fault)),
 }

@@ -4,26 +4,8 @@ It was shared when it was paid, so that no part of it goes to debt again; emerge
 first, as by every credit. Nobody can move what is below the floor.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import Bucket, Position, Posted, PostingKind, post
-
-ANY_CURRENCY = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class FixLimits:
-    """Micro-units that one person may move alone, by currency; `*` is every other one."""
-
-    by_currency: Mapping[str, int]
-
-    def of(self, currency: str) -> int:
-        return self.by_currency.get(currency, self.by_currency.get(ANY_CURRENCY, 0))
-
-    def needs_two(self, amount_micro: int, currency: str) -> bool:
-        return abs(amount_micro) > self.of(currency)
 
 
 def movable_micro(position: Position, policy: CreditPolicy) -> int:

@@ -120,6 +120,12 @@ class CreditPolicy:
         _check_vend(self.vend)
 
 
+def lends_micro(policy: CreditPolicy) -> int:
+    """The most that an account may use, on the policy's word alone, beyond what was paid."""
+    floors = [policy.floor_micro, *([policy.grace.floor_micro] if policy.grace else [])]
+    return max(0, -min(floors)) + (policy.emergency.limit_micro if policy.emergency else 0)
+
+
 def in_force(
     policy: CreditPolicy, *, opened_at: datetime | None, now: datetime
 ) -> tuple[CreditPolicy, datetime | None]:

@@ -93,13 +93,6 @@ class MassCutDecided(LedgerError):
         self.state = state
 
 
-class NeedsAnotherPerson(LedgerError):
-    """Who wrote the policy that would cut so many does not approve the cuts."""
-
-    def __init__(self, by: str) -> None:
-        super().__init__(f"{by} wrote the policy that causes these cuts: ask somebody else")
-
-
 class DebtUnknown(LedgerError):
     """The account has no such debt, or has paid it."""
 

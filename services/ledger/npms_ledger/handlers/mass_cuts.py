@@ -9,8 +9,9 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.guardrail import Guardrail
-from npms_ledger.handlers.errors import MassCutDecided, MassCutUnknown, NeedsAnotherPerson
+from npms_ledger.handlers.errors import MassCutDecided, MassCutUnknown
 from npms_ledger.storage import held_cuts, positions
+from npms_shared.approval import Approval
 
 
 async def list_mass_cuts(
@@ -27,6 +28,12 @@ async def show_mass_cut(conn: AsyncConnection, mass_cut_id: UUID) -> Row[Any]:
     return row
 
 
+def reviewed_of(row: Row[Any]) -> dict[str, Any]:
+    """What an approval is of: who joined the list, by which policy. Who left may do so unseen."""
+    names = ("mass_cut_id", "policy_code", "ground", "state", "opened_at", "held", "last_held_at")
+    return {name: row._mapping[name] for name in names}
+
+
 async def list_held(
     conn: AsyncConnection, mass_cut_id: UUID, *, after: int, limit: int, on_list: bool
 ) -> Sequence[Row[Any]]:
@@ -41,16 +48,17 @@ async def approve(
     reason: str,
     now: datetime,
     by: str,
+    seen: str,
 ) -> Row[Any]:
     """Let every account of the list be decided again, the guardrail not standing in the way.
 
-    Whoever wrote the policy that caused it does not approve it. Raises MassCutUnknown,
-    MassCutDecided, NeedsAnotherPerson.
+    Whoever wrote or approved the policy that caused it does not approve it. Raises
+    MassCutUnknown, MassCutDecided, SecondPersonRequired, ReviewedChanged.
     """
     row = await _waiting(conn, mass_cut_id)
-    since = row.opened_at - guardrail.window
-    if by in await held_cuts.changers(conn, mass_cut_id, since):
-        raise NeedsAnotherPerson(by)
+    hands = await held_cuts.changers(conn, mass_cut_id, row.opened_at - guardrail.window)
+    reviewed = reviewed_of(await show_mass_cut(conn, mass_cut_id))
+    Approval(by, seen).check(hands=hands, reviewed=reviewed)
     await held_cuts.decide(conn, mass_cut_id, state="approved", by=by, reason=reason, now=now)
     return await _decide_again(conn, mass_cut_id)
 

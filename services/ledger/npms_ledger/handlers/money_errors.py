@@ -17,14 +17,6 @@ class PaymentUnknown(LedgerError):
         self.payment_id = payment_id
 
 
-class SamePerson(LedgerError):
-    """A second person must decide."""
-
-    def __init__(self, subject: str) -> None:
-        super().__init__(f"{subject} asked for this; somebody else must decide")
-        self.subject = subject
-
-
 class RequestDecided(LedgerError):
     def __init__(self, request_id: UUID, state: str) -> None:
         super().__init__(f"the request was {state} before")

@@ -1,7 +1,6 @@
-"""Two persons: small amounts move at once, larger ones when somebody else agrees.
+"""Two people: a little moves at once, more when somebody else agrees.
 
-A reallocation always needs the second person. What is approved is judged anew, under locks, at the
-moment it is posted.
+A reallocation, and what is granted anew each month, always need the second person.
 """
 
 from collections.abc import Sequence
@@ -15,25 +14,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.actor import Actor
-from npms_ledger.domain.moves import FixLimits, movable_micro
+from npms_ledger.domain.moves import movable_micro
 from npms_ledger.handlers import move_money, trail
 from npms_ledger.handlers.look import owner_of
 from npms_ledger.handlers.money_errors import (
     NotEnoughCredit,
     NotMovable,
     PaymentUnknown,
-    RequestDecided,
     RequestUnknown,
-    SamePerson,
 )
 from npms_ledger.handlers.move_money import Moved
 from npms_ledger.storage import money_requests, payments
+from npms_shared.approval import AloneLimits
+from npms_shared.db.moved_alone import move_alone
 from npms_shared.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyRequest:
-    """`amount_micro` is signed for a fix; a transfer and a reallocation have `to_account_id`."""
+    """`amount_micro` is signed for a fix; a transfer and a reallocation have `to_account_id`, a
+    grant its `terms`.
+    """
 
     kind: str
     account_id: int
@@ -42,31 +43,44 @@ class MoneyRequest:
     reason: str
     to_account_id: int | None = None
     payment_id: UUID | None = None
+    terms: dict[str, Any] | None = None
+
+
+async def alone(
+    conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, limits: AloneLimits, now: datetime
+) -> bool:
+    """Whether one person may do it without a second; if so it counts for a day."""
+    return await move_alone(
+        conn,
+        by.subject,
+        asked.amount_micro,
+        asked.currency,
+        what=f"{asked.kind} of account {asked.account_id}",
+        limits=limits,
+        now=now,
+    )
 
 
 async def request_fix(
-    conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, limits: FixLimits, now: datetime
+    conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, limits: AloneLimits, now: datetime
 ) -> Row[Any]:
     """Put a balance right, or ask somebody to agree to it.
 
     Raises AccountUnknown, AccountIsClosed, CurrencyMismatch.
     """
     account = await move_money.take_open(conn, asked.account_id, currency=asked.currency)
+    if not await alone(conn, asked, by=by, limits=limits, now=now):
+        return await ask(conn, asked, by=by, now=now)
     request_id = await _add(conn, asked, by=by, now=now)
-    if not limits.needs_two(asked.amount_micro, asked.currency):
-        before = trail.money_of(account)
-        moved = await move_money.fix_balance(
-            conn, account, amount_micro=asked.amount_micro, now=now
-        )
-        await _posted_alone(conn, request_id, moved, now)
-        await _note(conn, by, "money_fix_posted", asked, now=now, before=before, account=account)
-    else:
-        await _note(conn, by, "money_fix_requested", asked, now=now)
+    before = trail.money_of(account)
+    moved = await move_money.fix_balance(conn, account, amount_micro=asked.amount_micro, now=now)
+    await _posted_alone(conn, request_id, moved, now)
+    await note(conn, by, "money_fix_posted", asked, now=now, before=before, account=account)
     return await show_request(conn, request_id)
 
 
 async def request_transfer(
-    conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, limits: FixLimits, now: datetime
+    conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, limits: AloneLimits, now: datetime
 ) -> Row[Any]:
     """Move credit at once between accounts of one customer, or a small amount; else ask.
 
@@ -79,17 +93,16 @@ async def request_transfer(
     movable = movable_micro(source.position, source.policy_at(now))
     if asked.amount_micro > movable:
         raise NotEnoughCredit(source.account_id, movable_micro=movable)
-    owners = [await owner_of(conn, one.account_id) for one in (source, target)]
+    owners = {await owner_of(conn, one.account_id) for one in (source, target)}
+    if len(owners) > 1 and not await alone(conn, asked, by=by, limits=limits, now=now):
+        return await ask(conn, asked, by=by, now=now)
     request_id = await _add(conn, asked, by=by, now=now)
-    if owners[0] == owners[1] or not limits.needs_two(asked.amount_micro, asked.currency):
-        before = trail.money_of(source)
-        moved = await move_money.transfer(
-            conn, source, target, amount_micro=asked.amount_micro, now=now
-        )
-        await _posted_alone(conn, request_id, moved, now)
-        await _note(conn, by, "transfer_posted", asked, now=now, before=before, account=source)
-    else:
-        await _note(conn, by, "transfer_requested", asked, now=now)
+    before = trail.money_of(source)
+    moved = await move_money.transfer(
+        conn, source, target, amount_micro=asked.amount_micro, now=now
+    )
+    await _posted_alone(conn, request_id, moved, now)
+    await note(conn, by, "transfer_posted", asked, now=now, before=before, account=source)
     return await show_request(conn, request_id)
 
 
@@ -122,64 +135,13 @@ async def request_reallocation(
         currency=source.currency,
         reason=reason,
     )
+    return await ask(conn, asked, by=by, now=now)
+
+
+async def ask(conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, now: datetime) -> Row[Any]:
+    """Put it before a second person."""
     request_id = await _add(conn, asked, by=by, now=now)
-    await _note(conn, by, "reallocation_requested", asked, now=now)
-    return await show_request(conn, request_id)
-
-
-async def approve(
-    conn: AsyncConnection, request_id: UUID, *, by: Actor, reason: str, now: datetime
-) -> Row[Any]:
-    """Post what somebody else asked for.
-
-    Raises RequestUnknown, RequestDecided, SamePerson, and what the posting refuses.
-    """
-    request = await _lock_undecided(conn, request_id, by)
-    source, moved = await _POSTERS[request.kind](conn, request, now)
-    await money_requests.mark_posted(
-        conn,
-        request_id,
-        moved_micro=moved[1],
-        journal_id=moved[0],
-        now=now,
-        decided_by=by.subject,
-        decided_reason=reason,
-    )
-    await trail.note(
-        conn,
-        by,
-        f"{request.kind}_approved",
-        subject=trail.of_account(request.account_id),
-        now=now,
-        reason=reason,
-        after={
-            "request_id": str(request_id),
-            "requested_by": request.requested_by,
-            "moved_micro": moved[1],
-            "journal_id": str(moved[0]),
-            **trail.money_of(source),
-        },
-    )
-    return await show_request(conn, request_id)
-
-
-async def reject(
-    conn: AsyncConnection, request_id: UUID, *, by: Actor, reason: str, now: datetime
-) -> Row[Any]:
-    """Raises RequestUnknown, RequestDecided, SamePerson."""
-    request = await _lock_undecided(conn, request_id, by)
-    await money_requests.mark_rejected(
-        conn, request_id, decided_by=by.subject, decided_reason=reason, now=now
-    )
-    await trail.note(
-        conn,
-        by,
-        f"{request.kind}_rejected",
-        subject=trail.of_account(request.account_id),
-        now=now,
-        reason=reason,
-        after={"request_id": str(request_id), "requested_by": request.requested_by},
-    )
+    await note(conn, by, f"{asked.kind}_requested", asked, now=now)
     return await show_request(conn, request_id)
 
 
@@ -204,44 +166,6 @@ async def list_requests(
     )
 
 
-async def _post_fix(conn: AsyncConnection, request: Row[Any], now: datetime) -> "_Posted":
-    account = await move_money.take_open(conn, request.account_id)
-    moved = await move_money.fix_balance(conn, account, amount_micro=request.amount_micro, now=now)
-    return account, moved
-
-
-async def _post_transfer(conn: AsyncConnection, request: Row[Any], now: datetime) -> "_Posted":
-    source, target = await move_money.take_pair(conn, request.account_id, request.to_account_id)
-    moved = await move_money.transfer(
-        conn, source, target, amount_micro=request.amount_micro, now=now
-    )
-    return source, moved
-
-
-async def _post_reallocation(conn: AsyncConnection, request: Row[Any], now: datetime) -> "_Posted":
-    """Never more than was asked for: what was spent meanwhile stays."""
-    source, target = await move_money.take_pair(conn, request.account_id, request.to_account_id)
-    payment = await move_money.lock_movable_payment(conn, request.payment_id)
-    unspent = await move_money.unspent_micro(conn, payment, source, now)
-    moved = await move_money.transfer(
-        conn,
-        source,
-        target,
-        amount_micro=min(unspent, request.amount_micro),
-        now=now,
-        payment_id=request.payment_id,
-    )
-    return source, moved
-
-
-_Posted = tuple[Account, Moved]
-_POSTERS = {
-    "money_fix": _post_fix,
-    "transfer": _post_transfer,
-    "reallocation": _post_reallocation,
-}
-
-
 async def _add(conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, now: datetime) -> UUID:
     request_id = new_id()
     await money_requests.add(
@@ -255,6 +179,7 @@ async def _add(conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, now: da
             "amount_micro": asked.amount_micro,
             "currency": asked.currency,
             "reason": asked.reason,
+            "terms": asked.terms,
             "requested_by": by.subject,
             "requested_at": now,
         },
@@ -270,18 +195,7 @@ async def _posted_alone(
     )
 
 
-async def _lock_undecided(conn: AsyncConnection, request_id: UUID, by: Actor) -> Row[Any]:
-    request = await money_requests.lock(conn, request_id)
-    if request is None:
-        raise RequestUnknown(request_id)
-    if request.state != "requested":
-        raise RequestDecided(request_id, request.state)
-    if request.requested_by == by.subject:
-        raise SamePerson(by.subject)
-    return request
-
-
-async def _note(
+async def note(
     conn: AsyncConnection,
     by: Actor,
     action: str,
@@ -291,11 +205,14 @@ async def _note(
     before: trail.Facts | None = None,
     account: Account | None = None,
 ) -> None:
+    """Keep in the audit trail what was asked or done."""
     after: trail.Facts = {"amount_micro": asked.amount_micro, "currency": asked.currency}
     if asked.to_account_id is not None:
         after["to_account_id"] = asked.to_account_id
     if asked.payment_id is not None:
         after["payment_id"] = str(asked.payment_id)
+    if asked.terms is not None:
+        after["terms"] = asked.terms
     if account is not None:
         after |= trail.money_of(account)
     await trail.note(

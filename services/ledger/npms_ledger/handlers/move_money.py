@@ -73,6 +73,16 @@ async def fix_balance(
     return journal_id, amount_micro
 
 
+async def add_opening_credit(
+    conn: AsyncConnection, account: Account, *, amount_micro: int, now: datetime
+) -> Moved:
+    """What the customer had elsewhere, agreed to after the account was opened."""
+    account.open_with(credit_micro=amount_micro)
+    account.judge(now)
+    journal_id = await books.put_back_one(conn, account, kind="opening", now=now)
+    return journal_id, amount_micro
+
+
 async def transfer(
     conn: AsyncConnection,
     source: Account,

@@ -27,10 +27,10 @@ from npms_ledger.handlers.installation_errors import (
     RefundUnknown,
 )
 from npms_ledger.handlers.journals import Journal
-from npms_ledger.handlers.money_errors import SamePerson
 from npms_ledger.handlers.move_money import take_open
 from npms_ledger.handlers.swap_meter import lock_installation
 from npms_ledger.storage import installations, refunds
+from npms_shared.approval import Approval
 from npms_shared.contracts.ledger import AccountClosed
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
@@ -139,17 +139,16 @@ async def _make_payable(
 
 
 async def pay_refund(
-    conn: AsyncConnection, refund_id: UUID, *, reference: str, by: Actor, now: datetime
+    conn: AsyncConnection, refund_id: UUID, *, reference: str, by: Actor, seen: str, now: datetime
 ) -> Row[Any]:
     """Another person has paid it out.
 
-    Raises RefundUnknown, RefundPaidBefore, SamePerson.
+    Raises RefundUnknown, RefundPaidBefore, SecondPersonRequired, ReviewedChanged.
     """
     refund = await _lock(conn, refund_id)
     if refund.state == "paid":
         raise RefundPaidBefore(refund.reference)
-    if refund.requested_by == by.subject:
-        raise SamePerson(by.subject)
+    Approval(by.subject, seen).check(hands=[refund.requested_by], reviewed=refund._mapping)
     journal = _paid_out(refund, now)
     await journals.write(conn, journal)
     await refunds.mark_paid(
@@ -186,6 +185,14 @@ def _paid_out(refund: Row[Any], now: datetime) -> Journal:
             (SystemAccount.REFUNDS_PAID.value, refund.currency, refund.amount_micro),
         ],
     )
+
+
+async def show_refund(conn: AsyncConnection, refund_id: UUID) -> Row[Any]:
+    """Raises RefundUnknown."""
+    refund = await refunds.find(conn, refund_id)
+    if refund is None:
+        raise RefundUnknown(refund_id)
+    return refund
 
 
 async def list_refunds(

@@ -24,7 +24,7 @@ from npms_ledger.handlers.errors import (
     ProfileUnknown,
 )
 from npms_ledger.handlers.installation_errors import UsagePointOccupied, UsagePointUnknown
-from npms_ledger.handlers.policies import read_policy, write_policy
+from npms_ledger.handlers.policies import put_in_force, read_policy
 from npms_ledger.handlers.supply_changes import ask_for_reviews, desire_first
 from npms_ledger.handlers.vend_limits import tell_limits
 from npms_ledger.storage import catalogue, installations, positions
@@ -173,7 +173,7 @@ async def _policy_code(
 ) -> str:
     if isinstance(command.policy, CreditPolicy):
         code = f"account-{account_id}"
-        await write_policy(
+        await put_in_force(
             conn, code, policy=command.policy, currency=command.currency, now=now, by=by
         )
         return code

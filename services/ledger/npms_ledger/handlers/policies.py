@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.documents import from_document, to_document
@@ -19,6 +21,19 @@ class WrittenPolicy:
     policy: CreditPolicy
     written_by: str
     written_at: datetime
+    approved_by: str | None = None
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "WrittenPolicy":
+        return cls(
+            code=row.code,
+            version=row.version,
+            currency=row.currency,
+            policy=from_document(row.document),
+            written_by=row.written_by,
+            written_at=row.written_at,
+            approved_by=row.approved_by,
+        )
 
 
 async def read_policy(conn: AsyncConnection, code: str, *, hold: bool = False) -> WrittenPolicy:
@@ -29,17 +44,10 @@ async def read_policy(conn: AsyncConnection, code: str, *, hold: bool = False) -
     row = await policies.current(conn, code, hold=hold)
     if row is None:
         raise PolicyUnknown(code)
-    return WrittenPolicy(
-        code=row.code,
-        version=row.version,
-        currency=row.currency,
-        policy=from_document(row.document),
-        written_by=row.written_by,
-        written_at=row.written_at,
-    )
+    return WrittenPolicy.of(row)
 
 
-async def write_policy(
+async def put_in_force(
     conn: AsyncConnection,
     code: str,
     *,
@@ -47,22 +55,23 @@ async def write_policy(
     currency: str,
     now: datetime,
     by: str,
-) -> WrittenPolicy:
-    """Put a new version in force; writing what is in force changes nothing.
+    approved_by: str | None = None,
+) -> int:
+    """Put a new version in force; returns its number. Every account on the code is decided soon.
 
-    Every account on the code is decided again soon. Raises CurrencyMismatch.
+    Raises CurrencyMismatch.
     """
     row = await policies.current(conn, code)
     if row is not None and row.currency != currency:
         raise CurrencyMismatch("credit policy", row.currency, currency)
-    if row is None or from_document(row.document) != policy:
-        await policies.add_version(
-            conn,
-            code=code,
-            currency=currency,
-            document=to_document(policy),
-            written_by=by,
-            written_at=now,
-        )
-        await positions.schedule_policy(conn, code)
-    return await read_policy(conn, code)
+    version = await policies.add_version(
+        conn,
+        code=code,
+        currency=currency,
+        document=to_document(policy),
+        written_by=by,
+        written_at=now,
+        approved_by=approved_by,
+    )
+    await positions.schedule_policy(conn, code)
+    return version

@@ -73,7 +73,9 @@ _LAPSE = text(
 _MASS_CUTS = """
     SELECT m.*, (SELECT count(*) FROM held_cut h WHERE h.mass_cut_id = m.mass_cut_id) AS held,
            (SELECT count(*) FROM held_cut h
-            WHERE h.mass_cut_id = m.mass_cut_id AND h.left_at IS NULL) AS on_list
+            WHERE h.mass_cut_id = m.mass_cut_id AND h.left_at IS NULL) AS on_list,
+           (SELECT max(held_at) FROM held_cut h
+            WHERE h.mass_cut_id = m.mass_cut_id) AS last_held_at
     FROM mass_cut m
 """
 _ONE = text(_MASS_CUTS + " WHERE m.mass_cut_id = :mass_cut_id")
@@ -107,10 +109,10 @@ _ACCOUNTS = text(
 )
 _CHANGERS = text(
     """
-    SELECT written_by FROM credit_policy_version v JOIN held_cut h
+    SELECT DISTINCT unnest(ARRAY[written_by, approved_by])
+    FROM credit_policy_version v JOIN held_cut h
         ON h.policy_code = v.code AND h.policy_version = v.version
     WHERE h.mass_cut_id = :mass_cut_id AND v.written_at > :since
-    GROUP BY written_by
     """
 )
 
@@ -217,7 +219,7 @@ async def accounts(
     return rows.all()
 
 
-async def changers(conn: AsyncConnection, mass_cut_id: UUID, since: datetime) -> set[str]:
-    """Who wrote the policy versions that the list's accounts would be cut by, since then."""
+async def changers(conn: AsyncConnection, mass_cut_id: UUID, since: datetime) -> set[str | None]:
+    """Who wrote and approved the policy versions that the list would be cut by, since then."""
     rows = await conn.execute(_CHANGERS, {"mass_cut_id": mass_cut_id, "since": since})
     return set(rows.scalars())

@@ -1,5 +1,6 @@
 """Money that people moved or asked to move, and who agreed."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 _ADD = text(
     """
     INSERT INTO money_request (request_id, kind, account_id, to_account_id, payment_id,
-        amount_micro, currency, reason, state, requested_by, requested_at)
+        amount_micro, currency, reason, terms, state, requested_by, requested_at)
     VALUES (:request_id, :kind, :account_id, :to_account_id, :payment_id, :amount_micro,
-        :currency, :reason, 'requested', :requested_by, :requested_at)
+        :currency, :reason, CAST(:terms AS jsonb), 'requested', :requested_by, :requested_at)
     """
 )
 _LOCK = text("SELECT * FROM money_request WHERE request_id = :request_id FOR UPDATE")
@@ -61,9 +62,10 @@ _GIVEN = text(
 
 async def add(conn: AsyncConnection, values: dict[str, Any]) -> None:
     """Values: request_id, kind, account_id, to_account_id, payment_id, amount_micro, currency,
-    reason, requested_by, requested_at.
+    reason, terms, requested_by, requested_at.
     """
-    await conn.execute(_ADD, values)
+    terms = values["terms"]
+    await conn.execute(_ADD, {**values, "terms": None if terms is None else json.dumps(terms)})
 
 
 async def lock(conn: AsyncConnection, request_id: UUID) -> Row[Any] | None:

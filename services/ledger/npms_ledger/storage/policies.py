@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 _CURRENT = text(
     """
-    SELECT v.code, v.version, c.currency, v.document, v.written_by, v.written_at
+    SELECT v.code, v.version, c.currency, v.document, v.written_by, v.written_at,
+           v.approved_by
     FROM credit_policy c JOIN credit_policy_version v USING (code, version)
     WHERE c.code = :code
     """
@@ -24,8 +25,9 @@ _HEAD = text(
 )
 _ADD = text(
     """
-    INSERT INTO credit_policy_version (code, version, document, written_by, written_at)
-    VALUES (:code, :version, CAST(:document AS jsonb), :written_by, :written_at)
+    INSERT INTO credit_policy_version
+        (code, version, document, written_by, written_at, approved_by)
+    VALUES (:code, :version, CAST(:document AS jsonb), :written_by, :written_at, :approved_by)
     """
 )
 
@@ -45,6 +47,7 @@ async def add_version(
     document: dict[str, Any],
     written_by: str,
     written_at: datetime,
+    approved_by: str | None,
 ) -> int:
     """Write the next version and put it in force; returns its number."""
     head = (await conn.execute(_HEAD, {"code": code, "currency": currency})).one()
@@ -56,6 +59,7 @@ async def add_version(
             "document": json.dumps(document),
             "written_by": written_by,
             "written_at": written_at,
+            "approved_by": approved_by,
         },
     )
     version: int = head.version

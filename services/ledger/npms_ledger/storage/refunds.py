@@ -54,6 +54,11 @@ async def lock(conn: AsyncConnection, refund_id: UUID) -> Row[Any] | None:
     return rows.first()
 
 
+async def find(conn: AsyncConnection, refund_id: UUID) -> Row[Any] | None:
+    rows = await conn.execute(text("SELECT * FROM refund WHERE refund_id = :id"), {"id": refund_id})
+    return rows.first()
+
+
 async def mark_paid(
     conn: AsyncConnection,
     refund_id: UUID,

@@ -1,0 +1,88 @@
+"""Credit policies that somebody asked for, and another puts in force."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response
+
+from npms_ledger.api.callers import actor
+from npms_ledger.api.money_schemas import DecisionBody
+from npms_ledger.api.policy_schemas import PolicyRequestResponse, to_api_policy_request
+from npms_ledger.handlers import policy_requests
+from npms_shared.clock import Clock
+from npms_shared.db.engine import Database
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.principals import Operator
+from npms_shared.web.problems import problem_responses
+from npms_shared.web.reviews import Seen, show_etag
+
+RequestId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001"])]
+State = Annotated[Literal["requested", "approved", "rejected"] | None, Query()]
+
+
+def policy_requests_router(database: Database, clock: Clock) -> APIRouter:
+    router = APIRouter(prefix="/v1/credit-policy-requests", tags=["credit policies"])
+    _add_looking(router, database)
+    _add_deciding(router, database, clock)
+    return router
+
+
+def _add_looking(router: APIRouter, database: Database) -> None:
+    @router.get("", operation_id="list_credit_policy_requests", responses=problem_responses())
+    async def list_(
+        _caller: Operator, cursor: Cursor = None, limit: Limit = 50, state: State = None
+    ) -> Page[PolicyRequestResponse]:
+        """The newest first; `state=requested` are those that wait for a second person."""
+        async with database.connect() as conn:
+            found = await policy_requests.list_requests(
+                conn, before=id_in(cursor), limit=limit + 1, state=state
+            )
+        page, following = cut(found, limit, lambda one: one.row.request_id)
+        return Page(items=[to_api_policy_request(one) for one in page], next_cursor=following)
+
+    @router.get(
+        "/{request_id}",
+        operation_id="get_credit_policy_request",
+        responses=problem_responses(404),
+    )
+    async def show(
+        _caller: Operator, response: Response, request_id: RequestId
+    ) -> PolicyRequestResponse:
+        """With the ETag that approving asks for."""
+        async with database.connect() as conn:
+            found = await policy_requests.show_request(conn, request_id)
+        show_etag(response, found.reviewed)
+        return to_api_policy_request(found)
+
+
+def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
+    @router.post(
+        "/{request_id}/approve",
+        operation_id="approve_credit_policy_request",
+        responses=problem_responses(404, 409, 412, 428),
+    )
+    async def approve(
+        caller: Operator, seen: Seen, request_id: RequestId, body: DecisionBody
+    ) -> PolicyRequestResponse:
+        """Put it in force for every account on the policy; 412 where another version has been put
+        in force since it was looked at."""
+        async with database.transaction() as conn:
+            decided = await policy_requests.approve(
+                conn, request_id, by=actor(caller), seen=seen, reason=body.reason, now=clock.now()
+            )
+        return to_api_policy_request(decided)
+
+    @router.post(
+        "/{request_id}/reject",
+        operation_id="reject_credit_policy_request",
+        responses=problem_responses(404, 409),
+    )
+    async def reject(
+        caller: Operator, request_id: RequestId, body: DecisionBody
+    ) -> PolicyRequestResponse:
+        """What is in force stays; who asked for it takes it back so."""
+        async with database.transaction() as conn:
+            decided = await policy_requests.reject(
+                conn, request_id, by=actor(caller), reason=body.reason, now=clock.now()
+            )
+        return to_api_policy_request(decided)
