@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from npms_meter_gateway.domain.addressing import SERIAL_PATTERNS
 from npms_meter_gateway.domain.event_kinds import severity_of
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import Desired, Finding
@@ -41,6 +42,7 @@ def profile_published(profile: Profile) -> ProfilePublished:
         model=profile.model,
         has_relay=profile.is_switched,
         can_limit=profile.load_limit is not None,
+        serial_pattern=SERIAL_PATTERNS[profile.driver],
     )
 
 

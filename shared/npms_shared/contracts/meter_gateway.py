@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from npms_shared.contracts.base import Batch, Event
 
@@ -56,6 +56,9 @@ class ProfilePublished(MeterGatewayEvent):
     model: str
     has_relay: bool
     can_limit: bool = False
+    serial_pattern: str = Field(
+        default="", description="regular expression of the serials its meters have; empty: any"
+    )
 
 
 class SupplyReported(MeterGatewayEvent):

@@ -2,20 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import asyncpg
 import httpx
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 from tests.integration.tariff.support import Bench, example, put_in_force, service
-from tests.support.databases import ROLE, TestDatabase, migrations_of
+from tests.support.databases import TestDatabase
+from tests.support.migrating import Migrate, Owner, migrated_by_steps
 from tests.support.nodes import Nodes
 from tests.support.tokens import TestIssuer
-
-from npms_shared.db.engine import asyncpg_url
 
 
 @pytest.fixture
@@ -56,36 +49,10 @@ async def plans(client: httpx.AsyncClient, second: dict[str, str]) -> None:
         await put_in_force(client, second, example(name))
 
 
-Migrate = Callable[[str], Awaitable[None]]
-"""To a revision."""
-
-
 @pytest.fixture
 async def old_database(
     nodes: Nodes, tariff_database: TestDatabase
-) -> AsyncIterator[tuple[Migrate, "asyncpg.Connection[asyncpg.Record]"]]:
+) -> AsyncIterator[tuple[Migrate, Owner]]:
     """An empty database: what migrates it step by step, and its owner's connection."""
-    name = f"{tariff_database.name}_old"
-    admin = await asyncpg.connect(nodes.postgres_url)
-    await admin.execute(f'CREATE DATABASE "{name}"')
-    url = make_url(nodes.postgres_url).set(database=name).render_as_string(hide_password=False)
-    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
-    config = Config()
-    config.set_main_option("script_location", str(migrations_of("tariff")))
-    config.set_main_option("path_separator", "os")
-    config.attributes["application_role"] = ROLE
-
-    def upgrade(connection: Connection, revision: str) -> None:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-    async def migrate(revision: str) -> None:
-        async with engine.begin() as made:
-            await made.run_sync(upgrade, revision)
-
-    conn = await asyncpg.connect(url)
-    yield migrate, conn
-    await conn.close()
-    await engine.dispose()
-    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await admin.close()
+    async with migrated_by_steps(nodes, "tariff") as (migrate, owner):
+        yield migrate, owner

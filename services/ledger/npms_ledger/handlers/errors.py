@@ -30,6 +30,14 @@ class ProfileUnknown(LedgerError):
         self.profile = profile
 
 
+class MeterUnfit(LedgerError):
+    """A fact of a meter that its gateway would refuse; `field` says which."""
+
+    def __init__(self, code: str, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code, self.field = code, field
+
+
 class PolicyUnknown(LedgerError):
     def __init__(self, code: str) -> None:
         super().__init__(f"no credit policy {code!r}")

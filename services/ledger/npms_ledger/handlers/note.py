@@ -51,4 +51,5 @@ async def note_profile(conn: AsyncConnection, event: ProfilePublished) -> None:
         model=event.model,
         has_relay=event.has_relay,
         can_limit=event.can_limit,
+        serial_pattern=event.serial_pattern,
     )

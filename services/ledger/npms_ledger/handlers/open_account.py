@@ -3,7 +3,7 @@
 What exists elsewhere (plan, profile) must have been told of; a meter serves one open installation.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from npms_ledger.domain.account import Account
 from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import Position
 from npms_ledger.handlers import books, holdings, journals
+from npms_ledger.handlers.admit_meter import admit_meter
 from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.debts import NewDebt, add_debt
 from npms_ledger.handlers.errors import (
@@ -21,7 +22,6 @@ from npms_ledger.handlers.errors import (
     CustomerUnknown,
     MeterTaken,
     PlanUnknown,
-    ProfileUnknown,
 )
 from npms_ledger.handlers.installation_errors import UsagePointOccupied, UsagePointUnknown
 from npms_ledger.handlers.policies import put_in_force, read_policy
@@ -95,9 +95,9 @@ async def open_account(
     conn: AsyncConnection, command: OpenAccount, *, now: datetime, by: str
 ) -> Opened:
     """Raises PlanUnknown, ProfileUnknown, PolicyUnknown, CustomerUnknown, CurrencyMismatch,
-    MeterTaken, UsagePointUnknown, UsagePointOccupied.
+    MeterUnfit, MeterTaken, UsagePointUnknown, UsagePointOccupied.
     """
-    await _check_catalogue(conn, command)
+    command = await _checked(conn, command)
     ids = await _insert_account(conn, command, now=now, by=by)
     await _insert_installation(conn, ids, command, now)
     account = await _open_position(conn, ids, command, now=now, by=by)
@@ -113,20 +113,20 @@ async def open_account(
 
 async def check_command(conn: AsyncConnection, command: OpenAccount) -> None:
     """Whether an account could be opened now; what it raises is what open_account would."""
-    await _check_catalogue(conn, command)
+    command = await _checked(conn, command)
     if isinstance(command.policy, str):
         await _check_policy(conn, command.policy, command.currency)
     await refuse_taken(conn, command.meter)
 
 
-async def _check_catalogue(conn: AsyncConnection, command: OpenAccount) -> None:
+async def _checked(conn: AsyncConnection, command: OpenAccount) -> OpenAccount:
+    """With its meter as it is kept."""
     currency = await catalogue.plan_currency(conn, command.plan_code)
     if currency is None:
         raise PlanUnknown(command.plan_code)
     if currency != command.currency:
         raise CurrencyMismatch("tariff plan", currency, command.currency)
-    if not await catalogue.knows_profile(conn, command.meter.profile):
-        raise ProfileUnknown(command.meter.profile)
+    return replace(command, meter=await admit_meter(conn, command.meter))
 
 
 async def _insert_account(

@@ -1,6 +1,6 @@
 """A new meter in the place of an old one: registers are never compared, the usage point stays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.actor import Actor
 from npms_ledger.handlers import books, trail
+from npms_ledger.handlers.admit_meter import admit_meter
 from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.close_installations import check_closing_register, close_one
-from npms_ledger.handlers.errors import ProfileUnknown
 from npms_ledger.handlers.installation_errors import (
     InstallationIsClosed,
     InstallationUnknown,
@@ -20,7 +20,7 @@ from npms_ledger.handlers.installation_errors import (
 from npms_ledger.handlers.move_money import take_open
 from npms_ledger.handlers.open_account import meter_taken, refuse_taken
 from npms_ledger.handlers.supply_changes import desire_first
-from npms_ledger.storage import catalogue, installations, views
+from npms_ledger.storage import installations, views
 from npms_shared.contracts.ledger import (
     InstallationOpened,
     MeterConnection,
@@ -45,13 +45,12 @@ async def swap_meter(conn: AsyncConnection, command: SwapMeter, *, by: Actor, no
     """Close one installation and open the other, in one transaction; returns the new one's id.
 
     Raises AccountUnknown, AccountIsClosed, InstallationUnknown, InstallationIsClosed,
-    RegisterBelowBilled, ProfileUnknown, MeterTaken.
+    RegisterBelowBilled, ProfileUnknown, MeterUnfit, MeterTaken.
     """
     account = await take_open(conn, command.account_id)
     old = await lock_installation(conn, command.account_id, command.installation_id)
     await check_closing_register(conn, old.installation_id, command.closing_register_wh)
-    if not await catalogue.knows_profile(conn, command.meter.profile):
-        raise ProfileUnknown(command.meter.profile)
+    command = replace(command, meter=await admit_meter(conn, command.meter))
     await close_one(
         conn,
         old.installation_id,

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _PLAN = text(
@@ -18,11 +18,11 @@ _PLAN = text(
 )
 _PROFILE = text(
     """
-    INSERT INTO known_profile (profile, vendor, model, has_relay, can_limit)
-    VALUES (:profile, :vendor, :model, :has_relay, :can_limit)
+    INSERT INTO known_profile (profile, vendor, model, has_relay, can_limit, serial_pattern)
+    VALUES (:profile, :vendor, :model, :has_relay, :can_limit, :serial_pattern)
     ON CONFLICT (profile) DO UPDATE
         SET vendor = excluded.vendor, model = excluded.model, has_relay = excluded.has_relay,
-            can_limit = excluded.can_limit
+            can_limit = excluded.can_limit, serial_pattern = excluded.serial_pattern
     """
 )
 
@@ -59,6 +59,7 @@ async def add_profile(
     model: str,
     has_relay: bool,
     can_limit: bool,
+    serial_pattern: str,
 ) -> None:
     await conn.execute(
         _PROFILE,
@@ -68,6 +69,7 @@ async def add_profile(
             "model": model,
             "has_relay": has_relay,
             "can_limit": can_limit,
+            "serial_pattern": serial_pattern,
         },
     )
 
@@ -81,8 +83,9 @@ async def plan_currency(conn: AsyncConnection, plan_code: str) -> str | None:
     return rows.scalar()
 
 
-async def knows_profile(conn: AsyncConnection, profile: str) -> bool:
+async def profile(conn: AsyncConnection, code: str) -> Row[Any] | None:
+    """What a gateway has told of a profile; None where none has."""
     rows = await conn.execute(
-        text("SELECT 1 FROM known_profile WHERE profile = :profile"), {"profile": profile}
+        text("SELECT * FROM known_profile WHERE profile = :profile"), {"profile": code}
     )
-    return rows.first() is not None
+    return rows.first()

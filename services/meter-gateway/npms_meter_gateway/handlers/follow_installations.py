@@ -13,8 +13,9 @@ from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.command_log import close_commands
 from npms_meter_gateway.handlers.raise_event import clear_all_alarms
 from npms_meter_gateway.storage import installations, readings
+from npms_shared.addresses import canonical_host
 from npms_shared.clock import Clock
-from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
+from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened, MeterConnection
 from npms_shared.db.engine import Database
 from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.subscriptions import Unprocessable
@@ -43,9 +44,8 @@ async def open_installation(
     partitions: int,
 ) -> None:
     """Unprocessable for a profile or address that cannot be, and for a meter still in use."""
-    meter = event.meter
-    if not (0 <= meter.port <= 0xFFFF and 0 <= meter.unit_id <= 0xFF):
-        raise Unprocessable("bad_address", f"port {meter.port}, unit {meter.unit_id}")
+    meter = _spelled(event.meter)
+    event = event.model_copy(update={"meter": meter})
     profile = profiles.get(meter.profile)
     if profile is None:
         raise Unprocessable("unknown_profile", f"no profile {meter.profile!r} is loaded")
@@ -68,6 +68,20 @@ async def open_installation(
             profile=profile.code,
             confidence=profile.confidence,
         )
+
+
+def _spelled(meter: MeterConnection) -> MeterConnection:
+    """With the one spelling of its host, so that a gateway has one line; Unprocessable where there
+    can be no such address.
+    """
+    if not (0 <= meter.port <= 0xFFFF and 0 <= meter.unit_id <= 0xFF):
+        raise Unprocessable("bad_address", f"port {meter.port}, unit {meter.unit_id}")
+    if not meter.port:
+        return meter
+    try:
+        return meter.model_copy(update={"host": canonical_host(meter.host)})
+    except ValueError as fault:
+        raise Unprocessable("bad_address", str(fault)) from None
 
 
 async def close_installation(
