@@ -1,10 +1,13 @@
 """Money is an integer of millionths of the currency unit; text is exact decimal, never a float."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 MICRO = 1_000_000
 MAX_MICRO = 10**15
 """A billion units: more in one amount is a mistake."""
+ANY_CURRENCY = "*"
 
 _AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -41,3 +44,30 @@ def format_amount(amount_micro: int) -> str:
 def is_currency(code: str) -> bool:
     """Whether the text has the form of an ISO 4217 code."""
     return _CURRENCY.fullmatch(code) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AmountsByCurrency:
+    """Micro-units that are never negative, by currency; `*` is every other one."""
+
+    by_currency: Mapping[str, int]
+
+    @classmethod
+    def parse(cls, amounts: Mapping[str, str]) -> "AmountsByCurrency":
+        """From currency units, as settings give them. Raises ValueError with what is wrong."""
+        return cls({currency: _not_negative(currency, text) for currency, text in amounts.items()})
+
+    def of(self, currency: str) -> int:
+        return self.by_currency.get(currency, self.by_currency.get(ANY_CURRENCY, 0))
+
+
+def _not_negative(currency: str, text: str) -> int:
+    if currency != ANY_CURRENCY and not is_currency(currency):
+        raise ValueError(f"{currency!r} is no ISO 4217 code")
+    try:
+        micro = parse_amount(text)
+    except AmountError as fault:
+        raise ValueError(f"{text!r} is no amount: {fault.code}") from None
+    if micro < 0:
+        raise ValueError(f"{text} is negative")
+    return micro

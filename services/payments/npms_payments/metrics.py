@@ -10,6 +10,14 @@ WEBHOOKS = Counter(
 )
 VOUCHERS = Counter("npms_voucher_attempts", "Attempts to redeem a voucher", ["outcome"])
 SUSPENSE = Counter("npms_suspense", "Money set aside", ["reason"])
+PARTNER_SOLD = Counter(
+    "npms_partner_sold_units",
+    "Settled sales of a partner, in currency units",
+    ["partner", "currency"],
+)
+PARTNER_REFUSED = Counter(
+    "npms_partner_refused", "Sales refused by the limit of a partner's day", ["partner"]
+)
 CREDIT_DELAY = Histogram(
     "npms_payment_to_credit_seconds",
     "From a settled payment to the word of its credit",

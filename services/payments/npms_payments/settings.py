@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 from npms_payments.domain.attempts import Limit
 from npms_payments.domain.records import Policy
 from npms_payments.domain.webhooks import Secret
-from npms_shared.money import parse_amount
+from npms_shared.money import AmountsByCurrency, parse_amount
 from npms_shared.settings import ServiceSettings
 
 
@@ -38,6 +38,11 @@ class PaymentsSettings(ServiceSettings):
     max_payment: Annotated[str, AfterValidator(_positive)] = Field(
         default="100000", description="most that one payment may be, in currency units"
     )
+    partner_day_limit: dict[str, str] = Field(
+        default={"*": "100000"},
+        description="most that a partner without a limit of its own may sell in a day, in currency "
+        "units, by currency; `*` is every other one",
+    )
     voucher_failures_per_account: int = Field(default=5, ge=1)
     voucher_failures_per_caller: int = Field(default=20, ge=1)
     voucher_failure_window_s: int = Field(default=900, ge=1)
@@ -56,6 +61,12 @@ class PaymentsSettings(ServiceSettings):
         default=30, gt=0, description="after so long without a word a provider is asked"
     )
     order_lifetime_s: float = Field(default=3600, gt=0, description="then an unpaid order expires")
+
+    @field_validator("partner_day_limit")
+    @classmethod
+    def _are_amounts(cls, value: dict[str, str]) -> dict[str, str]:
+        AmountsByCurrency.parse(value)
+        return value
 
     @field_validator("paysim_webhook_secrets")
     @classmethod
@@ -88,6 +99,7 @@ class PaymentsSettings(ServiceSettings):
         window = timedelta(seconds=self.voucher_failure_window_s)
         return Policy(
             max_payment_micro=parse_amount(self.max_payment),
+            partner_day_limits=AmountsByCurrency.parse(self.partner_day_limit),
             failures_per_account=Limit(self.voucher_failures_per_account, window),
             failures_per_caller=Limit(self.voucher_failures_per_caller, window),
             order_lifetime=timedelta(seconds=self.order_lifetime_s),

@@ -10,6 +10,7 @@ from npms_payments.domain.errors import (
     BatchIsActive,
     ExpiryRefused,
     NotFound,
+    PartnerLimitReached,
     ProviderUnknown,
     SuspenseClosed,
     VendRefused,
@@ -52,6 +53,13 @@ def _vend(fault: VendRefused) -> Problem:
     return Problem(422, fault.code, words, errors=[error])
 
 
+def _partner(fault: PartnerLimitReached) -> Problem:
+    limit, left = format_amount(fault.limit_micro), format_amount(fault.left_micro)
+    words = f"A partner may sell {limit} a day; {left} is left of today."
+    error = FieldError(pointer="/amount", code=fault.code, message=words)
+    return Problem(422, fault.code, words, errors=[error])
+
+
 def _currency(fault: WrongCurrency) -> Problem:
     return Problem(422, fault.code, f"The account is in {fault.expected}, not in {fault.given}.")
 
@@ -75,6 +83,7 @@ def _already(fault: AlreadyReceived) -> Problem:
 ERRORS: ErrorMap = {
     AmountRefused: _amount,
     VendRefused: _vend,
+    PartnerLimitReached: _partner,
     WrongCurrency: _currency,
     AccountUnknown: lambda _: not_found("account"),
     NotFound: lambda fault: not_found(fault.what),

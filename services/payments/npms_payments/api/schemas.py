@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from npms_payments.domain.partner_limits import PartnerDay
 from npms_payments.domain.records import Batch, Payment, Review, Suspended
 from npms_payments.handlers.make_vouchers import Printed
-from npms_shared.web.schemas import MAX_ID, Instant, Line, Money, Schema
+from npms_shared.web.schemas import MAX_ID, CodedError, Instant, Line, Money, Schema
 
 
 class TopUpRequest(Schema):
@@ -47,6 +48,18 @@ class AllocationRequest(Schema):
     reason: Line = Field(examples=["The payer wrote 11 for 1."])
 
 
+class PartnerLimitRequest(Schema):
+    day_limit: Money = Field(description="most that the partner may sell in a day; not negative")
+    reason: Line = Field(examples=["Ten tills since December."])
+
+    @field_validator("day_limit")
+    @classmethod
+    def _not_negative(cls, limit: Money) -> Money:
+        if limit.micro < 0:
+            raise CodedError("negative_amount", "a limit is not negative")
+        return limit
+
+
 class CheckoutView(BaseModel):
     provider: str = Field(examples=["paysim"])
     reference: str | None = Field(description="the provider's own name for it")
@@ -81,6 +94,15 @@ class PaymentView(BaseModel):
     reversal_reason: str | None
     checkout: CheckoutView | None
     credit: CreditView | None
+
+
+class PartnerDayView(BaseModel):
+    """A partner's day, from midnight UTC, in one currency."""
+
+    partner_id: str = Field(examples=["corner-shop"])
+    day_limit: Money
+    sold: Money
+    left: Money
 
 
 class SuspenseView(BaseModel):
@@ -199,6 +221,15 @@ def to_suspense_view(item: Suspended) -> SuspenseView:
             **{name: getattr(item, name) for name in SuspenseView.model_fields if name != "amount"},
             "amount": Money.of(item.amount_micro, item.currency),
         }
+    )
+
+
+def to_partner_day_view(partner_id: str, currency: str, day: PartnerDay) -> PartnerDayView:
+    return PartnerDayView(
+        partner_id=partner_id,
+        day_limit=Money.of(day.limit_micro, currency),
+        sold=Money.of(day.sold_micro, currency),
+        left=Money.of(day.left_micro, currency),
     )
 
 

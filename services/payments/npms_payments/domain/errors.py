@@ -28,6 +28,16 @@ class VendRefused(PaymentsError):
         self.code, self.limit_micro, self.room_micro = code, limit_micro, room_micro
 
 
+class PartnerLimitReached(PaymentsError):
+    """More than a partner may still sell today, in micro-units."""
+
+    code = "partner_limit"
+
+    def __init__(self, *, limit_micro: int, left_micro: int) -> None:
+        super().__init__(f"{left_micro} of {limit_micro} is left")
+        self.limit_micro, self.left_micro = limit_micro, left_micro
+
+
 class WrongCurrency(PaymentsError):
     code = "wrong_currency"
 

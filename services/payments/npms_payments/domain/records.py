@@ -7,6 +7,7 @@ from uuid import UUID
 from npms_payments.domain.attempts import Limit
 from npms_payments.domain.lifecycle import State
 from npms_payments.domain.vend_limits import VendLimits
+from npms_shared.money import AmountsByCurrency
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ class Policy:
     """The limits of this installation. Times are wall time."""
 
     max_payment_micro: int
+    partner_day_limits: AmountsByCurrency
+    """Of partners who were given no limit of their own."""
     failures_per_account: Limit
     failures_per_caller: Limit
     order_lifetime: timedelta

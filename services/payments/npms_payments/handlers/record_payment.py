@@ -11,6 +11,7 @@ from npms_payments.domain.records import Money, Payment, Suspended
 from npms_payments.handlers.accounts import find_open_account
 from npms_payments.handlers.allocate_suspense import find_item
 from npms_payments.handlers.context import Context
+from npms_payments.handlers.partners import count_sale, note_sold
 from npms_payments.handlers.read import find_payment
 from npms_payments.handlers.settle import receive, set_aside, settle_new
 from npms_payments.handlers.vend_limits import check_limits
@@ -36,12 +37,16 @@ class RecordPayment:
 async def record_payment(
     conn: AsyncConnection, context: Context, command: RecordPayment
 ) -> Payment | Suspended:
-    """A partner's money is refused outside the account's limits, a bank's is there already.
+    """A partner's money is refused outside the limits of the account and of the partner's day, also
+    where it is only set aside; a bank's is there already.
 
-    Raises AmountRefused, WrongCurrency, AlreadyReceived, VendRefused.
+    Raises AmountRefused, PartnerLimitReached, WrongCurrency, AlreadyReceived, VendRefused.
     """
     money, now = command.money, context.clock.now()
     check_amount(money.amount_micro, limit_micro=context.policy.max_payment_micro)
+    is_partners = money.source == PARTNER and bool(money.issuer)
+    if is_partners:
+        await count_sale(conn, context, money, now)
     try:
         account_id = _account_id(command.account_number)
         account, currency = await find_open_account(conn, account_id)
@@ -56,6 +61,8 @@ async def record_payment(
     await settle_new(
         conn, money, payment_id=payment_id, account_id=account_id, at=now, by=command.by
     )
+    if is_partners:
+        note_sold(money)
     return await find_payment(conn, payment_id)
 
 
