@@ -288,6 +288,7 @@ def bodies() -> dict[str, Any]:
             "count": 1,
             "expires_at": "2100-01-01T00:00:00+00:00",
         },
+        "set_partner_limit": {"day_limit": MONEY, "reason": "Ten tills since December."},
         "allocate_suspense": {"account_id": 1, "reason": "The payer wrote 11 for 1."},
         "receive_webhook": {"type": "checkout.paid"},
         "replace_contacts": {
@@ -329,6 +330,7 @@ class Operation:
             "grant_no"
         ] = 999_999
         nowhere = {"month": month, "plan_code": "nowhere", "code": "nowhere", "provider": "paysim"}
+        nowhere["partner_id"] = "nobody"
         uuids = dict.fromkeys(
             (
                 *("parked_id", "payment_id", "suspense_id", "batch_id"),
