@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.handlers.follow_installations import close_installation, open_installation
+from npms_meter_gateway.handlers.follow_installations import InstallationFollower
 from npms_meter_gateway.handlers.switch_supply import accept_desired_supply
 from npms_shared.clock import Clock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened, SupplyDesired
@@ -19,12 +19,14 @@ def subscriptions(
 ) -> list[Subscription]:
     """One queue for all that the ledger says, so that it is heard in the order it was said."""
 
+    follower = InstallationFollower(profiles, clock, partitions)
+
     async def handle(conn: AsyncConnection, event: Heard, _meta: Meta) -> None:
         match event:
             case InstallationOpened():
-                await open_installation(conn, event, profiles=profiles, partitions=partitions)
+                await follower.open(conn, event)
             case InstallationClosed():
-                await close_installation(conn, event, clock)
+                await follower.close(conn, event)
             case SupplyDesired():
                 await accept_desired_supply(conn, event, clock)
 

@@ -145,14 +145,11 @@ async def test_readings_cannot_be_changed_by_the_application(world: World) -> No
                 await conn.execute(text(statement))
 
 
-async def test_unknown_profiles_and_meters_in_use_are_unprocessable(world: World) -> None:
+async def test_unknown_profiles_places_and_second_closings_are_unprocessable(world: World) -> None:
     meter = next(iter(build_street(Plan(meters=1, gateways=1), world.clock).meters.values()))
     await world.open(4, meter)
     await world.open(4, meter)
-    with pytest.raises(Unprocessable, match="meter_in_use"):
-        await world.open(5, meter)
     await world.close(4)
-    await world.open(5, meter)
     for place in ({"port": 70_000, "unit_id": 1}, {"port": 502, "unit_id": 300}):
         nowhere = {"serial": "X", "profile": "pzem_016", "host": "h", **place}
         with pytest.raises(Unprocessable, match="bad_address"):
@@ -161,7 +158,7 @@ async def test_unknown_profiles_and_meters_in_use_are_unprocessable(world: World
     with pytest.raises(Unprocessable, match="unknown_profile"):
         await world.open(6, meter=connection)
     with pytest.raises(Unprocessable, match="unknown_installation"):
-        await world.close(6)
+        await world.close(4)
 
 
 async def test_an_installation_of_an_uncertain_profile_is_told_once(world: World) -> None:

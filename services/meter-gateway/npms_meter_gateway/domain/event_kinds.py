@@ -29,6 +29,9 @@ KINDS: Mapping[str, EventKind] = {
     "no_relay": EventKind("warning", "off is desired of a meter without a relay", lasts=True),
     # who the meter is, and what it is told to be
     "serial_changed": EventKind("critical", "another meter answers at its address", lasts=True),
+    "meter_in_use": EventKind(
+        "critical", "another installation was opened at its meter, and waits", lasts=True
+    ),
     "ratio_changed": EventKind(
         "critical", "the transformer ratio in the meter is not the recorded one", lasts=True
     ),

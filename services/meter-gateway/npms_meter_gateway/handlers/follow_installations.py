@@ -1,6 +1,7 @@
 """A meter begins or ends to serve an account."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_meter_gateway.domain.addressing import line_address
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.command_log import close_commands
-from npms_meter_gateway.handlers.raise_event import clear_all_alarms
-from npms_meter_gateway.storage import installations, readings
+from npms_meter_gateway.handlers.raise_event import clear_all_alarms, raise_alarm
+from npms_meter_gateway.storage import early_events, installations, readings
 from npms_shared.addresses import canonical_host
 from npms_shared.clock import Clock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened, MeterConnection
@@ -36,37 +37,106 @@ async def polled_installations(
         return await installations.polled(conn, holder), fingerprint
 
 
-async def open_installation(
-    conn: AsyncConnection,
-    event: InstallationOpened,
-    *,
-    profiles: Mapping[str, Profile],
-    partitions: int,
-) -> None:
-    """Unprocessable for a profile or address that cannot be, and for a meter still in use."""
-    meter = _spelled(event.meter)
-    event = event.model_copy(update={"meter": meter})
-    profile = profiles.get(meter.profile)
-    if profile is None:
-        raise Unprocessable("unknown_profile", f"no profile {meter.profile!r} is loaded")
-    try:
-        line_address(profile.driver, serial=meter.serial, unit_id=meter.unit_id)
-    except ValueError as fault:
-        raise Unprocessable("bad_serial", str(fault)) from None
-    partition = partition_of(event.account_id, partitions)
-    try:
-        await installations.open_installation(conn, event, partition=partition)
-    except installations.MeterInUse:
-        raise Unprocessable(
-            "meter_in_use",
-            f"unit {meter.unit_id} at {meter.host}:{meter.port} serves another open installation",
-        ) from None
-    if not profile.is_certain:
-        log.warning(
-            "uncertain_profile",
+@dataclass(frozen=True, slots=True)
+class InstallationFollower:
+    """Opens and closes in the order in which it happened, however it is heard.
+
+    An opening whose meter serves another installation waits for that one's closing; a closing waits
+    for its opening. Nothing has to be replayed then.
+    """
+
+    profiles: Mapping[str, Profile]
+    clock: Clock
+    partitions: int
+
+    async def open(self, conn: AsyncConnection, event: InstallationOpened) -> None:
+        """Unprocessable for a profile or address that cannot be."""
+        event = event.model_copy(update={"meter": _spelled(event.meter)})
+        profile = self._profile_of(event.meter)
+        await early_events.take_turn(conn)
+        try:
+            partition = partition_of(event.account_id, self.partitions)
+            await installations.open_installation(conn, event, partition=partition)
+        except installations.MeterInUse:
+            await self._wait_for_meter(conn, event)
+            return
+        if not profile.is_certain:
+            log.warning(
+                "uncertain_profile",
+                installation_id=event.installation_id,
+                profile=profile.code,
+                confidence=profile.confidence,
+            )
+        early = await early_events.take(conn, event.installation_id, "closed")
+        if early is not None:
+            await self.close(conn, InstallationClosed.model_validate_json(early))
+
+    def _profile_of(self, meter: MeterConnection) -> Profile:
+        profile = self.profiles.get(meter.profile)
+        if profile is None:
+            raise Unprocessable("unknown_profile", f"no profile {meter.profile!r} is loaded")
+        try:
+            line_address(profile.driver, serial=meter.serial, unit_id=meter.unit_id)
+        except ValueError as fault:
+            raise Unprocessable("bad_serial", str(fault)) from None
+        return profile
+
+    async def _wait_for_meter(self, conn: AsyncConnection, event: InstallationOpened) -> None:
+        """A person hears of it at once: it may also be an address that was given twice."""
+        meter = event.meter
+        place = (meter.port, meter.unit_id)
+        await early_events.keep(
+            conn,
+            event.installation_id,
+            "opened",
+            event.model_dump_json(),
+            now=self.clock.wall_now(),
+            place=place,
+        )
+        holder = await installations.holder_of(conn, meter.host, *place)
+        if holder is not None:
+            await raise_alarm(
+                conn,
+                self.clock,
+                installation_id=holder.installation_id,
+                account_id=holder.account_id,
+                kind="meter_in_use",
+                detail=f"installation {event.installation_id} was opened at its meter, and waits",
+            )
+
+    async def close(self, conn: AsyncConnection, event: InstallationClosed) -> None:
+        """No reading is accepted from here on, whoever has the installation in memory; what was
+        open of its meter is over, and who waited for the meter gets it.
+
+        Unprocessable where it was closed before.
+        """
+        await early_events.take_turn(conn)
+        partition = await installations.close_installation(conn, event)
+        await close_commands(conn, event.installation_id, 0, "abandoned", now=event.closed_at)
+        if partition is None:
+            await self._wait_for_opening(conn, event)
+            return
+        await readings.take_turns(conn, [partition])
+        await clear_all_alarms(
+            conn,
+            self.clock,
             installation_id=event.installation_id,
-            profile=profile.code,
-            confidence=profile.confidence,
+            detail="the installation was closed",
+        )
+        for row in await early_events.openings_after(conn, event.installation_id):
+            await early_events.take(conn, row.installation_id, "opened")
+            await self.open(conn, InstallationOpened.model_validate_json(row.event))
+
+    async def _wait_for_opening(self, conn: AsyncConnection, event: InstallationClosed) -> None:
+        if await readings.is_known(conn, event.installation_id):
+            raise Unprocessable("unknown_installation", f"{event.installation_id} is not open")
+        log.warning("closed_before_opened", installation_id=event.installation_id)
+        await early_events.keep(
+            conn,
+            event.installation_id,
+            "closed",
+            event.model_dump_json(),
+            now=self.clock.wall_now(),
         )
 
 
@@ -82,21 +152,3 @@ def _spelled(meter: MeterConnection) -> MeterConnection:
         return meter.model_copy(update={"host": canonical_host(meter.host)})
     except ValueError as fault:
         raise Unprocessable("bad_address", str(fault)) from None
-
-
-async def close_installation(
-    conn: AsyncConnection, event: InstallationClosed, clock: Clock
-) -> None:
-    """No reading is accepted from here on, whoever has the installation in memory; what was open
-    of its meter is over.
-
-    Unprocessable where it is not open: its opening may wait, parked.
-    """
-    partition = await installations.close_installation(conn, event)
-    await close_commands(conn, event.installation_id, 0, "abandoned", now=event.closed_at)
-    if partition is None:
-        raise Unprocessable("unknown_installation", f"{event.installation_id} is not open")
-    await readings.take_turns(conn, [partition])
-    await clear_all_alarms(
-        conn, clock, installation_id=event.installation_id, detail="the installation was closed"
-    )

@@ -35,6 +35,12 @@ _CLOSE = text(
     RETURNING partition
     """
 )
+_HOLDER = text(
+    """
+    SELECT installation_id, account_id FROM installation
+    WHERE closed_at IS NULL AND host = :host AND port = :port AND unit_id = :unit_id
+    """
+)
 _FINGERPRINT = text(
     """
     SELECT count(*), coalesce(sum(i.change), 0) + coalesce(sum(g.change), 0)
@@ -162,6 +168,12 @@ async def open_installation(
         if "installation_of_meter" in str(fault.orig):
             raise MeterInUse from None
         raise
+
+
+async def holder_of(conn: AsyncConnection, host: str, port: int, unit_id: int) -> Row[Any] | None:
+    """(installation_id, account_id) of the open installation that this meter serves."""
+    values = {"host": host, "port": port, "unit_id": unit_id}
+    return (await conn.execute(_HOLDER, values)).one_or_none()
 
 
 async def close_installation(conn: AsyncConnection, event: InstallationClosed) -> int | None:
