@@ -27,8 +27,10 @@ async def test_two_spellings_of_an_address_are_one_gateway(world):
     assert await world.rows("SELECT host, port FROM gateway") == [
         {"host": "127.0.0.1", "port": 15020}
     ]
-    with pytest.raises(Unprocessable, match="serves another open installation"):
-        await world.open(9, meter=meter(9, "2130706433", 2))
+    await world.open(9, meter=meter(9, "2130706433", 2))
+    waiting = await world.rows("SELECT installation_id FROM early_event WHERE kind = 'opened'")
+    assert waiting == [{"installation_id": 9}]
+    assert await world.events(2) == ["meter_in_use"]
     with pytest.raises(Unprocessable, match="no host"):
         await world.open(10, meter=meter(10, "a/b"))
 
