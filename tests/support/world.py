@@ -141,7 +141,7 @@ class World:
         """Drafted by one, activated by another; both may have been done before."""
         await self.call("POST", "tariff", "/v1/plans", json=plan)
         place = f"/v1/plans/{plan['plan_code']}/versions/1"
-        answer = await self.agree("tariff", place, "activation")
+        answer = await self.agree("tariff", place, "activate")
         assert answer.status_code in {200, 409}, answer.text
 
     async def agree(self, service: str, place: str, verb: str = "approve") -> httpx.Response:

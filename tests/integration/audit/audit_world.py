@@ -34,6 +34,7 @@ from npms_payments.handlers.hear_provider import hear_event
 from npms_payments.handlers.make_vouchers import MakeBatch, activate_batch, make_batch
 from npms_payments.handlers.record_payment import RecordPayment, record_payment
 from npms_payments.handlers.redeem_voucher import Redeem, attempt, redeem
+from npms_shared.approval import Approval, checksum
 from npms_shared.clock import ManualClock
 from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.contracts.meter_gateway import ReadingsBatch
@@ -50,7 +51,8 @@ from npms_tariff.consumers import subscriptions as tariff_hears
 from npms_tariff.documents import PlanDocument
 from npms_tariff.handlers.activate_plan import activate_version
 from npms_tariff.handlers.charge_silence import SilenceCharger
-from npms_tariff.handlers.draft_plan import Draft, add_draft, create_plan
+from npms_tariff.handlers.draft_plan import Draft, add_draft, create_plan, reviewed_of
+from npms_tariff.handlers.show_plans import show_version
 from npms_tariff.storage.plans import Plan
 from npms_tariff.storage.states import StaleState
 
@@ -122,6 +124,12 @@ def prices(peak: str) -> PlanDocument:
 
 Databases = Mapping[str, TestDatabase]
 """By service."""
+
+
+async def activate_seen(conn: Any, version: int, *, at: datetime) -> None:
+    """By another person than wrote it."""
+    seen = checksum(reviewed_of(await show_version(conn, PLAN, version)))
+    await activate_version(conn, PLAN, version, at=at, approval=Approval("another", seen))
 
 
 @dataclass(slots=True)
@@ -201,7 +209,7 @@ class World:
             await create_plan(conn, plan, Draft(self.clock.now(), prices("24.777777")), by="test")
             await add_draft(conn, PLAN, later, at=self.clock.now(), by="test")
             for version in (1, 2):
-                await activate_version(conn, PLAN, version, at=self.clock.now(), by="another")
+                await activate_seen(conn, version, at=self.clock.now())
         await self.settle()
 
     async def announce_profiles(self) -> None:

@@ -1,13 +1,14 @@
 """What was corrected is proven too: hours, accumulators and the ledger agree on it."""
 
+from dataclasses import asdict
 from datetime import timedelta
 
-from tests.integration.audit.audit_world import OPENED_AT, PLAN, World, fill, prices
+from tests.integration.audit.audit_world import OPENED_AT, PLAN, World, activate_seen, fill, prices
 from tests.integration.audit.test_audit_rules import audit, broken
 from tests.support.databases import DatabaseFactory
 
+from npms_shared.approval import Approval, checksum
 from npms_tariff.handlers import correct
-from npms_tariff.handlers.activate_plan import activate_version
 from npms_tariff.handlers.draft_plan import Draft, add_draft
 from npms_tariff.handlers.run_corrections import Corrector
 from npms_tools.audit.rules import adjustments, charges, registers
@@ -20,10 +21,12 @@ async def correct_the_plan(world: World) -> int:
     tariff, now = world.databases["tariff"].database, world.clock.now()
     async with tariff.transaction() as conn:
         await add_draft(conn, PLAN, draft, at=now, by="test")
-        await activate_version(conn, PLAN, 3, at=now, by="another")
+        await activate_seen(conn, 3, at=now)
         asked = await correct.ask_for_plan(conn, PLAN, 3, reason="the price was late")
         asked_for = await correct.request_correction(conn, asked, at=now, by="test")
-        await correct.approve(conn, asked_for.correction_id, at=now, by="another")
+        shown = await correct.show_correction(conn, asked_for.correction_id)
+        approval = Approval("another", checksum(asdict(shown)))
+        await correct.approve(conn, asked_for.correction_id, at=now, approval=approval)
     corrector, found = Corrector(world.clock), True
     while found:
         async with tariff.transaction() as conn:

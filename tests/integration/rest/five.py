@@ -157,7 +157,7 @@ class Five:
     async def prepare(self) -> None:
         """A plan, a profile, a policy, and an account of each of two customers."""
         await self.good("tariff", "POST", "/v1/plans", PLAN)
-        await self.agree("tariff", "/v1/plans/household/versions/1", "activation")
+        await self.agree("tariff", "/v1/plans/household/versions/1", "activate")
         await self.hear(
             PlanVersionActivated(
                 plan_code="household",

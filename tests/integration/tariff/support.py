@@ -36,6 +36,14 @@ def example(name: str) -> dict[str, Any]:
     return dict(json.loads((EXAMPLES / f"{name}.json").read_text()))
 
 
+async def agree(
+    client: httpx.AsyncClient, place: str, verb: str = "activate", headers: Any = None
+) -> httpx.Response:
+    """Somebody looks at what waits, and decides about what they saw."""
+    seen = (await client.get(place, headers=headers)).headers.get("ETag", '"nothing"')
+    return await client.post(f"{place}/{verb}", headers={**(headers or {}), "If-Match": seen})
+
+
 async def put_in_force(
     client: httpx.AsyncClient, second: dict[str, str], plan: dict[str, Any]
 ) -> dict[str, Any]:
@@ -48,8 +56,8 @@ async def put_in_force(
         body = {key: plan[key] for key in ("valid_from", "document")}
         answer = await client.post(f"/v1/plans/{code}/versions", json=body)
     assert answer.status_code == 201, answer.text
-    place = f"/v1/plans/{code}/versions/{answer.json()['version']}/activation"
-    answer = await client.post(place, headers=second)
+    place = f"/v1/plans/{code}/versions/{answer.json()['version']}"
+    answer = await agree(client, place, headers=second)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 

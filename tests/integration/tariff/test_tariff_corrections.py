@@ -13,6 +13,7 @@ from tests.integration.tariff.support import (
     OPENED_AT,
     OPENED_S,
     Bench,
+    agree,
     example,
     opened,
     put_in_force,
@@ -84,7 +85,7 @@ async def work_off(bench: Bench) -> None:
 async def correct(client, second, bench: Bench, body: dict) -> dict:
     """Asked for by Amina, approved by Baraka, worked off."""
     correction_id = await request(client, body)
-    answer = await client.post(f"/v1/corrections/{correction_id}/approval", headers=second)
+    answer = await agree(client, f"/v1/corrections/{correction_id}", "approve", second)
     assert answer.status_code == 200, answer.text
     await work_off(bench)
     return (await client.get(f"/v1/corrections/{correction_id}")).json()
@@ -161,13 +162,15 @@ async def test_a_correction_is_approved_by_another_person(client, second, bench,
     await date_back(client, second, "flat", DAY_S)
     body = PLAN | {"plan_code": "household-flat"}
     place = f"/v1/corrections/{await request(client, body)}"
-    own = await client.post(f"{place}/approval")
-    assert (own.status_code, own.json()["code"]) == (409, "same_person")
+    own = await agree(client, place, "approve")
+    assert (own.status_code, own.json()["code"]) == (409, "second_person_required")
     await work_off(bench)
     assert await bench.adjustments() == []
-    rejected = await client.post(f"{place}/rejection")
+    unseen = await client.post(f"{place}/approve", headers=second)
+    assert (unseen.status_code, unseen.json()["code"]) == (428, "precondition_required")
+    rejected = await client.post(f"{place}/reject")
     assert rejected.json()["state"] == "rejected"
-    late = await client.post(f"{place}/approval", headers=second)
+    late = await agree(client, place, "approve", second)
     assert (late.status_code, late.json()["code"]) == (409, "correction_decided")
     customer = issuer.headers("customer", customer_id=201)
     assert (await client.post("/v1/corrections", json=body, headers=customer)).status_code == 403
@@ -188,7 +191,7 @@ async def test_a_correction_goes_on_where_it_stopped_and_corrects_each_once(
     await date_back(client, second, "flat", DAY_S)
     correction_id = await request(client, PLAN | {"plan_code": "household-flat"})
     place = f"/v1/corrections/{correction_id}"
-    await client.post(f"{place}/approval", headers=second)
+    await agree(client, place, "approve", second)
     corrector = Corrector(bench.clock)
     async with bench.database.transaction() as conn:
         await corrector.correct_batch(conn)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
-from tests.integration.tariff.support import example, opened, put_in_force, readings
+from tests.integration.tariff.support import agree, example, opened, put_in_force, readings
 
 from npms_shared.contracts.tariff import PlanVersionActivated
 
@@ -38,7 +38,7 @@ async def test_a_draft_rates_nothing_until_a_second_person_activates_it(
     await bench.read(readings((1, 60, 2000)))
     assert await bench.rows("SELECT reason FROM parked_reading") == [("no_plan",)]
 
-    made = (await client.post(f"{FLAT}/1/activation", headers=second)).json()
+    made = (await agree(client, f"{FLAT}/1", headers=second)).json()
     assert (made["state"], made["created_by"], made["activated_by"]) == (
         "activated", "amina", "baraka",
     )  # fmt: skip
@@ -52,22 +52,39 @@ async def test_a_draft_rates_nothing_until_a_second_person_activates_it(
 
 
 async def test_the_author_may_not_activate_what_they_wrote(client, second, bench, draft):
-    assert refusal(await client.post(f"{FLAT}/1/activation")) == (409, "same_person")
+    assert refusal(await agree(client, f"{FLAT}/1")) == (409, "second_person_required")
     assert await bench.rows("SELECT * FROM plan_version") == []
     assert await bench.rows("SELECT body FROM outbox") == []
     replaced = await client.put(f"{FLAT}/1", json=version("2"), headers=second)
     assert replaced.json()["created_by"] == "baraka"
-    refused = await client.post(f"{FLAT}/1/activation", headers=second)
-    assert refusal(refused) == (409, "same_person")
-    made = (await client.post(f"{FLAT}/1/activation")).json()
+    refused = await agree(client, f"{FLAT}/1", headers=second)
+    assert refusal(refused) == (409, "second_person_required")
+    made = (await agree(client, f"{FLAT}/1")).json()
     assert (made["created_by"], made["activated_by"]) == ("baraka", "amina")
     assert made["document"]["energy"]["periods"][0]["blocks"][0]["price"] == "2.000000"
 
 
+async def test_a_draft_that_was_replaced_after_it_was_looked_at_is_not_activated(
+    client, second, bench, draft
+):
+    seen = (await client.get(f"{FLAT}/1", headers=second)).headers["ETag"]
+    later = {**version("2"), "valid_from": "2026-02-02T00:00:00+03:00"}
+    for body in (version("2"), later):
+        assert (await client.put(f"{FLAT}/1", json=body)).status_code == 200
+        answer = await client.post(f"{FLAT}/1/activate", headers={**second, "If-Match": seen})
+        assert refusal(answer) == (412, "precondition_failed")
+        seen = (await client.get(f"{FLAT}/1", headers=second)).headers["ETag"]
+    unseen = await client.post(f"{FLAT}/1/activate", headers=second)
+    assert refusal(unseen) == (428, "precondition_required")
+    assert await bench.rows("SELECT * FROM plan_version") == []
+    answer = await client.post(f"{FLAT}/1/activate", headers={**second, "If-Match": seen})
+    assert answer.json()["valid_from"] == "2026-02-01T21:00:00Z"
+
+
 async def test_an_activated_version_is_neither_replaced_nor_withdrawn(client, second, draft):
-    assert (await client.post(f"{FLAT}/1/activation", headers=second)).status_code == 200
+    assert (await agree(client, f"{FLAT}/1", headers=second)).status_code == 200
     for answer in (
-        await client.post(f"{FLAT}/1/activation", headers=second),
+        await agree(client, f"{FLAT}/1", headers=second),
         await client.put(f"{FLAT}/1", json=version("2")),
         await client.delete(f"{FLAT}/1"),
     ):
@@ -82,7 +99,7 @@ async def test_a_withdrawn_draft_stays_on_record_and_its_number_is_not_given_aga
     shown = (await client.get(f"{FLAT}/1")).json()
     assert (shown["state"], shown["withdrawn_by"]) == ("withdrawn", "baraka")
     for answer in (
-        await client.post(f"{FLAT}/1/activation", headers=second),
+        await agree(client, f"{FLAT}/1", headers=second),
         await client.put(f"{FLAT}/1", json=version("2")),
         await client.delete(f"{FLAT}/1"),
     ):
@@ -93,7 +110,7 @@ async def test_a_withdrawn_draft_stays_on_record_and_its_number_is_not_given_aga
 
 async def test_of_what_is_not_there_nothing_is_activated(client, second, draft):
     for place in (f"{FLAT}/2", "/v1/plans/none/versions/1"):
-        assert refusal(await client.post(f"{place}/activation", headers=second))[0] == 404
+        assert refusal(await agree(client, place, headers=second))[0] == 404
         assert refusal(await client.put(place, json=version("2")))[0] == 404
         assert refusal(await client.delete(place))[0] == 404
 
@@ -111,7 +128,7 @@ async def test_a_draft_that_cannot_rate_is_refused_before_it_is_kept(client, dra
 async def test_two_who_activate_at_once_do_it_once(client, second, issuer, bench, draft):
     third = issuer.headers("operator", subject="cheche")
     answers = await asyncio.gather(
-        *(client.post(f"{FLAT}/1/activation", headers=who) for who in (second, third))
+        *(agree(client, f"{FLAT}/1", headers=who) for who in (second, third))
     )
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     assert await bench.one("SELECT count(*) FROM plan_version") == (1,)
@@ -126,7 +143,7 @@ async def test_two_who_draft_at_once_get_numbers_of_their_own(client, draft):
 async def test_drafts_are_activated_in_any_order(client, second, draft):
     for price in ("2", "3"):
         await client.post(FLAT, json=version(price))
-    assert (await client.post(f"{FLAT}/3/activation", headers=second)).status_code == 200
+    assert (await agree(client, f"{FLAT}/3", headers=second)).status_code == 200
     listed = (await client.get(FLAT)).json()["items"]
     assert [one["state"] for one in listed] == ["draft", "draft", "activated"]
 

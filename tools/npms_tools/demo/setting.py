@@ -33,7 +33,7 @@ def ensure_plan(api: Clients, code: str, document: dict[str, Any]) -> None:
     answer = api.call("POST", "tariff", "/v1/plans", json=document)
     if answer.is_error and answer.status_code != 409:
         raise StackError(f"plan {code} was refused: {answer.text}")
-    answer = api.agree("tariff", f"/v1/plans/{code}/versions/1", "activation")
+    answer = api.agree("tariff", f"/v1/plans/{code}/versions/1", "activate")
     if answer.is_error and answer.status_code != 409:
         raise StackError(f"plan {code} was not activated: {answer.text}")
 

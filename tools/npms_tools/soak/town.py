@@ -129,7 +129,7 @@ class Town:
             "document": document,
         }
         await self.call("POST", "tariff", "/v1/plans", json=plan)
-        await self._agree("tariff", f"/v1/plans/{PLAN}/versions/1", "activation")
+        await self._agree("tariff", f"/v1/plans/{PLAN}/versions/1", "activate")
         policy = {"currency": CURRENCY, "floor": "0"}
         asked = await self.call("PUT", "ledger", f"/v1/credit-policies/{POLICY}", json=policy)
         if "request_id" in asked:

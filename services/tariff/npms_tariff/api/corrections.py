@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import StreamingResponse
 
+from npms_shared.approval import Approval
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.reviews import Seen, show_etag
 from npms_tariff.api.correction_schemas import CorrectionIn, CorrectionItemOut, CorrectionOut
 from npms_tariff.handlers import correct
 from npms_tariff.handlers.correct import Asked
@@ -75,18 +78,19 @@ def _add_asking(router: APIRouter, database: Database, clock: Clock) -> None:
 
 def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(
-        "/corrections/{correction_id}/approval",
+        "/corrections/{correction_id}/approve",
         operation_id="approve_correction",
-        responses=problem_responses(404, 409),
+        responses=problem_responses(404, 409, 412, 428),
     )
-    async def approve(correction_id: CorrectionId, caller: Operator) -> CorrectionOut:
+    async def approve(correction_id: CorrectionId, caller: Operator, seen: Seen) -> CorrectionOut:
         """Let it be worked off: by another person than who asked."""
+        approval = Approval(caller.subject, seen)
         async with database.transaction() as conn:
-            one = await correct.approve(conn, correction_id, at=clock.now(), by=caller.subject)
+            one = await correct.approve(conn, correction_id, at=clock.now(), approval=approval)
         return CorrectionOut.of(one, {})
 
     @router.post(
-        "/corrections/{correction_id}/rejection",
+        "/corrections/{correction_id}/reject",
         operation_id="reject_correction",
         responses=problem_responses(404, 409),
     )
@@ -113,11 +117,12 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         operation_id="get_correction",
         responses=problem_responses(404),
     )
-    async def show(correction_id: CorrectionId, _: Operator) -> CorrectionOut:
-        """With its progress and what it has posted so far."""
+    async def show(correction_id: CorrectionId, _: Operator, response: Response) -> CorrectionOut:
+        """With its progress, what it has posted so far, and the ETag that approving asks for."""
         async with database.connect() as conn:
             one = await correct.show_correction(conn, correction_id)
             amounts: dict[Any, dict[str, int]] = await correct.amounts_of(conn, [one])
+        show_etag(response, asdict(one))
         return CorrectionOut.of(one, amounts[correction_id])
 
     @router.get(

@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 
+from npms_shared.approval import Approval
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in, text_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.reviews import Seen, show_etag
 from npms_shared.web.schemas import FilterId
 from npms_tariff.api.schemas import (
     PLAN_CODE,
@@ -25,6 +27,7 @@ from npms_tariff.handlers.draft_plan import (
     add_draft,
     create_plan,
     replace_draft,
+    reviewed_of,
     withdraw_draft,
 )
 
@@ -95,18 +98,19 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
             await withdraw_draft(conn, plan_code, version, at=clock.now(), by=caller.subject)
 
     @router.post(
-        "/plans/{plan_code}/versions/{version}/activation",
+        "/plans/{plan_code}/versions/{version}/activate",
         operation_id="activate_plan_version",
-        responses=problem_responses(404, 409),
+        responses=problem_responses(404, 409, 412, 428),
     )
-    async def post_activation(
-        plan_code: PlanCode, version: VersionNumber, caller: Operator
+    async def post_activate(
+        plan_code: PlanCode, version: VersionNumber, caller: Operator, seen: Seen
     ) -> VersionOut:
-        """Put a draft in force, by another person than wrote it; never backwards: it rates from
-        `valid_from`, and no reading that was rated before."""
+        """Put a draft in force as it was seen, by another person than wrote it; never backwards: it
+        rates from `valid_from`, and no reading that was rated before."""
+        approval = Approval(caller.subject, seen)
         async with database.transaction() as conn:
             activated = await activate_version(
-                conn, plan_code, version, at=clock.now(), by=caller.subject
+                conn, plan_code, version, at=clock.now(), approval=approval
             )
         return VersionOut.of(activated)
 
@@ -147,10 +151,14 @@ def _add_reading(router: APIRouter, database: Database) -> None:
         operation_id="get_plan_version",
         responses=problem_responses(404),
     )
-    async def get_version(plan_code: PlanCode, version: VersionNumber, _: Operator) -> VersionOut:
-        """A version or draft with its whole document."""
+    async def get_version(
+        plan_code: PlanCode, version: VersionNumber, _: Operator, response: Response
+    ) -> VersionOut:
+        """A version or draft with its whole document, and the ETag that activating asks for."""
         async with database.connect() as conn:
-            return VersionOut.of(await show_plans.show_version(conn, plan_code, version))
+            found = await show_plans.show_version(conn, plan_code, version)
+        show_etag(response, reviewed_of(found))
+        return VersionOut.of(found)
 
 
 def _add_parked(router: APIRouter, database: Database) -> None:

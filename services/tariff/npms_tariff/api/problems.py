@@ -11,7 +11,6 @@ from npms_tariff.handlers.errors import (
     DraftWithdrawn,
     HoldReleased,
     PlanExists,
-    SamePerson,
     UnknownCorrection,
     UnknownHold,
     UnknownPlan,
@@ -42,9 +41,6 @@ ERRORS: ErrorMap = {
     ),
     DraftWithdrawn: lambda _: Problem(
         409, "draft_withdrawn", "The draft was withdrawn; draft the next version."
-    ),
-    SamePerson: lambda fault: Problem(
-        409, "same_person", f"{fault.subject!r} has written or asked for it; somebody else decides."
     ),
     UnknownCorrection: lambda _: not_found("correction"),
     CorrectionDecided: lambda _: Problem(

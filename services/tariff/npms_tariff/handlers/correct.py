@@ -1,13 +1,14 @@
 """Corrections: previewed, asked for by one, decided by another, looked at."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_shared.approval import Approval
 from npms_shared.ids import new_id
 from npms_shared.money import format_amount
 from npms_tariff.domain.records import Correction, CorrectionItem, CorrectionKind
@@ -16,7 +17,6 @@ from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.errors import (
     CorrectionDecided,
     CorrectionRefused,
-    SamePerson,
     UnknownCorrection,
     UnknownPlan,
 )
@@ -130,20 +130,25 @@ async def request_correction(
 
 
 async def approve(
-    conn: AsyncConnection, correction_id: UUID, *, at: datetime, by: str
+    conn: AsyncConnection, correction_id: UUID, *, at: datetime, approval: Approval
 ) -> Correction:
-    """Let it be worked off. Raises UnknownCorrection, CorrectionDecided, SamePerson."""
+    """Let it be worked off, as it was seen.
+
+    Raises UnknownCorrection, CorrectionDecided, SecondPersonRequired, ReviewedChanged.
+    """
     correction = await _open(conn, correction_id)
-    if correction.requested_by == by:
-        raise SamePerson(by)
-    await corrections.decide(conn, correction_id, state="approved", at=at, by=by)
+    approval.check(hands=[correction.requested_by], reviewed=asdict(correction))
+    await corrections.decide(conn, correction_id, state="approved", at=at, by=approval.by)
     return await show_correction(conn, correction_id)
 
 
 async def reject(
     conn: AsyncConnection, correction_id: UUID, *, at: datetime, by: str
 ) -> Correction:
-    """It is never worked off. Raises UnknownCorrection, CorrectionDecided."""
+    """It is never worked off; who asked takes it back so.
+
+    Raises UnknownCorrection, CorrectionDecided.
+    """
     await _open(conn, correction_id)
     await corrections.decide(conn, correction_id, state="rejected", at=at, by=by)
     return await show_correction(conn, correction_id)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.checking import check
-from npms_tariff.domain.records import Plan, PlanDraft
+from npms_tariff.domain.records import Plan, PlanDraft, PlanVersion
 from npms_tariff.handlers.errors import AlreadyActivated, DraftWithdrawn, PlanExists, UnknownPlan
 from npms_tariff.storage import drafts, plans
 
@@ -76,6 +76,12 @@ async def open_draft(conn: AsyncConnection, plan_code: str, version: int) -> Pla
     if found.withdrawn_at is not None:
         raise DraftWithdrawn
     return found
+
+
+def reviewed_of(one: PlanDraft | PlanVersion) -> dict[str, object]:
+    """What an activation is of: the document, from when it rates, and who wrote it when."""
+    names = ("plan_code", "version", "valid_from", "checksum", "created_at", "created_by")
+    return {name: getattr(one, name) for name in names}
 
 
 async def _put(

@@ -23,14 +23,6 @@ class DraftWithdrawn(Exception):
     pass
 
 
-class SamePerson(Exception):
-    """Who wrote a draft may not activate it, nor approve a correction they asked for."""
-
-    def __init__(self, subject: str) -> None:
-        super().__init__(subject)
-        self.subject = subject
-
-
 class UnknownHold(Exception):
     pass
 
