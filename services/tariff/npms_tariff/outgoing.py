@@ -14,7 +14,7 @@ from npms_shared.contracts.tariff import (
     VendCharge,
 )
 from npms_tariff.documents import PlanDocument
-from npms_tariff.domain.records import PlanVersion
+from npms_tariff.domain.records import Plan, PlanVersion
 from npms_tariff.domain.state import Charge, RatingState
 from npms_tariff.domain.vend_charges import vend_charges
 
@@ -39,12 +39,13 @@ def rating_end(state: RatingState) -> RatingEnd:
     )
 
 
-def plan_version_activated(version: PlanVersion, currency: str) -> PlanVersionActivated:
+def plan_version_activated(version: PlanVersion, plan: Plan) -> PlanVersionActivated:
     return PlanVersionActivated(
         plan_code=version.plan_code,
         version=version.version,
         plan_version_id=version.plan_version_id,
-        currency=currency,
+        currency=plan.currency,
+        commodity=plan.commodity,
         valid_from=version.valid_from,
         vend_charges=[
             VendCharge(name=name, amount_micro=amount + tax, tax_micro=tax)

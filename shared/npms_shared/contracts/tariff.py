@@ -33,7 +33,7 @@ class VendCharge(BaseModel):
 class PlanVersionActivated(TariffEvent):
     """From `valid_from` on this version rates everyone on the plan.
 
-    `vend_charges` are not rated: they are collected with a top-up.
+    `vend_charges` are not rated: they are collected with a top-up. `commodity` was not told once.
     """
 
     name: ClassVar[str] = "plan_version_activated.v1"
@@ -44,6 +44,7 @@ class PlanVersionActivated(TariffEvent):
     currency: str
     valid_from: AwareDatetime
     vend_charges: list[VendCharge] = Field(default=[], description="names are unique in a plan")
+    commodity: str | None = None
 
 
 class RatingEnd(BaseModel):

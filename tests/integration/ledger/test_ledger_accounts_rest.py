@@ -1,7 +1,13 @@
 """Accounts over REST: one call opens everything; what is wrong is said so; others see nothing."""
 
+from datetime import timedelta
+from typing import Any
+
 import pytest
 from tests.integration.ledger.house import POLICY, M
+
+from npms_shared.contracts.tariff import PlanVersionActivated
+from npms_shared.ids import new_id
 
 
 async def test_one_call_opens_everything_and_tells(house):
@@ -70,6 +76,45 @@ async def test_what_is_unknown_or_contradictory_is_refused(house, changes, code)
     answer = await house.post("/v1/accounts", house.request(**changes), key="k")
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert await house.said() == []
+
+
+async def test_a_plan_of_another_commodity_or_not_in_force_is_refused_at_the_opening(house):
+    """Else the meter would be billed by nobody: tariff parks such an installation for ever."""
+
+    async def tell(plan_code: str, **changes: Any) -> None:
+        number = next(house.numbers) + 100
+        event = PlanVersionActivated(
+            **{
+                "plan_code": plan_code,
+                "version": 1,
+                "plan_version_id": number,
+                "currency": "KES",
+                "valid_from": house.clock.now(),
+                **changes,
+            }
+        )
+        await house.hear("ledger.catalogue", event)
+
+    async def ask(**changes: Any) -> tuple[int, str]:
+        answer = await house.post("/v1/accounts", house.request(**changes), key=str(new_id()))
+        return answer.status_code, answer.json().get("code", "")
+
+    water = {"label": "House 7", "max_power_w": 1, "commodity": "water"}
+    await tell("taps", commodity="water")
+    await tell("lamps", commodity="electricity")
+    await tell("soon", commodity="electricity", valid_from=house.clock.now() + timedelta(hours=1))
+    assert await ask(plan_code="taps") == (422, "commodity_mismatch")
+    assert await ask(plan_code="soon") == (422, "plan_not_in_force")
+    assert await house.said() == []
+    assert await ask(usage_point=water) == (201, ""), "what household is for was never told"
+    opened = await house.open(plan_code="taps", usage_point=water)
+    left = await house.post(f"/v1/accounts/{opened['account_id']}/move-out", {"reason": "moved"})
+    assert left.status_code == 200, left.text
+    there = {"usage_point": None, "usage_point_id": opened["usage_point_id"]}
+    assert await ask(**there, plan_code="lamps") == (422, "commodity_mismatch")
+    assert await ask(**there, plan_code="taps") == (201, "")
+    house.clock.advance(timedelta(hours=1))
+    assert await ask(plan_code="soon") == (201, "")
 
 
 @pytest.mark.parametrize(

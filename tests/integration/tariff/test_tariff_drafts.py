@@ -46,6 +46,7 @@ async def test_a_draft_rates_nothing_until_a_second_person_activates_it(
     assert made["checksum"] == draft["checksum"]
     ((body,),) = await bench.rows("SELECT body FROM outbox")
     told = PlanVersionActivated.model_validate_json(body)
+    assert told.commodity == "electricity"
     assert (told.plan_version_id, told.currency) == (made["plan_version_id"], "KES")
     await bench.read(readings((1, 120, 3000)))
     assert await bench.one("SELECT rated_wh FROM rating_state") == (2000,)

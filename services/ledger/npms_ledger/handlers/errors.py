@@ -20,8 +20,18 @@ class AccountIsClosed(LedgerError):
 
 class PlanUnknown(LedgerError):
     def __init__(self, plan_code: str) -> None:
-        super().__init__(f"no tariff plan {plan_code!r} has been activated")
+        super().__init__(
+            f"no tariff plan {plan_code!r} is known; one that was activated just now soon will be"
+        )
         self.plan_code = plan_code
+
+
+class PlanUnfit(LedgerError):
+    """A plan that could not rate the usage point: `commodity_mismatch`, `plan_not_in_force`."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
 
 
 class ProfileUnknown(LedgerError):

@@ -60,7 +60,7 @@ async def import_accounts(
         report.faults += _differences(report.found, said)
     if not report.faults:
         async with database.connect() as conn:
-            await _check(conn, report, read.rows)
+            await _check(conn, report, read.rows, clock.now())
     if report.faults or dry_run:
         return report
     for begin in range(0, len(report.to_open), PORTION):
@@ -97,7 +97,9 @@ def _differences(found: Totals, said: Totals) -> list[RowFault]:
     return faults
 
 
-async def _check(conn: AsyncConnection, report: ImportReport, rows: Sequence[ImportRow]) -> None:
+async def _check(
+    conn: AsyncConnection, report: ImportReport, rows: Sequence[ImportRow], now: datetime
+) -> None:
     """What the database knows better: plans, profiles, policies, meters, earlier imports."""
     fingerprints = await imports.fingerprints(conn, [row.reference for row in rows])
     for row in rows:
@@ -109,7 +111,7 @@ async def _check(conn: AsyncConnection, report: ImportReport, rows: Sequence[Imp
                 report.faults.append(RowFault(row.line, "external_reference", says))
             continue
         try:
-            await check_command(conn, row.command)
+            await check_command(conn, row.command, now=now)
         except LedgerError as fault:
             report.faults.append(RowFault(row.line, "", str(fault)))
         else:

@@ -38,6 +38,7 @@ async def note_plan_version(conn: AsyncConnection, event: PlanVersionActivated) 
         plan_code=event.plan_code,
         version=event.version,
         currency=event.currency,
+        commodity=event.commodity,
         valid_from=event.valid_from,
         vend_charges=[charge.model_dump() for charge in event.vend_charges],
     )

@@ -15,19 +15,19 @@ from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import Position
 from npms_ledger.handlers import books, holdings, journals
 from npms_ledger.handlers.admit_meter import admit_meter
+from npms_ledger.handlers.admit_plan import admit_plan
 from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.debts import NewDebt, add_debt
 from npms_ledger.handlers.errors import (
     CurrencyMismatch,
     CustomerUnknown,
     MeterTaken,
-    PlanUnknown,
 )
 from npms_ledger.handlers.installation_errors import UsagePointOccupied, UsagePointUnknown
 from npms_ledger.handlers.policies import put_in_force, read_policy
 from npms_ledger.handlers.supply_changes import ask_for_reviews, desire_first
 from npms_ledger.handlers.vend_limits import tell_limits
-from npms_ledger.storage import catalogue, installations, positions
+from npms_ledger.storage import installations, positions
 from npms_shared.contracts.ledger import (
     AccountOpened,
     Contact,
@@ -94,10 +94,10 @@ class _Ids:
 async def open_account(
     conn: AsyncConnection, command: OpenAccount, *, now: datetime, by: str
 ) -> Opened:
-    """Raises PlanUnknown, ProfileUnknown, PolicyUnknown, CustomerUnknown, CurrencyMismatch,
-    MeterUnfit, MeterTaken, UsagePointUnknown, UsagePointOccupied.
+    """Raises PlanUnknown, PlanUnfit, ProfileUnknown, PolicyUnknown, CustomerUnknown,
+    CurrencyMismatch, MeterUnfit, MeterTaken, UsagePointUnknown, UsagePointOccupied.
     """
-    command = await _checked(conn, command)
+    command = await _checked(conn, command, now)
     ids = await _insert_account(conn, command, now=now, by=by)
     await _insert_installation(conn, ids, command, now)
     account = await _open_position(conn, ids, command, now=now, by=by)
@@ -111,22 +111,33 @@ async def open_account(
     )
 
 
-async def check_command(conn: AsyncConnection, command: OpenAccount) -> None:
+async def check_command(conn: AsyncConnection, command: OpenAccount, *, now: datetime) -> None:
     """Whether an account could be opened now; what it raises is what open_account would."""
-    command = await _checked(conn, command)
+    command = await _checked(conn, command, now)
     if isinstance(command.policy, str):
         await _check_policy(conn, command.policy, command.currency)
     await refuse_taken(conn, command.meter)
 
 
-async def _checked(conn: AsyncConnection, command: OpenAccount) -> OpenAccount:
+async def _checked(conn: AsyncConnection, command: OpenAccount, now: datetime) -> OpenAccount:
     """With its meter as it is kept."""
-    currency = await catalogue.plan_currency(conn, command.plan_code)
-    if currency is None:
-        raise PlanUnknown(command.plan_code)
-    if currency != command.currency:
-        raise CurrencyMismatch("tariff plan", currency, command.currency)
+    await admit_plan(
+        conn,
+        command.plan_code,
+        currency=command.currency,
+        commodity=await _commodity(conn, command),
+        now=now,
+    )
     return replace(command, meter=await admit_meter(conn, command.meter))
+
+
+async def _commodity(conn: AsyncConnection, command: OpenAccount) -> str:
+    if command.usage_point_id is None:
+        return command.commodity
+    point = await installations.usage_point(conn, command.usage_point_id)
+    if point is None:
+        raise UsagePointUnknown(command.usage_point_id)
+    return str(point.commodity)
 
 
 async def _insert_account(

@@ -9,11 +9,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 _PLAN = text(
     """
-    INSERT INTO known_plan_version (plan_version_id, plan_code, version, currency, valid_from,
-                                    vend_charges)
-    VALUES (:plan_version_id, :plan_code, :version, :currency, :valid_from,
+    INSERT INTO known_plan_version AS k (plan_version_id, plan_code, version, currency, commodity,
+                                         valid_from, vend_charges)
+    VALUES (:plan_version_id, :plan_code, :version, :currency, :commodity, :valid_from,
             CAST(:vend_charges AS jsonb))
-    ON CONFLICT (plan_version_id) DO NOTHING
+    ON CONFLICT (plan_version_id) DO UPDATE SET commodity = excluded.commodity
+    WHERE k.commodity IS NULL AND excluded.commodity IS NOT NULL
+    """
+)
+_KNOWN_PLAN = text(
+    """
+    SELECT currency, max(commodity) AS commodity, min(valid_from) AS valid_from
+    FROM known_plan_version WHERE plan_code = :code GROUP BY currency
     """
 )
 _PROFILE = text(
@@ -34,6 +41,7 @@ async def add_plan_version(
     plan_code: str,
     version: int,
     currency: str,
+    commodity: str | None,
     valid_from: datetime,
     vend_charges: list[dict[str, Any]],
 ) -> None:
@@ -45,6 +53,7 @@ async def add_plan_version(
             "plan_code": plan_code,
             "version": version,
             "currency": currency,
+            "commodity": commodity,
             "valid_from": valid_from,
             "vend_charges": json.dumps(vend_charges),
         },
@@ -74,13 +83,9 @@ async def add_profile(
     )
 
 
-async def plan_currency(conn: AsyncConnection, plan_code: str) -> str | None:
-    """The currency a known plan is in; None for an unknown plan."""
-    rows = await conn.execute(
-        text("SELECT currency FROM known_plan_version WHERE plan_code = :code LIMIT 1"),
-        {"code": plan_code},
-    )
-    return rows.scalar()
+async def plan(conn: AsyncConnection, code: str) -> Row[Any] | None:
+    """(currency, commodity, valid_from of the first version) of a plan that was told of."""
+    return (await conn.execute(_KNOWN_PLAN, {"code": code})).first()
 
 
 async def profile(conn: AsyncConnection, code: str) -> Row[Any] | None:

@@ -34,6 +34,6 @@ async def activate_version(
         raise UnknownPlan(plan_code)
     activated = await plans.add_version(conn, draft, at=at, by=approval.by)
     await drafts.drop_draft(conn, plan_code, version)
-    event = plan_version_activated(activated, plan.currency)
+    event = plan_version_activated(activated, plan)
     await outbox.publish(conn, event, subject=plan_code)
     return activated
