@@ -5,7 +5,7 @@ from pathlib import Path
 from npms_meter_gateway.domain.event_kinds import KINDS, severity_of
 from npms_meter_gateway.domain.records import DEVICE_EVENTS, UNKNOWN_EVENT
 
-README = Path(__file__).parents[3] / "services" / "meter-gateway" / "README.md"
+ALARMS = Path(__file__).parents[3] / "services/meter-gateway/docs/alarms.md"
 
 
 def test_whatever_a_profile_may_tell_is_described() -> None:
@@ -13,7 +13,7 @@ def test_whatever_a_profile_may_tell_is_described() -> None:
 
 
 def test_readers_find_every_kind_as_it_is() -> None:
-    table = README.read_text()
+    table = ALARMS.read_text()
     for kind, known in KINDS.items():
         lasts = "yes" if known.lasts else ""
         assert f"| `{kind}` | {known.severity} | {lasts} | {known.meaning} |" in table
