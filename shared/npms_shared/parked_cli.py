@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.db.engine import Database
-from npms_shared.messaging import parked
+from npms_shared.messaging import parked, unroutable
 from npms_shared.messaging.subscriptions import Unprocessable
 
 T = TypeVar("T")
@@ -34,44 +35,54 @@ def _add_looking(app: typer.Typer, open_database: Callable[[], Database]) -> Non
     @app.command("list")
     def list_parked(limit: int = 100) -> None:
         """The oldest first."""
-        rows = _on(open_database(), partial(parked.list_parked, limit=limit))
+        rows = on_database(open_database(), partial(parked.list_parked, limit=limit))
         for row in rows:
-            typer.echo(f"{row.id}  {row.parked_at:%F %T}  {row.queue}  {row.code}: {row.reason}")
+            typer.echo(
+                f"{row.id}  {row.parked_at:%F %T}  {row.state}  {row.queue}  "
+                f"{row.code}: {row.reason}"
+            )
         typer.echo(f"{len(rows)} parked")
 
     @app.command()
     def show(parked_id: UUID) -> None:
         """Everything of one."""
-        row = _on(open_database(), partial(parked.show, parked_id=parked_id))
-        for name, value in row._mapping.items():
-            typer.echo(f"{name}: {value!r}" if isinstance(value, bytes) else f"{name}: {value}")
+        echo_row(on_database(open_database(), partial(parked.show, parked_id=parked_id)))
 
 
 def _add_settling(app: typer.Typer, opened: Callable[[], Opened]) -> None:
     @app.command()
     def replay(parked_id: UUID, by: By, reason: Reason) -> None:
-        """Send it to its queue again."""
+        """Send it to its queue again; it is listed as `replaying` until it was applied."""
         database, elsewhere = opened()
         again = partial(parked.replay, parked_id=parked_id, elsewhere=elsewhere)
-        _on(database, partial(again, by=by, reason=reason))
-        typer.echo("replayed")
+        state = on_database(database, partial(again, by=by, reason=reason))
+        if state == "already_applied":
+            typer.echo("it was applied already: nothing is sent, and it is settled", err=True)
+            raise typer.Exit(code=1)
+        typer.echo(state)
 
     @app.command()
     def drop(parked_id: UUID, by: By, reason: Reason) -> None:
         """Give it up."""
-        _on(opened()[0], partial(parked.drop, parked_id=parked_id, by=by, reason=reason))
+        on_database(opened()[0], partial(parked.drop, parked_id=parked_id, by=by, reason=reason))
         typer.echo("dropped")
 
 
-def _on(database: Database, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-    """Do it in a transaction; what is not parked is said on stderr, with exit status 1."""
+def echo_row(row: Row[Any]) -> None:
+    """A line for each column."""
+    for name, value in row._mapping.items():
+        typer.echo(f"{name}: {value!r}" if isinstance(value, bytes) else f"{name}: {value}")
+
+
+def on_database(database: Database, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do it in a transaction; what is not there is said on stderr, with exit status 1."""
 
     async def inside() -> T:
         try:
             async with database.transaction() as conn:
                 return await work(conn)
-        except parked.NotParked as fault:
-            typer.echo(f"{fault}; `parked list` shows what is", err=True)
+        except (parked.NotParked, unroutable.NotSetAside) as fault:
+            typer.echo(f"{fault}; `list` shows what is", err=True)
             raise typer.Exit(code=1) from None
         except Unprocessable as fault:
             typer.echo(f"still not applied, still parked: {fault}", err=True)

@@ -1,6 +1,7 @@
 """From a service's parts to a running process: REST, worker or both, until SIGTERM."""
 
 import asyncio
+import itertools
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +14,16 @@ import uvloop
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from npms_shared.db import invariants, migrations
+from npms_shared.db import invariants
 from npms_shared.db.engine import Database
 from npms_shared.db.invariants import Rule
-from npms_shared.db.tables import forget_old_keys
+from npms_shared.db.migrations import check_fit
+from npms_shared.db.tables import (
+    OUTBOX_COUNT,
+    PARKED_COUNT,
+    UNROUTABLE_COUNT,
+    forget_old_keys,
+)
 from npms_shared.loops import Loop, wait_or_stop
 from npms_shared.messaging.parked import NOWHERE, Elsewhere
 from npms_shared.messaging.subscriptions import Subscription
@@ -27,6 +34,8 @@ from npms_shared.web.app import health_router
 from npms_shared.web.server import Server
 
 HOUSEKEEPING_S = 15.0
+FORGETTING_TURNS = 40
+"""Every ten minutes."""
 
 log = structlog.get_logger()
 
@@ -65,7 +74,7 @@ async def serve(service: Service, *, rest: bool, work: bool) -> None:
         )
     )  # fmt: skip
     worker = make_worker(service, work=work)
-    add_checks(app, service, worker)
+    add_checks(app, service, worker, work=work)
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -105,24 +114,25 @@ def make_worker(service: Service, *, work: bool) -> Worker:
         partitions=settings.partitions,
         partition_concurrency=settings.partition_concurrency,
         trusted_users=settings.trusted_users(),
+        fits=partial(check_fit, service.database, service.migrations),
     )
 
 
-def add_checks(app: FastAPI, service: Service, worker: Worker) -> None:
-    """What readiness asks: database, its revision, the broker."""
-
-    async def migrated() -> None:
-        at, wanted = await migrations.current(service.database), migrations.head(service.migrations)
-        if at != wanted:
-            raise RuntimeError(f"schema is at {at or 'nothing'}, {wanted} is needed: run migrate")
+def add_checks(app: FastAPI, service: Service, worker: Worker, *, work: bool) -> None:
+    """What readiness asks. REST needs its database only: what it says waits in the outbox."""
 
     async def broker() -> None:
         if not worker.connected:
             raise RuntimeError("not connected")
 
-    app.state.checks.update(
-        {"database": service.database.ping, "migrations": migrated, "broker": broker}
-    )
+    async def working() -> None:
+        if misfit := service.database.misfit:
+            raise RuntimeError(f"waits for the schema: {misfit}")
+
+    app.state.checks["database"] = service.database.ping
+    app.state.checks["schema"] = partial(check_fit, service.database, service.migrations)
+    if work:
+        app.state.checks.update({"broker": broker, "work": working})
 
 
 def _health_app(service: Service) -> FastAPI:
@@ -133,20 +143,31 @@ def _health_app(service: Service) -> FastAPI:
 
 
 async def _housekeeping(service: Service, stopping: asyncio.Event) -> None:
-    """Every quarter of a minute: what waits, what is parked, whether the rules hold."""
+    """What waits, what is parked, whether the rules hold; and what may be forgotten."""
+    turns = itertools.cycle(range(FORGETTING_TURNS))
     while not stopping.is_set():
-        await _measure(service)
+        await measure(service.database)
         await invariants.check(service.database, service.rules)
-        async with service.database.transaction() as conn:
-            await forget_old_keys(conn)
+        if next(turns) == 0:
+            await _forget(service.database, stopping)
         await wait_or_stop(stopping, HOUSEKEEPING_S)
 
 
-async def _measure(service: Service) -> None:
-    async with service.database.connect() as conn:
-        waiting = await conn.execute(text("SELECT count(*) FROM outbox"))
-        metrics.OUTBOX_UNPUBLISHED.set(waiting.scalar_one())
-        held = await conn.execute(
-            text("SELECT count(*) FROM parked_message WHERE state = 'parked'")
-        )
-        metrics.MESSAGES_PARKED.set(held.scalar_one())
+async def _forget(database: Database, stopping: asyncio.Event) -> None:
+    """A part at a time, so that nobody waits for a long transaction."""
+    more = True
+    while more and not stopping.is_set():
+        async with database.transaction() as conn:
+            more = await forget_old_keys(conn)
+
+
+async def measure(database: Database) -> None:
+    """Set the gauges of what waits for the broker or for a person."""
+    gauges = {
+        OUTBOX_COUNT: metrics.OUTBOX_UNPUBLISHED,
+        PARKED_COUNT: metrics.MESSAGES_PARKED,
+        UNROUTABLE_COUNT: metrics.OUTBOX_UNROUTABLE,
+    }
+    async with database.connect() as conn:
+        for query, gauge in gauges.items():
+            gauge.set((await conn.execute(text(query))).scalar_one())

@@ -6,10 +6,8 @@ number of partitions.
 """
 
 import asyncio
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from uuid import UUID
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
@@ -20,8 +18,15 @@ from npms_shared.db.engine import Database, is_passing
 from npms_shared.messaging import epochs, inbox, parked, trace
 from npms_shared.messaging.broker import BROKER_AWAY
 from npms_shared.messaging.envelope import decode, meta_of
-from npms_shared.messaging.events import DATABASE_BACK_OFF_S, wait_out_database
-from npms_shared.messaging.lane import Lane, LaneLost
+from npms_shared.messaging.in_hand import (
+    Fenced,
+    Hand,
+    Share,
+    apart,
+    first_of_each,
+    next_of,
+)
+from npms_shared.messaging.lane import Lane
 from npms_shared.messaging.subscriptions import (
     PartitionSubscription,
     Portion,
@@ -37,34 +42,6 @@ PREFETCH = 64
 ATTEMPTS = 3
 
 log = structlog.get_logger()
-
-Delivery = tuple[AbstractIncomingMessage, Received[Batch]]
-
-
-class Fenced(Exception):
-    """Other processes own these partitions by now: nothing of this one may commit."""
-
-    def __init__(self, partitions: set[int]) -> None:
-        super().__init__(f"partitions {sorted(partitions)}")
-        self.partitions = partitions
-
-
-@dataclass(slots=True)
-class Share:
-    """A partition held: its lane, and the epoch under which it was claimed, once it was."""
-
-    partition: int
-    lane: Lane
-    epoch: int | None = None
-
-
-@dataclass(slots=True)
-class Hand:
-    """What was taken of a share's lane; `last` acknowledges it all."""
-
-    share: Share
-    deliveries: list[Delivery] = field(default_factory=list)
-    last: AbstractIncomingMessage | None = None
 
 
 class Crew:
@@ -139,7 +116,7 @@ class Crew:
         hands, items = [], 0
         for share in self._in_turn():
             hand = Hand(share)
-            while items < MAX_ITEMS and (message := _next(share.lane)) is not None:
+            while items < MAX_ITEMS and (message := next_of(share.lane)) is not None:
                 hand.last = message
                 items += await self._read(hand, message)
             if hand.last is not None:
@@ -169,12 +146,14 @@ class Crew:
         try:
             await self._commit_when_possible(hands)
         except Fenced as fenced:
-            self._give_up(hands, fenced)
+            for hand in hands:
+                if hand.share.partition in fenced.partitions:
+                    self._give_up(hand.share)
             held = [hand for hand in hands if hand.share.partition not in fenced.partitions]
             if held:
                 await self._apply(held)
         except Exception as fault:  # noqa: BLE001 - whatever a handler raises
-            parts = _apart(hands)
+            parts = apart(hands)
             if len(parts) == 1:
                 (hand,) = parts
                 await self._park(hand.share, hand.deliveries[0][0], _as_unprocessable(fault))
@@ -183,27 +162,24 @@ class Crew:
                 if not part.share.lane.is_lost:
                     await self._apply([part])
 
-    def _give_up(self, hands: list[Hand], fenced: Fenced) -> None:
-        """Let go of partitions that others took over; their lanes are opened anew, in the queue."""
-        for hand in hands:
-            if hand.share.partition in fenced.partitions:
-                metrics.PARTITION_FENCED.labels(stage=self._stage).inc()
-                log.warning(
-                    "partition_fenced", queue=self._queue(hand.share), epoch=hand.share.epoch
-                )
-                hand.share.lane.lose()
+    def _give_up(self, share: Share) -> None:
+        """Let go of a partition that others took over; its lane is opened anew, in the queue."""
+        metrics.PARTITION_FENCED.labels(stage=self._stage).inc()
+        log.warning("partition_fenced", queue=self._queue(share), epoch=share.epoch)
+        share.lane.lose()
 
     async def _commit_when_possible(self, hands: list[Hand]) -> None:
         attempts = 0
         while True:
             try:
-                return await self._commit(hands)
+                await self._commit(hands)
+                self._database.misfit = None
+                return
             except BaseException as fault:
                 for hand in hands:
                     self._sub.forget(hand.share.partition)
                 if is_passing(fault):
-                    log.warning("database_away", stage=self._stage, fault=repr(fault))
-                    await asyncio.sleep(DATABASE_BACK_OFF_S)
+                    await self._database.back_off(fault)
                     continue
                 attempts += 1
                 if attempts >= ATTEMPTS or isinstance(fault, Fenced | Unprocessable):
@@ -227,7 +203,7 @@ class Crew:
                 fresh = [
                     (hand.share.partition, one)
                     for hand in hands
-                    if (one := _first_of_each(hand.deliveries, new))
+                    if (one := first_of_each(hand.deliveries, new))
                 ]
                 if fresh:
                     await self._sub.handle(conn, fresh)
@@ -245,7 +221,7 @@ class Crew:
         """Claim a partition with its first transaction, prove it with every other."""
         for share in shares:
             if share.epoch is None:
-                await wait_out_database(partial(self._claim, share))
+                await self._database.outlast(partial(self._claim, share))
         held = await epochs.hold(conn, self._stage, [share.partition for share in shares])
         lost = {share.partition for share in shares if held.get(share.partition) != share.epoch}
         if lost:
@@ -261,43 +237,25 @@ class Crew:
     async def _park(
         self, share: Share, message: AbstractIncomingMessage, fault: Unprocessable
     ) -> None:
+        """Under the partition's epoch, as any commit: who lost it parks nothing either."""
         queue = self._queue(share)
 
-        async def park() -> None:
+        async def park() -> bool:
             async with self._database.transaction() as conn:
-                await parked.park(conn, queue, message, fault)
+                await self._own(conn, [share])
+                return await parked.park(conn, queue, message, fault)
 
-        await wait_out_database(park)
-        metrics.MESSAGES_CONSUMED.labels(queue=self._stage, outcome="parked").inc()
-        log.error("message_parked", queue=queue, code=fault.code, reason=fault.detail)
+        try:
+            done = await self._database.outlast(park)
+        except Fenced:
+            self._give_up(share)
+            return
+        if done:
+            metrics.MESSAGES_CONSUMED.labels(queue=self._stage, outcome="parked").inc()
+            log.error("message_parked", queue=queue, code=fault.code, reason=fault.detail)
 
     def _queue(self, share: Share) -> str:
         return self._sub.stage.queue_of(share.partition)
-
-
-def _next(lane: Lane) -> AbstractIncomingMessage | None:
-    try:
-        return lane.take()
-    except LaneLost:
-        return None
-
-
-def _apart(hands: list[Hand]) -> list[Hand]:
-    """By partition where there are several, else by message."""
-    if len(hands) > 1:
-        return hands
-    (hand,) = hands
-    return [Hand(hand.share, [delivery]) for delivery in hand.deliveries]
-
-
-def _first_of_each(deliveries: list[Delivery], new: set[UUID]) -> list[Received[Batch]]:
-    """The new ones, each once, though a redelivery stands in the same turn."""
-    fresh = []
-    for _, received in deliveries:
-        if received.meta.message_id in new:
-            new.discard(received.meta.message_id)
-            fresh.append(received)
-    return fresh
 
 
 def _as_unprocessable(fault: Exception) -> Unprocessable:

@@ -12,16 +12,14 @@ import structlog
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelClosed, ChannelNotFoundEntity
-from aiormq.exceptions import ChannelAccessRefused
 
 from npms_shared.loops import wait_or_stop
 from npms_shared.messaging.broker import BROKER_AWAY, Broker
 from npms_shared.messaging.parts import Binding, Queue, listeners_of, part_of
-from npms_shared.messaging.publisher import Outgoing, Publisher
+from npms_shared.messaging.publisher import REFUSED, Outgoing, Publisher
 from npms_shared.messaging.topology import listening_exchange
 
 AGAIN_S = (0.5, 2.0)
-REFUSED = (ChannelNotFoundEntity, ChannelAccessRefused)
 
 log = structlog.get_logger()
 
@@ -149,14 +147,17 @@ class HeardPublisher(Publisher):
         self._declaration.require_listeners()
         return channel
 
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
+    async def offer(self, messages: Sequence[Outgoing]) -> dict[int, str]:
         """Raises one of BROKER_AWAY, NobodyListens among them."""
         self._declaration.require_listeners()
         try:
-            await super().publish(messages)
+            refused = await super().offer(messages)
         except BROKER_AWAY:
             self._declaration.doubt()
             raise
+        if refused:
+            self._declaration.doubt()
+        return refused
 
 
 class _Steps:

@@ -1,13 +1,11 @@
 """Single events: one transaction each; what fails comes back later, what is wrong is parked."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import partial
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
-from npms_shared.db.engine import Database, is_passing
+from npms_shared.db.engine import Database
 from npms_shared.messaging import inbox, parked, trace
 from npms_shared.messaging.envelope import ATTEMPT, attempt_of, decode, headers_of, meta_of
 from npms_shared.messaging.publisher import Outgoing, Publisher
@@ -15,10 +13,6 @@ from npms_shared.messaging.subscriptions import EventSubscription, Unprocessable
 from npms_shared.messaging.topology import RETRY_DELAYS_S, retry_exchange, service_of
 from npms_shared.messaging.users import BrokerUsers
 from npms_shared.observability import metrics
-
-T = TypeVar("T")
-
-DATABASE_BACK_OFF_S = 0.5
 
 log = structlog.get_logger()
 
@@ -46,7 +40,7 @@ class EventWorker:
 
     async def _settle(self, message: AbstractIncomingMessage) -> str:
         try:
-            return await wait_out_database(lambda: self._apply(message))
+            return await self._database.outlast(partial(self._apply, message))
         except Unprocessable as fault:
             return await self._park(message, fault)
         except Exception as fault:  # noqa: BLE001 - whatever a handler raises
@@ -65,11 +59,12 @@ class EventWorker:
         return "done"
 
     async def _park(self, message: AbstractIncomingMessage, fault: Unprocessable) -> str:
-        async def park() -> None:
+        async def park() -> bool:
             async with self._database.transaction() as conn:
-                await parked.park(conn, self._sub.queue, message, fault)
+                return await parked.park(conn, self._sub.queue, message, fault)
 
-        await wait_out_database(park)
+        if not await self._database.outlast(park):
+            return "duplicate"
         log.error(
             "message_parked", queue=self._sub.queue, type=message.type, code=fault.code,
             reason=fault.detail,
@@ -105,15 +100,3 @@ def _own_headers(message: AbstractIncomingMessage) -> dict[str, object]:
 def _traceparent(message: AbstractIncomingMessage) -> str | None:
     value = message.headers.get("traceparent")
     return value if isinstance(value, str) else None
-
-
-async def wait_out_database(work: Callable[[], Awaitable[T]]) -> T:
-    """Do the work; while the database is away, wait and do it again, so that order is kept."""
-    while True:
-        try:
-            return await work()
-        except Exception as fault:
-            if not is_passing(fault):
-                raise
-            log.warning("database_away", fault=repr(fault))
-            await asyncio.sleep(DATABASE_BACK_OFF_S)

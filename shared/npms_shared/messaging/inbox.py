@@ -8,12 +8,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 _HEAR = text(
     """
-    INSERT INTO inbox (message_id, queue)
-    SELECT * FROM unnest(CAST(:message_ids AS uuid[]), CAST(:queues AS text[]))
-    ON CONFLICT DO NOTHING
-    RETURNING message_id
+    WITH heard AS (
+        INSERT INTO inbox (message_id, queue)
+        SELECT * FROM unnest(CAST(:message_ids AS uuid[]), CAST(:queues AS text[]))
+        ON CONFLICT DO NOTHING
+        RETURNING message_id, queue
+    ), settled AS (
+        -- Parked once, and applied now: by its replay, or since it was delivered again.
+        UPDATE parked_message p
+        SET state = CASE p.state WHEN 'replaying' THEN 'replayed' ELSE 'applied' END,
+            settled_at = now()
+        FROM heard h
+        WHERE (p.message_id, p.queue) = (h.message_id, h.queue)
+          AND p.state IN ('parked', 'replaying')
+    )
+    SELECT message_id FROM heard
     """
 )
+_PROVE = text(
+    """
+    INSERT INTO inbox (message_id, queue) VALUES (:message_id, :queue)
+    ON CONFLICT DO NOTHING RETURNING message_id
+    """
+)
+_FORGET = text("DELETE FROM inbox WHERE message_id = :message_id AND queue = :queue")
 
 
 async def hear(conn: AsyncConnection, queue: str, message_id: UUID) -> bool:
@@ -28,9 +46,10 @@ async def hear_all(conn: AsyncConnection, messages: Sequence[tuple[str, UUID]]) 
     return set(rows.scalars())
 
 
-async def unhear(conn: AsyncConnection, queue: str, message_id: UUID) -> None:
-    """Forget one, so that its replay is heard."""
-    await conn.execute(
-        text("DELETE FROM inbox WHERE message_id = :message_id AND queue = :queue"),
-        {"message_id": message_id, "queue": queue},
-    )
+async def is_unheard(conn: AsyncConnection, queue: str, message_id: UUID) -> bool:
+    """Whether nobody heard it; waits for who is hearing it now, and makes who comes wait for us."""
+    values = {"message_id": message_id, "queue": queue}
+    unheard = (await conn.execute(_PROVE, values)).first() is not None
+    if unheard:
+        await conn.execute(_FORGET, values)
+    return unheard

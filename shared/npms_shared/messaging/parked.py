@@ -3,7 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from aio_pika.abc import AbstractIncomingMessage
@@ -22,6 +22,7 @@ Elsewhere = Mapping[str, Callable[[Row[Any]], Awaitable[None]]]
 """How messages that came another way than the broker's are applied again, by their queue: given
 the parked row; raises Unprocessable where it still cannot be applied, and it stays parked.
 """
+Settled = Literal["replaying", "replayed", "already_applied"]
 NOWHERE: Elsewhere = MappingProxyType({})
 
 
@@ -39,15 +40,29 @@ _PARK = text(
                                 attempts, parked_at)
     VALUES (:id, :message_id, :queue, :type, CAST(:headers AS jsonb), :body, :code, :reason,
             :attempts, :parked_at)
+    ON CONFLICT (message_id, queue) WHERE state IN ('parked', 'replaying') DO UPDATE
+    SET state = 'parked', code = excluded.code, reason = excluded.reason,
+        attempts = excluded.attempts, settled_by = NULL, settled_reason = NULL, settled_at = NULL
     """
 )
-_COLUMNS = "id, message_id, queue, type, code, reason, attempts, parked_at, state"
+_LIST = text(
+    """
+    SELECT id, message_id, queue, type, code, reason, attempts, parked_at, state
+    FROM parked_message WHERE state IN ('parked', 'replaying') ORDER BY parked_at, id LIMIT :limit
+    """
+)
+_LOCK = text(
+    """
+    SELECT message_id, queue, type, headers, body FROM parked_message
+    WHERE id = :id AND state IN ('parked', 'replaying') FOR UPDATE
+    """
+)
 _SETTLE = text(
     """
     UPDATE parked_message
     SET state = :state, settled_by = :by, settled_reason = :reason, settled_at = :at
-    WHERE id = :id AND state = 'parked'
-    RETURNING message_id, queue, type, headers, body
+    WHERE id = :id AND (state = 'parked' OR (state = 'replaying' AND :state <> 'dropped'))
+    RETURNING id
     """
 )
 _REPLAY = text(
@@ -62,13 +77,18 @@ _REPLAY = text(
 
 async def park(
     conn: AsyncConnection, queue: str, message: AbstractIncomingMessage, fault: Unprocessable
-) -> UUID:
-    """Keep the message as it came, with why; returns the parked id."""
-    meta, parked_id = meta_of(message), new_id()
+) -> bool:
+    """Keep the message as it came, with why; once, however often it fails.
+
+    False, and nothing is kept, when it was applied meanwhile by somebody else.
+    """
+    meta = meta_of(message)
+    if not await inbox.is_unheard(conn, queue, meta.message_id):
+        return False
     await conn.execute(
         _PARK,
         {
-            "id": parked_id,
+            "id": new_id(),
             "message_id": meta.message_id,
             "queue": queue,
             "type": storable(meta.type),
@@ -80,15 +100,12 @@ async def park(
             "parked_at": wall_now(),
         },
     )
-    return parked_id
+    return True
 
 
-async def list_parked(
-    conn: AsyncConnection, *, limit: int = 100, state: str = "parked"
-) -> Sequence[Row[Any]]:
-    """The oldest first, without bodies."""
-    query = f"SELECT {_COLUMNS} FROM parked_message WHERE state = :state ORDER BY id LIMIT :limit"  # noqa: S608
-    return (await conn.execute(text(query), {"state": state, "limit": limit})).all()
+async def list_parked(conn: AsyncConnection, *, limit: int = 100) -> Sequence[Row[Any]]:
+    """What waits for a decision, or for its replay to be applied: the oldest first, no bodies."""
+    return (await conn.execute(_LIST, {"limit": limit})).all()
 
 
 async def show(conn: AsyncConnection, parked_id: UUID) -> Row[Any]:
@@ -107,41 +124,53 @@ async def replay(
     by: str,
     reason: str,
     elsewhere: Elsewhere = NOWHERE,
-) -> None:
-    """Send it to its queue again under its own id; the inbox forgets that it was heard."""
-    row = await _settle(conn, parked_id, state="replayed", by=by, reason=reason)
+) -> Settled:
+    """Send it to its queue again, under its own id; it is `replaying` until it was applied there.
+
+    `already_applied` when it was, in which case nothing is sent. May be called again while it is
+    replaying: what is delivered twice is heard once. Raises NotParked, and what `elsewhere` raises.
+    """
+    row = (await conn.execute(_LOCK, {"id": parked_id})).first()
+    if row is None:
+        raise NotParked(parked_id)
     if row.queue in elsewhere:
+        await _settle(conn, parked_id, state="replayed", by=by, reason=reason)
         await elsewhere[row.queue](row)
-        return
-    await inbox.unhear(conn, row.queue, row.message_id)
+        return "replayed"
+    if not await inbox.is_unheard(conn, row.queue, row.message_id):
+        await _settle(conn, parked_id, state="applied", by=by, reason=reason)
+        return "already_applied"
+    await _settle(conn, parked_id, state="replaying", by=by, reason=reason)
+    await conn.execute(_REPLAY, _again(row))
+    return "replaying"
+
+
+def _again(row: Row[Any]) -> dict[str, Any]:
     headers = row.headers
-    await conn.execute(
-        _REPLAY,
-        {
-            "message_id": row.message_id,
-            "exchange": requeue_exchange(service_of(row.queue)),
-            "queue": row.queue,
-            "type": row.type,
-            "source": str(headers.get("cloudEvents_source", "")),
-            "subject": str(headers.get("cloudEvents_subject", "")),
-            "time": wall_now(),
-            "traceparent": headers.get("traceparent"),
-            "headers": json.dumps({k: v for k, v in headers.items() if k == SAID_BY}),
-            "body": row.body,
-        },
-    )
+    return {
+        "message_id": row.message_id,
+        "exchange": requeue_exchange(service_of(row.queue)),
+        "queue": row.queue,
+        "type": row.type,
+        "source": str(headers.get("cloudEvents_source", "")),
+        "subject": str(headers.get("cloudEvents_subject", "")),
+        "time": wall_now(),
+        "traceparent": headers.get("traceparent"),
+        "headers": json.dumps({k: v for k, v in headers.items() if k == SAID_BY}),
+        "body": row.body,
+    }
 
 
 async def drop(conn: AsyncConnection, parked_id: UUID, *, by: str, reason: str) -> None:
-    """Give it up, for a reason that stays on record."""
+    """Give it up, for a reason that stays on record. Raises NotParked, also while it is replaying,
+    since then it may be applied.
+    """
     await _settle(conn, parked_id, state="dropped", by=by, reason=reason)
 
 
 async def _settle(
     conn: AsyncConnection, parked_id: UUID, *, state: str, by: str, reason: str
-) -> Row[Any]:
+) -> None:
     values = {"id": parked_id, "state": state, "by": by, "reason": reason, "at": wall_now()}
-    row = (await conn.execute(_SETTLE, values)).first()
-    if row is None:
+    if (await conn.execute(_SETTLE, values)).first() is None:
         raise NotParked(parked_id)
-    return row

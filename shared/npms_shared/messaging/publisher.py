@@ -9,11 +9,18 @@ from uuid import UUID
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, HeadersType
+from aio_pika.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import ChannelAccessRefused, PublishError
 
 from npms_shared.messaging.broker import Broker
 from npms_shared.messaging.topology import HEARD_TYPES
 
 CONFIRM_TIMEOUT_S = 30
+REFUSED = (ChannelNotFoundEntity, ChannelAccessRefused)
+
+
+class Unroutable(ConnectionError):
+    """The broker has no queue for it, or no exchange of that name that is ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +54,49 @@ class Publisher:
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Raises one of BROKER_AWAY when any is not confirmed; which were is then unknown."""
+        refused = await self._send_all(messages)
+        if refused:
+            raise Unroutable("; ".join(refused.values()))
+
+    async def offer(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+        """Send them; returns which the broker has no queue for, by their places, with its words.
+
+        The others are confirmed then. Raises one of BROKER_AWAY when that is not known of any.
+        """
+        try:
+            return await self._send_all(messages)
+        except REFUSED:
+            return await self._send_singly(messages)
+
+    async def _send_singly(self, messages: Sequence[Outgoing]) -> dict[int, str]:
+        """One of them names an exchange that is not there or not ours, and took the others' channel
+        away. Who was sent before is sent twice.
+        """
+        refused = {}
+        for place, message in enumerate(messages):
+            try:
+                if words := await self._send_all([message]):
+                    refused[place] = words[0]
+            except REFUSED as fault:
+                refused[place] = str(fault)
+        return refused
+
+    async def _send_all(self, messages: Sequence[Outgoing]) -> dict[int, str]:
         channel = await self._open()
         try:
             async with asyncio.timeout(CONFIRM_TIMEOUT_S):
-                await asyncio.gather(*(self._send(channel, message) for message in messages))
+                ends = await asyncio.gather(
+                    *(self._send(channel, message) for message in messages), return_exceptions=True
+                )
+            returned = [isinstance(end, PublishError) for end in ends]
+            faults = [end for end in ends if isinstance(end, BaseException)]
+            if len(faults) > sum(returned):
+                raise _cause_of(faults)
         except BaseException:
             await self._drop()
             raise
+        return {place: f"no queue for {messages[place].routing_key!r} in {messages[place].exchange}"
+                for place, was in enumerate(returned) if was}  # fmt: skip
 
     async def _send(self, channel: AbstractChannel, message: Outgoing) -> None:
         exchange = await self._exchange(channel, message.exchange)
@@ -78,6 +121,12 @@ class Publisher:
         channel, self._channel = self._channel, None
         if channel is not None and not channel.is_closed:
             await channel.close()
+
+
+def _cause_of(faults: Sequence[BaseException]) -> BaseException:
+    """Why the channel was closed, where one says so, and not that it is."""
+    others = [fault for fault in faults if not isinstance(fault, PublishError)]
+    return next((fault for fault in others if isinstance(fault, REFUSED)), others[0])
 
 
 def _to_wire(message: Outgoing, user: str) -> aio_pika.Message:

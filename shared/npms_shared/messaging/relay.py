@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Row, text
 
 from npms_shared.db.engine import Database, is_passing
+from npms_shared.messaging import unroutable
 from npms_shared.messaging.broker import BROKER_AWAY
 from npms_shared.messaging.publisher import Outgoing, Publisher
 from npms_shared.messaging.topology import requeue_exchange, service_of
@@ -39,6 +40,7 @@ _FORGET = text("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))")
 class Relay:
     def __init__(self, database: Database, publisher: Publisher) -> None:
         self._database, self._publisher = database, publisher
+        self._refused: set[int] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping`, then empty the outbox once more, if the broker is there."""
@@ -71,15 +73,24 @@ class Relay:
             return
 
     async def run_pass(self) -> int:
-        """Publish what is oldest; returns how many messages went."""
+        """Publish what is oldest; returns how many messages were tried.
+
+        What the broker has no queue for is tried again, when the topology was looked after; then
+        it is set aside, and what comes after it goes on.
+        """
         async with self._database.engine.connect() as conn, conn.begin():
             await conn.execute(_LOCK, {"lock": LOCK})
             rows = (await conn.execute(_TAKE, {"rows": PASS_ROWS})).all()
-            if rows:
-                await self._publisher.publish([_outgoing(row) for row in rows])
-                await conn.execute(_FORGET, {"ids": [row.id for row in rows]})
-        if rows:
-            _count(rows)
+            if not rows:
+                return 0
+            refused = await self._publisher.offer([_outgoing(row) for row in rows])
+            lost = [(rows[p], why) for p, why in refused.items() if rows[p].id in self._refused]
+            await unroutable.set_aside(conn, lost)
+            waiting = {rows[place].id for place in refused} - {row.id for row, _ in lost}
+            gone = [row.id for row in rows if row.id not in waiting]
+            await conn.execute(_FORGET, {"ids": gone})
+        self._refused = waiting
+        _count([row for place, row in enumerate(rows) if place not in refused])
         return len(rows)
 
 

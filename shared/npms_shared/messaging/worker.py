@@ -41,7 +41,9 @@ class Worker:
         partitions: int,
         partition_concurrency: int,
         trusted_users: Iterable[str] = (),
+        fits: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`fits` raises while the database has not the schema: nothing is begun before."""
         self._service = service
         self._database, self._loops, self._partitions = database, loops, partitions
         self._subscriptions = subscriptions
@@ -58,6 +60,7 @@ class Worker:
         self._lanes_wanted = 0
         self._stopping = asyncio.Event()
         self._nothing_more = asyncio.Event()
+        self._fits = fits
 
     @property
     def connected(self) -> bool:
@@ -68,6 +71,8 @@ class Worker:
         """Until `stop`; then finishes what is in hand and empties the outbox."""
         if self._users.are_shared:
             log.warning("broker_user_shared", user=self._users.own)
+        if self._fits is not None and not await self._wait_until(self._fits):
+            return
         background = [
             asyncio.create_task(self._relay(), name="relay"),
             asyncio.create_task(self._declaration.run(self._nothing_more), name="declaration"),
@@ -88,6 +93,20 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*work, *background, return_exceptions=True)
             await self._close()
+
+    async def _wait_until(self, good: Callable[[], Awaitable[None]]) -> bool:
+        """False when stopped before. What is wrong is said once."""
+        told = False
+        while not self._stopping.is_set():
+            try:
+                await good()
+                return True
+            except Exception as fault:  # noqa: BLE001 - whatever it is, without a schema we wait
+                if not told:
+                    log.warning("schema_waited_for", fault=repr(fault))
+                told = True
+            await self._pause()
+        return False
 
     def stop(self) -> None:
         self._stopping.set()

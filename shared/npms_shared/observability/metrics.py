@@ -36,6 +36,13 @@ HTTP_FAILURES = Counter(
 )
 MESSAGES_PARKED = Gauge("npms_messages_parked", "Messages parked and not yet settled")
 OUTBOX_UNPUBLISHED = Gauge("npms_outbox_unpublished", "Messages that wait in the outbox")
+OUTBOX_UNROUTABLE = Gauge(
+    "npms_outbox_unroutable", "Messages set aside since the broker has no queue for them"
+)
+DATABASE_WAITS = Counter(
+    "npms_database_waits", "Times work was done again later, for want of database or schema",
+    ["reason"],
+)  # fmt: skip
 INVARIANT_VIOLATIONS = Gauge(
     "npms_invariant_violations", "Rows that break a rule, at its last run", ["rule"]
 )

@@ -28,7 +28,9 @@ class ParkedSummary(BaseModel):
     reason: str
     attempts: int
     parked_at: datetime
-    state: str = Field(examples=["parked"])
+    state: str = Field(
+        examples=["parked"], description="parked, or replaying: sent, and not yet applied"
+    )
 
 
 class ParkedDetail(ParkedSummary):
@@ -65,7 +67,7 @@ def _add_looking(router: APIRouter, database: Database) -> None:
                 row = await parked.show(conn, parked_id)
             except parked.NotParked:
                 raise not_found("parked message") from None
-        fields = {**row._mapping, "body": _readable(row.body)}
+        fields = {**row._mapping, "body": readable(row.body)}
         return ParkedDetail.model_validate(fields)
 
 
@@ -77,10 +79,13 @@ def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsew
         responses=problem_responses(409),
     )
     async def replay(caller: Operator, parked_id: UUID, decision: Decision) -> dict[str, str]:
-        """Send it to its queue again."""
+        """Send it to its queue again; it is `replaying` until it was applied there.
+
+        What was applied already is not sent: 409 `already_applied`, and it is settled.
+        """
         async with database.transaction() as conn:
             try:
-                await parked.replay(
+                state = await parked.replay(
                     conn,
                     parked_id,
                     by=caller.subject,
@@ -91,7 +96,9 @@ def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsew
                 raise _settled() from None
             except Unprocessable as fault:
                 raise Problem(422, fault.code, f"Still not applied: {fault.detail}.") from None
-        return {"state": "replayed"}
+        if state == "already_applied":
+            raise Problem(409, "already_applied", "It was applied already; nothing was sent.")
+        return {"state": state}
 
     @router.post(
         "/{parked_id}/drop", operation_id="drop_parked_message", responses=problem_responses(409)
@@ -110,7 +117,8 @@ def _settled() -> Problem:
     return Problem(409, "not_parked", "It is not parked, or was settled before.")
 
 
-def _readable(body: bytes) -> str:
+def readable(body: bytes) -> str:
+    """As text, or base64 where it is no UTF-8."""
     try:
         return body.decode()
     except UnicodeDecodeError:

@@ -299,6 +299,8 @@ def bodies() -> dict[str, Any]:
         "write_ticket_message": {"body": "The second is the daily charge."},
         "replay_parked_message": {"reason": "The plan exists by now."},
         "drop_parked_message": {"reason": "Planted by a test."},
+        "retry_unroutable_message": {"reason": "The queue exists by now."},
+        "drop_unroutable_message": {"reason": "Planted by a test."},
     }
 
 
@@ -333,7 +335,7 @@ class Operation:
         nowhere["partner_id"] = "nobody"
         uuids = dict.fromkeys(
             (
-                *("parked_id", "payment_id", "suspense_id", "batch_id"),
+                *("parked_id", "unroutable_id", "payment_id", "suspense_id", "batch_id"),
                 *("ticket_id", "request_id", "refund_id", "correction_id"),
                 *("mass_cut_id", "review_task_id"),
             ),

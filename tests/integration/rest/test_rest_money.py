@@ -47,6 +47,8 @@ NO_MONEY = {
     "receive_webhook": "counts once by the provider's id",
     "replay_parked_message": "heard once by its id; a second time: 409",
     "drop_parked_message": "a second time: 409",
+    "retry_unroutable_message": "heard once by its id; a second time: 409",
+    "drop_unroutable_message": "a second time: 409",
     "create_plan": "a second time: 409",
     "add_plan_version": "prices, no money; a draft is numbered",
     "activate_plan_version": "a second time: 409",

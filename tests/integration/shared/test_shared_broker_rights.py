@@ -35,7 +35,7 @@ from npms_shared.db.engine import Database
 from npms_shared.messaging import parked
 from npms_shared.messaging.broker import Broker
 from npms_shared.messaging.parts import part_of
-from npms_shared.messaging.publisher import Outgoing, Publisher
+from npms_shared.messaging.publisher import Outgoing, Publisher, Unroutable
 from npms_shared.messaging.subscriptions import Meta
 from npms_shared.messaging.topology import (
     CHARGES,
@@ -93,7 +93,7 @@ async def publishing_is_refused(broker: Broker, message: Outgoing) -> bool:
         await Publisher(broker).publish([message])
     except ChannelAccessRefused:
         return True
-    except DeliveryError:
+    except (DeliveryError, Unroutable):
         return False
     return False
 

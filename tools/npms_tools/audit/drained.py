@@ -22,8 +22,10 @@ _TOTALS = "disable_stats=true&enable_queue_totals=true"
 _PARKED = """
     SELECT queue, code, count(*) AS number, min(reason) AS reason,
            (array_agg(id ORDER BY id))[1:3] AS ids
-    FROM parked_message WHERE state = 'parked' GROUP BY queue, code ORDER BY queue, code
+    FROM parked_message WHERE state IN ('parked', 'replaying')
+    GROUP BY queue, code ORDER BY queue, code
 """
+_UNROUTABLE = "SELECT count(*) FROM unroutable_message WHERE state = 'set_aside'"
 
 
 async def wait_until_drained(places: Places, *, seconds: float, progress: Progress) -> Result:
@@ -44,12 +46,16 @@ async def look(places: Places) -> Result:
         connection = await connect(url)
         try:
             waiting = await connection.fetchval("SELECT count(*) FROM outbox")
+            aside = await connection.fetchval(_UNROUTABLE)
             parked = await connection.fetch(_PARKED)
         finally:
             await connection.close()
         result.count("outboxes")
         if waiting:
             result.broken(f"outbox of {service}", f"{waiting} not yet sent")
+        if aside:
+            words = f"{aside} that no queue took; `npms-{service} unroutable list` shows them"
+            result.broken(f"outbox of {service}", words)
         _note_parked(result, service, parked)
     if places.broker is None:
         result.notes.append("queues were not looked at: no management interface is known")

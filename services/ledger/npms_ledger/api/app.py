@@ -29,6 +29,7 @@ from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
+from npms_shared.web.unroutable_api import unroutable_router
 
 
 def build_app(
@@ -64,6 +65,7 @@ def build_app(
             policy_requests_router(database, clock),
             parked_charges_router(database),
             parked_router(database),
+            unroutable_router(database),
         ],
         errors=ERRORS,
     )

@@ -34,6 +34,7 @@ from npms_shared.messaging.parked import Elsewhere
 from npms_shared.web.app import create_app
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
+from npms_shared.web.unroutable_api import unroutable_router
 
 
 def build_app(
@@ -69,6 +70,7 @@ def build_app(
             switching_router(supplies),
             reading_now_router(ReadDesk(database)),
             parked_router(database, elsewhere),
+            unroutable_router(database),
         ],
         errors=ERRORS,
     )

@@ -14,11 +14,9 @@ _PARK = text(
     """
     INSERT INTO parked_message (id, message_id, queue, type, headers, body, code, reason,
                                 attempts, parked_at)
-    SELECT :id, :message_id, :queue, :topic, CAST(:headers AS jsonb), :body, :code, :reason, 1, :now
-    WHERE NOT EXISTS (
-        SELECT FROM parked_message
-        WHERE message_id = :message_id AND queue = :queue AND state = 'parked'
-    )
+    VALUES (:id, :message_id, :queue, :topic, CAST(:headers AS jsonb), :body, :code, :reason, 1,
+            :now)
+    ON CONFLICT (message_id, queue) WHERE state IN ('parked', 'replaying') DO NOTHING
     """
 )
 

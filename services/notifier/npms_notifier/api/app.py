@@ -11,6 +11,7 @@ from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
+from npms_shared.web.unroutable_api import unroutable_router
 
 
 def build_app(database: Database, herald: Herald, edge: Edge) -> FastAPI:
@@ -22,6 +23,7 @@ def build_app(database: Database, herald: Herald, edge: Edge) -> FastAPI:
             contacts_router(database),
             tickets_router(database, Desk(herald)),
             parked_router(database),
+            unroutable_router(database),
         ],
         errors=ERRORS,
     )

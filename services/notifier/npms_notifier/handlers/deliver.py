@@ -20,7 +20,6 @@ from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.loops import wait_or_stop
 from npms_shared.messaging import outbox
-from npms_shared.messaging.events import wait_out_database
 
 log = structlog.get_logger()
 
@@ -83,9 +82,11 @@ class DeliveryLoop:
         except TimeoutError:
             reason, permanent = "timeout", False
         else:
-            await wait_out_database(lambda: self._settle_sent(delivery, reference))
+            await self._database.outlast(lambda: self._settle_sent(delivery, reference))
             return
-        await wait_out_database(lambda: self._settle_failure(delivery, reason, permanent=permanent))
+        await self._database.outlast(
+            lambda: self._settle_failure(delivery, reason, permanent=permanent)
+        )
 
     async def _settle_sent(self, delivery: ClaimedDelivery, reference: str) -> None:
         at = self._clock.now()

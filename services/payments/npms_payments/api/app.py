@@ -12,6 +12,7 @@ from npms_payments.handlers.context import Context
 from npms_shared.web.app import create_app
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
+from npms_shared.web.unroutable_api import unroutable_router
 
 
 def build_app(context: Context, edge: Edge) -> FastAPI:
@@ -27,6 +28,7 @@ def build_app(context: Context, edge: Edge) -> FastAPI:
             partners_router(context),
             webhooks_router(context),
             parked_router(context.database),
+            unroutable_router(context.database),
         ],
         errors=ERRORS,
     )

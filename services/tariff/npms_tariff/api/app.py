@@ -7,6 +7,7 @@ from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
+from npms_shared.web.unroutable_api import unroutable_router
 from npms_tariff.api.corrections import corrections_router
 from npms_tariff.api.exports import exports_router
 from npms_tariff.api.holds import holds_router
@@ -39,6 +40,7 @@ def build_app(database: Database, clock: Clock, edge: Edge) -> FastAPI:
             plan_schema_router(),
             insights_router(database, clock),
             parked_router(database),
+            unroutable_router(database),
         ],
         errors=ERRORS,
     )
