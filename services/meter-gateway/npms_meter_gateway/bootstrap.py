@@ -14,7 +14,7 @@ from npms_meter_gateway.domain.broker import broker_of
 from npms_meter_gateway.domain.meter_clock import ClockPolicy
 from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile, ProfileError
-from npms_meter_gateway.domain.reconciling import SwitchingPolicy
+from npms_meter_gateway.domain.reconciling import OpeningCap, SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.dlt645.access import Access
 from npms_meter_gateway.drivers.factory import Drivers
@@ -22,6 +22,7 @@ from npms_meter_gateway.handlers.change_ratio import RatioDesk
 from npms_meter_gateway.handlers.check_feeders import FeederBook, keep_checking
 from npms_meter_gateway.handlers.decide_held import HeldDesk
 from npms_meter_gateway.handlers.decide_supply import SupplyDesk
+from npms_meter_gateway.handlers.guard_openings import OpeningGuard
 from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
@@ -78,6 +79,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             feeders,
             SerialDesk(database, clock),
             SupplyDesk(database, clock),
+            OpeningGuard(database, clock, _cap(settings)),
             fleet,
             elsewhere,
             make_edge(settings),
@@ -147,6 +149,10 @@ def _dlt645_access(settings: MeterGatewaySettings) -> Access:
     )
 
 
+def _cap(settings: MeterGatewaySettings) -> OpeningCap:
+    return OpeningCap(settings.supply_open_cap, settings.supply_open_window_s)
+
+
 def _operation(
     settings: MeterGatewaySettings,
     database: Database,
@@ -173,6 +179,7 @@ def _operation(
             first_pause_s=settings.relay_first_pause_s,
             longest_pause_s=settings.relay_longest_pause_s,
             moved=settings.relay_moved,
+            cap=_cap(settings),
         ),
         pace=Pace(settings.reconnect_per_minute_and_place, settings.reconnect_per_minute),
         concurrency=settings.relay_concurrency,

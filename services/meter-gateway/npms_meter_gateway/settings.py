@@ -66,6 +66,13 @@ class MeterGatewaySettings(ServiceSettings):
         description="what follows when somebody else moved a relay: leave it and report, reopen it "
         "but never close it, or restore it",
     )
+    supply_open_cap: int = Field(
+        default=1000,
+        ge=1,
+        description="most supplies that all workers together switch off within the window, "
+        "whatever they are told; then none is until an operator lets it",
+    )
+    supply_open_window_s: int = Field(default=3600, ge=1, description="the window, in real seconds")
     reconnect_per_minute: float = Field(
         default=1200, gt=0, description="most supplies switched on a minute, in all"
     )

@@ -154,7 +154,8 @@ async def test_d1_a_top_up_right_before_the_write_cancels_the_cut(
 async def test_d2_a_stale_off_after_on_changes_nothing(world: World, street: Street) -> None:
     meter = of_profile(street, HIKING)
     await world.open(1, meter)
-    async with operating(operation(world)):
+    restoring = SwitchingPolicy(first_pause_s=0.2, longest_pause_s=0.4, moved="restore")
+    async with operating(operation(world, switching=restoring)):
         await world.desire(1, "off", 5)
         await until(lambda: settled(world))
         await world.desire(1, "on", 6)

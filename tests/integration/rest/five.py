@@ -272,6 +272,7 @@ def bodies() -> dict[str, Any]:
             "reason": "Transformer measured.",
         },
         "restore_supply": {"reason": "The electrician has left, work order 4711."},
+        "resume_supply_openings": {"reason": "Approved disconnections of November."},
         "accept_serial": {"serial_number": "41185206", "reason": "Work order 4711."},
         "record_readings": {"readings": [reading]},
         "change_gateway": {"site": "Kiberyo Court"},

@@ -23,6 +23,7 @@ NO_MONEY = {
     "accept_emergency_credit": "lends what was offered; a second time it is offered no more: 409",
     "protect_account": "sets a mark",
     "restore_supply": "lets a relay be worked toward what is desired; again is refused",
+    "resume_supply_openings": "lets openings go on; again is refused",
     "accept_serial": "pins the number that the meter shows; the same again changes nothing",
     "approve_correction": "a second time: 409",
     "reject_correction": "a second time: 409",

@@ -30,8 +30,9 @@ class SupplyException(BaseModel):
     observed_at: datetime | None
     why: Why = Field(
         description="what keeps it so: a meter without a relay, another meter that answers, "
-        "somebody who moved the relay by hand, a line that is down, a button the customer has to "
-        "press, a relay that does not follow or is not believed, or no word yet"
+        "somebody who moved the relay by hand, the gateway's own cap, a line that is down, a "
+        "button the customer has to press, a relay that does not follow or is not believed, or no "
+        "word yet"
     )
     detail: str | None
     exposure: Money = Field(description="of a cut: charged for use after it was desired")

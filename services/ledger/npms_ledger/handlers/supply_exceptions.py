@@ -36,7 +36,7 @@ async def list_exceptions(
     )
 
 
-Why = Literal["no_relay", "suspect", "moved", "link", "customer", "relay", "unheard"]
+Why = Literal["no_relay", "suspect", "moved", "stopped", "link", "customer", "relay", "unheard"]
 
 
 def why(row: Row[Any]) -> Why:

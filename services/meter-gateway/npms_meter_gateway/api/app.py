@@ -23,6 +23,7 @@ from npms_meter_gateway.handlers.change_ratio import RatioDesk
 from npms_meter_gateway.handlers.check_feeders import FeederBook
 from npms_meter_gateway.handlers.decide_held import HeldDesk
 from npms_meter_gateway.handlers.decide_supply import SupplyDesk
+from npms_meter_gateway.handlers.guard_openings import OpeningGuard
 from npms_meter_gateway.handlers.read_meter import ReadDesk
 from npms_meter_gateway.handlers.show_alarms import AlarmView
 from npms_meter_gateway.handlers.show_fleet import FleetView
@@ -46,6 +47,7 @@ def build_app(
     feeders: FeederBook,
     serials: SerialDesk,
     supplies: SupplyDesk,
+    openings: OpeningGuard,
     fleet: FleetView,
     elsewhere: Elsewhere,
     edge: Edge,
@@ -67,7 +69,7 @@ def build_app(
             alarms_router(AlarmView(database)),
             serials_router(AlarmView(database), serials),
             commands_router(database),
-            switching_router(supplies),
+            switching_router(supplies, openings),
             reading_now_router(ReadDesk(database)),
             parked_router(database, elsewhere),
             unroutable_router(database),

@@ -5,6 +5,7 @@ from npms_meter_gateway.handlers.change_ratio import UnknownMeter
 from npms_meter_gateway.handlers.check_feeders import OwnMember, UnknownFeeder, UnknownMembers
 from npms_meter_gateway.handlers.decide_held import HeldDecided, UnknownHeld
 from npms_meter_gateway.handlers.decide_supply import NotMoved
+from npms_meter_gateway.handlers.guard_openings import NotStopped
 from npms_meter_gateway.handlers.read_meter import (
     LineDown,
     MeterSilent,
@@ -33,5 +34,6 @@ ERRORS: ErrorMap = {
     NotMoved: lambda _: Problem(
         409, "relay_not_moved", "Nobody has moved its relay, or it was brought back since."
     ),
+    NotStopped: lambda _: Problem(409, "openings_not_stopped", "No opening is held back."),
     Unfit: lambda fault: Problem(409, fault.code, fault.detail),
 }

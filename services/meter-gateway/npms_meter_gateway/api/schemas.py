@@ -105,7 +105,8 @@ class Supply(BaseModel):
     suspended_since: datetime | None = Field(description="since when its meter is not reached")
     blocked_by: str = Field(
         description="why it is not worked toward what is desired, empty where it is: suspect "
-        "(another meter answers than the one installed), moved (by hand), no_relay"
+        "(another meter answers than the one installed), moved (by hand), "
+        "stopped (the gateway opens no more), no_relay"
     )
 
 

@@ -1,9 +1,13 @@
 """An operator lets relays be worked again that are left alone."""
 
+from dataclasses import asdict
+from datetime import datetime
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from npms_meter_gateway.handlers.decide_supply import SupplyDesk
+from npms_meter_gateway.handlers.guard_openings import OpeningGuard
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Line, PathId, Schema
@@ -17,7 +21,20 @@ class RestoreSupplyOut(BaseModel):
     installation_id: int = Field(description="is worked toward what is desired", examples=[1])
 
 
-def switching_router(desk: SupplyDesk) -> APIRouter:
+class OpeningsOut(BaseModel):
+    """How many supplies the gateway opened, against the most that it opens within a window."""
+
+    cap: int
+    window_s: int = Field(description="real seconds", examples=[3600])
+    opened: int = Field(description="within the window, or since they were let go on")
+    stopped_at: datetime | None = Field(description="since when none is opened any more")
+
+
+class ResumeOpeningsIn(Schema):
+    reason: Line = Field(examples=["Approved disconnections of November, list 12."])
+
+
+def switching_router(desk: SupplyDesk, guard: OpeningGuard) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["meters"])
 
     @router.post(
@@ -33,5 +50,24 @@ def switching_router(desk: SupplyDesk) -> APIRouter:
         """
         await desk.restore(installation_id, by=caller.subject, reason=body.reason)
         return RestoreSupplyOut(installation_id=installation_id)
+
+    @router.get(
+        "/supply-openings", operation_id="show_supply_openings", responses=problem_responses()
+    )
+    async def openings(_caller: Operator) -> OpeningsOut:
+        """The gateway's own cap on switching supplies off, and how near it is."""
+        return OpeningsOut(**asdict(await guard.show()))
+
+    @router.post(
+        "/supply-openings/resume",
+        operation_id="resume_supply_openings",
+        responses=problem_responses(409),
+    )
+    async def resume(body: ResumeOpeningsIn, caller: Operator) -> OpeningsOut:
+        """Lets supplies be opened again, counted afresh. Make sure first that whoever desires so
+        many means it.
+        """
+        await guard.resume(by=caller.subject, reason=body.reason)
+        return OpeningsOut(**asdict(await guard.show()))
 
     return router

@@ -27,6 +27,9 @@ KINDS: Mapping[str, EventKind] = {
     "relay_welded": EventKind("critical", "the contact cannot open", lasts=True),
     "relay_moved": EventKind("warning", "the relay was moved by somebody else", lasts=True),
     "no_relay": EventKind("warning", "off is desired of a meter without a relay", lasts=True),
+    "mass_open_stopped": EventKind(
+        "critical", "more supplies were to be opened than the gateway opens", lasts=True
+    ),
     # who the meter is, and what it is told to be
     "serial_changed": EventKind("critical", "another meter answers at its address", lasts=True),
     "meter_in_use": EventKind(

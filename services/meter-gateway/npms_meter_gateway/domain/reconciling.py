@@ -9,9 +9,9 @@ Awaits = Literal["", "customer", "power", "link"]
 """What is still to come when we have done our part: a press on the meter's button, or power that
 proves that a relay without a state register is closed, or a link to the meter.
 """
-Obstacle = Literal["", "suspect", "no_relay", "moved"]
+Obstacle = Literal["", "suspect", "no_relay", "moved", "stopped"]
 """Why a supply is not worked at all: another meter answers than the one installed, it has no
-relay that can be moved from afar, or somebody moved that by hand.
+relay that can be moved from afar, somebody moved that by hand, or the gateway opens no more.
 """
 Moved = Literal["report", "reopen", "restore"]
 """What follows when somebody else moved a relay, who may stand at it still: it is told and left as
@@ -44,6 +44,14 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
+class OpeningCap:
+    """Most supplies that all workers together open within `window_s` real seconds."""
+
+    supplies: int = 1000
+    window_s: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchingPolicy:
     """After `alarm_after` failed attempts a person is told; pauses double up to the longest."""
 
@@ -53,6 +61,7 @@ class SwitchingPolicy:
     idle_power_w: int = 30
     armed_look_s: float = 60.0
     moved: Moved = "report"
+    cap: OpeningCap = OpeningCap()
 
     def restores(self, desired: State) -> bool:
         """Whether a relay that somebody moved is moved back to this state."""

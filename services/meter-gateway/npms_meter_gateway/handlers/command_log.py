@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.reconciling import Desired, Sight
+from npms_meter_gateway.handlers.block_supply import Supply
+from npms_meter_gateway.handlers.guard_openings import OpeningGuard
 from npms_meter_gateway.storage import commands
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -32,21 +34,29 @@ class Seen:
     sight: Sight
 
 
+class OpeningStopped(Exception):
+    """The gateway opens no more supplies until a person lets it."""
+
+
 class CommandLog:
     """Who reads it after a crash sees which commands may have left: those that are `sent`."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database, clock: Clock, guard: OpeningGuard) -> None:
+        self._database, self._clock, self._guard = database, clock, guard
 
     async def begin(
-        self, installation_id: int, what: What, desired: Desired, before: Seen
+        self, supply: Supply, what: What, desired: Desired, before: Seen, *, opens: bool = False
     ) -> UUID | None:
         """Commit the intention, right before the command leaves; None if it does not hold any more
-        (a newer revision came, or another meter answers), and nothing may be sent.
+        (a newer revision came, or another meter answers), and nothing may be sent. `opens` tells
+        that it is to open a supply that is not open yet. Raises OpeningStopped.
         """
-        command_id = new_id()
+        command_id, installation_id = new_id(), supply.installation_id
         async with self._database.transaction() as conn:
-            holds = await commands.begin(
+            is_stopped = opens and not await self._guard.may_open(
+                conn, installation_id, supply.account_id
+            )
+            holds = not is_stopped and await commands.begin(
                 conn,
                 command_id,
                 installation_id,
@@ -57,6 +67,8 @@ class CommandLog:
                 before=_evidence(before),
                 now=self._clock.now(),
             )
+        if is_stopped:
+            raise OpeningStopped
         return command_id if holds else None
 
     async def answered(self, command_id: UUID, answer: str) -> None:

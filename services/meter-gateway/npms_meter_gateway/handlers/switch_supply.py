@@ -13,6 +13,7 @@ from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.reconciling import (
     Desired,
     Finding,
+    Obstacle,
     Sight,
     SwitchingPolicy,
     pause_s,
@@ -25,6 +26,7 @@ from npms_meter_gateway.handlers.command_log import (
     Seen,
     close_commands,
 )
+from npms_meter_gateway.handlers.guard_openings import OpeningGuard
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm
 from npms_meter_gateway.handlers.watch_serial import note_serial
 from npms_meter_gateway.outgoing import supply_reported
@@ -68,6 +70,10 @@ class DueSupply:
     serial: str | None = None
 
     @property
+    def plain(self) -> Supply:
+        return Supply(self.installation_id, self.account_id, self.desired)
+
+    @property
     def was_in_place(self) -> bool:
         """Whether this very revision was reported done before: then the relay has moved since."""
         done = (self.desired.revision, self.desired.state, True)
@@ -93,7 +99,7 @@ class SupplyBook:
         """`holder` is the worker whose gateways' supplies are due here; None is all."""
         self._database, self._clock, self.policy = database, clock, policy
         self._holder = holder
-        self.commands = CommandLog(database, clock)
+        self.commands = CommandLog(database, clock, OpeningGuard(database, clock, policy.cap))
 
     def seen(self, sight: Sight) -> Seen:
         """A sight had just now."""
@@ -147,13 +153,21 @@ class SupplyBook:
         """Another meter answers than the one installed: nothing is written to it, whatever is
         desired, until it is known which is the right one.
         """
+        why = f"not switched: {supply.suspicion or 'another meter answers'}"
+        await self._block(supply, "suspect", why)
+
+    async def report_stopped(self, supply: DueSupply) -> None:
+        """The gateway opens no more supplies until a person lets it."""
+        await self._block(supply, "stopped", "not opened: the gateway's cap is reached")
+
+    async def _block(self, supply: DueSupply, by: Obstacle, detail: str) -> None:
         async with self._database.transaction() as conn:
             await block_supply(
                 conn,
                 self._clock,
-                Supply(supply.installation_id, supply.account_id, supply.desired),
-                "suspect",
-                f"not switched: {supply.suspicion or 'another meter answers'}",
+                supply.plain,
+                by,
+                detail,
                 pause_s=self.policy.longest_pause_s,
             )
 

@@ -22,7 +22,7 @@ from npms_meter_gateway.domain.reconciling import (
 from npms_meter_gateway.domain.relay import Relay
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, OtherMeter
-from npms_meter_gateway.handlers.command_log import ACKNOWLEDGED, Seen, What
+from npms_meter_gateway.handlers.command_log import ACKNOWLEDGED, OpeningStopped, Seen, What
 from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
 from npms_meter_gateway.polling.unit import Suspended, Unit
 
@@ -193,6 +193,9 @@ class Switchman:
             return await self._switch_surely(supply, unit, desired, now)
         except OtherMeter as fault:
             return await self._leave_to_other(supply, fault, now[1])
+        except OpeningStopped:
+            await self._book.report_stopped(supply)
+            return "stopped"
         except LinkFault:
             await self._book.postpone(supply, self._book.policy.first_pause_s)
             return "unseen"
@@ -225,8 +228,9 @@ class Switchman:
         assert relay is not None
         answers: dict[What, str] = {}
         for what, send in self._commands(supply, unit, before, desired):
+            opens = what == "relay" and desired.state == "off" and not supply.renews
             command_id = await self._book.commands.begin(
-                supply.installation_id, what, desired, seen
+                supply.plain, what, desired, seen, opens=opens
             )
             if command_id is None:
                 return "superseded"
