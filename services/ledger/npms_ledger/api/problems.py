@@ -69,7 +69,7 @@ def _policy(fault: PolicyError) -> Problem:
 def _not_enough(fault: NotEnoughCredit) -> Problem:
     words = (
         f"Account {fault.account_id} can give at most {format_amount(fault.movable_micro)}: "
-        "what its balance holds above the floor."
+        "what was paid into it, and is neither used nor owed."
     )
     return Problem(409, "not_enough_credit", words)
 
@@ -84,7 +84,7 @@ _NOT_MOVABLE = {
 
 _NOT_REFUNDABLE = {
     "account_open": "The account is open: move out first.",
-    "refund_exists": "What remained was made payable before.",
+    "refund_exists": "What remained was made payable before, and nothing has come since.",
     "nothing_to_refund": "Nothing remains once debt and emergency credit are settled.",
 }
 

@@ -1,16 +1,38 @@
 """Money that people move: from the balance, to the balance, past the waterfall.
 
 It was shared when it was paid, so that no part of it goes to debt again; emergency credit is repaid
-first, as by every credit. Nobody can move what is below the floor.
+first, as by every credit. Only what was paid moves on or out: never what a floor below zero lends,
+what emergency credit lent, nor what was given. `paid_micro` is what was paid into an account and
+has not left it, by transfer, reversal or refund: no account sends more than that, so that all
+refunds together are never more than all payments.
 """
 
 from npms_ledger.domain.policy import CreditPolicy
 from npms_ledger.domain.position import Bucket, Position, Posted, PostingKind, post
 
 
-def movable_micro(position: Position, policy: CreditPolicy) -> int:
-    """What the balance holds above its floor."""
-    return max(0, position.balance_micro - policy.floor_micro)
+def own_micro(position: Position) -> int:
+    """What is left once debt and emergency credit are settled, without what was granted."""
+    return position.balance_micro - position.debt_micro - position.emergency_used_micro
+
+
+def movable_micro(position: Position, policy: CreditPolicy, *, paid_micro: int) -> int:
+    """What may go to another account: paid, neither used nor owed, and above the floor."""
+    above_micro = position.balance_micro - max(0, policy.floor_micro)
+    return max(0, min(above_micro, own_micro(position), paid_micro))
+
+
+def unspent_micro(position: Position, *, given_micro: int, paid_micro: int) -> int:
+    """What is left of a payment that gave so much to the balance. Debts stay out of it: they are
+    not those of whoever paid.
+    """
+    held_micro = position.balance_micro - position.emergency_used_micro
+    return max(0, min(given_micro, held_micro, paid_micro))
+
+
+def refundable_micro(position: Position, *, paid_micro: int) -> int:
+    """What may be paid out once an account is closed."""
+    return max(0, min(own_micro(position), paid_micro))
 
 
 def fix(position: Position, amount_micro: int) -> Posted:

@@ -115,6 +115,7 @@ async def _post_grant(conn: AsyncConnection, request: Row[Any], now: datetime) -
 
 async def _post_transfer(conn: AsyncConnection, request: Row[Any], now: datetime) -> "_Posted":
     source, target = await move_money.take_pair(conn, request.account_id, request.to_account_id)
+    await move_money.check_movable(conn, source, request.amount_micro, now)
     moved = await move_money.transfer(
         conn, source, target, amount_micro=request.amount_micro, now=now
     )
@@ -123,9 +124,11 @@ async def _post_transfer(conn: AsyncConnection, request: Row[Any], now: datetime
 
 async def _post_reallocation(conn: AsyncConnection, request: Row[Any], now: datetime) -> "_Posted":
     """Never more than was asked for: what was spent meanwhile stays."""
-    source, target = await move_money.take_pair(conn, request.account_id, request.to_account_id)
+    source, target = await move_money.take_pair(
+        conn, request.account_id, request.to_account_id, from_closed=True
+    )
     payment = await move_money.lock_movable_payment(conn, request.payment_id)
-    unspent = await move_money.unspent_micro(conn, payment, source, now)
+    unspent = await move_money.unspent_micro(conn, payment, source)
     moved = await move_money.transfer(
         conn,
         source,

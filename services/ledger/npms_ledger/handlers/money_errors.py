@@ -24,7 +24,7 @@ class RequestDecided(LedgerError):
 
 
 class NotEnoughCredit(LedgerError):
-    """More than the balance holds above its floor."""
+    """More than was paid and is neither used nor owed."""
 
     def __init__(self, account_id: int, *, movable_micro: int) -> None:
         super().__init__(f"account {account_id} can give {movable_micro} micro-units")

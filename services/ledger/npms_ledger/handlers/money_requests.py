@@ -14,11 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.actor import Actor
-from npms_ledger.domain.moves import movable_micro
 from npms_ledger.handlers import move_money, trail
 from npms_ledger.handlers.look import owner_of
 from npms_ledger.handlers.money_errors import (
-    NotEnoughCredit,
     NotMovable,
     PaymentUnknown,
     RequestUnknown,
@@ -90,9 +88,7 @@ async def request_transfer(
     source, target = await move_money.take_pair(
         conn, asked.account_id, asked.to_account_id, currency=asked.currency
     )
-    movable = movable_micro(source.position, source.policy_at(now))
-    if asked.amount_micro > movable:
-        raise NotEnoughCredit(source.account_id, movable_micro=movable)
+    await move_money.check_movable(conn, source, asked.amount_micro, now)
     owners = {await owner_of(conn, one.account_id) for one in (source, target)}
     if len(owners) > 1 and not await alone(conn, asked, by=by, limits=limits, now=now):
         return await ask(conn, asked, by=by, now=now)
@@ -115,14 +111,14 @@ async def request_reallocation(
     by: Actor,
     now: datetime,
 ) -> Row[Any]:
-    """Ask to move what is left of a payment that went to the wrong account.
+    """Ask to move what is left of a payment that went to the wrong account, or to a closed one.
 
     Raises PaymentUnknown, NotMovable, and what take_pair raises.
     """
     found = await payments.find(conn, payment_id)
     if found is None:
         raise PaymentUnknown(payment_id)
-    source, _ = await move_money.take_pair(conn, found.account_id, to_account_id)
+    source, _ = await move_money.take_pair(conn, found.account_id, to_account_id, from_closed=True)
     payment = await move_money.lock_movable_payment(conn, payment_id)
     if await money_requests.of_payment(conn, payment_id) is not None:
         raise NotMovable("already_reallocated", payment_id)
@@ -131,7 +127,7 @@ async def request_reallocation(
         account_id=source.account_id,
         to_account_id=to_account_id,
         payment_id=payment_id,
-        amount_micro=await move_money.unspent_micro(conn, payment, source, now),
+        amount_micro=await move_money.unspent_micro(conn, payment, source),
         currency=source.currency,
         reason=reason,
     )

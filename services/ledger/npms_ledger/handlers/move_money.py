@@ -30,14 +30,19 @@ async def take_open(
 ) -> Account:
     """Locked. Raises AccountUnknown, AccountIsClosed, CurrencyMismatch."""
     account = await books.take(conn, account_id)
-    _check_open(account, currency or account.currency)
+    _check(account, currency or account.currency)
     return account
 
 
 async def take_pair(
-    conn: AsyncConnection, from_id: int, to_id: int, *, currency: str | None = None
+    conn: AsyncConnection,
+    from_id: int,
+    to_id: int,
+    *,
+    currency: str | None = None,
+    from_closed: bool = False,
 ) -> tuple[Account, Account]:
-    """Both locked in the order of their ids.
+    """Both locked in the order of their ids; money may go `from_closed` ones where that is said.
 
     Raises SameAccount, AccountUnknown, AccountIsClosed, CurrencyMismatch.
     """
@@ -48,12 +53,13 @@ async def take_pair(
         if account_id not in taken:
             raise AccountUnknown(account_id)
     for account in taken.values():
-        _check_open(account, currency or taken[from_id].currency)
+        may_be_closed = from_closed and account.account_id == from_id
+        _check(account, currency or taken[from_id].currency, may_be_closed=may_be_closed)
     return taken[from_id], taken[to_id]
 
 
-def _check_open(account: Account, currency: str) -> None:
-    if account.position.closed:
+def _check(account: Account, currency: str, *, may_be_closed: bool = False) -> None:
+    if account.position.closed and not may_be_closed:
         raise AccountIsClosed(account.account_id)
     if account.currency != currency:
         raise CurrencyMismatch("amount", currency, account.currency)
@@ -83,6 +89,19 @@ async def add_opening_credit(
     return journal_id, amount_micro
 
 
+async def check_movable(
+    conn: AsyncConnection, source: Account, amount_micro: int, now: datetime
+) -> None:
+    """Raises NotEnoughCredit."""
+    movable = moves.movable_micro(
+        source.position,
+        source.policy_at(now),
+        paid_micro=await payments.paid_in(conn, source.account_id),
+    )
+    if amount_micro > movable:
+        raise NotEnoughCredit(source.account_id, movable_micro=movable)
+
+
 async def transfer(
     conn: AsyncConnection,
     source: Account,
@@ -92,10 +111,10 @@ async def transfer(
     now: datetime,
     payment_id: UUID | None = None,
 ) -> Moved:
-    """One journal takes from one balance and gives to the other. Raises NotEnoughCredit."""
-    movable = moves.movable_micro(source.position, source.policy_at(now))
-    if amount_micro > movable:
-        raise NotEnoughCredit(source.account_id, movable_micro=movable)
+    """One journal takes from one balance and gives to the other.
+
+    The caller has checked that so much may go.
+    """
     source.move(moves.send(source.position, amount_micro), now)
     target.move(moves.receive(target.position, amount_micro), now)
     both = sorted((source, target), key=lambda account: account.account_id)
@@ -116,9 +135,7 @@ async def lock_movable_payment(conn: AsyncConnection, payment_id: UUID) -> Row[A
     return payment
 
 
-async def unspent_micro(
-    conn: AsyncConnection, payment: Row[Any], account: Account, now: datetime
-) -> int:
+async def unspent_micro(conn: AsyncConnection, payment: Row[Any], account: Account) -> int:
     """What of a payment is still on the balance it came to: at most what it gave to it.
 
     Raises NotMovable where nothing is left.
@@ -126,7 +143,8 @@ async def unspent_micro(
     given = await money_requests.given_to_balance(
         conn, account_id=account.account_id, journal_id=payment.credit_journal_id
     )
-    unspent = min(given, moves.movable_micro(account.position, account.policy_at(now)))
+    paid = await payments.paid_in(conn, account.account_id)
+    unspent = moves.unspent_micro(account.position, given_micro=given, paid_micro=paid)
     if unspent <= 0:
         raise NotMovable("nothing_left", payment.payment_id)
     return unspent

@@ -29,7 +29,7 @@ from npms_ledger.handlers.installation_errors import (
 from npms_ledger.handlers.journals import Journal
 from npms_ledger.handlers.move_money import take_open
 from npms_ledger.handlers.swap_meter import lock_installation
-from npms_ledger.storage import installations, refunds
+from npms_ledger.storage import installations, payments, refunds
 from npms_shared.approval import Approval
 from npms_shared.contracts.ledger import AccountClosed
 from npms_shared.ids import new_id
@@ -79,35 +79,48 @@ async def move_out(
 async def request_refund(
     conn: AsyncConnection, account_id: int, *, payee: str, reason: str, by: Actor, now: datetime
 ) -> Row[Any]:
-    """What remains becomes payable, once; debt and emergency credit are settled from it first.
+    """What remains of what was paid becomes payable, and again what comes after that; debt and
+    emergency credit are settled from it first.
 
     Raises AccountUnknown, NotRefundable, FinalChargePending.
     """
     account = await books.take(conn, account_id)
     if not account.position.closed:
         raise NotRefundable("account_open", account_id)
-    if await refunds.of_account(conn, account_id) is not None:
-        raise NotRefundable("refund_exists", account_id)
     pending = await installations.unbilled(conn, account_id)
     if pending is not None:
         raise FinalChargePending(pending)
-    payable = account.position.net_micro
-    if payable <= 0:
-        raise NotRefundable("nothing_to_refund", account_id)
-    return await _make_payable(conn, account, payee=payee, reason=reason, by=by, now=now)
+    paid = await payments.paid_in(conn, account_id)
+    payable = moves.refundable_micro(account.position, paid_micro=paid)
+    if not payable:
+        before = await refunds.of_account(conn, account_id)
+        raise NotRefundable("refund_exists" if before else "nothing_to_refund", account_id)
+    return await _make_payable(conn, account, payable, payee=payee, reason=reason, by=by, now=now)
 
 
 async def _make_payable(
-    conn: AsyncConnection, account: Account, *, payee: str, reason: str, by: Actor, now: datetime
+    conn: AsyncConnection,
+    account: Account,
+    payable: int,
+    *,
+    payee: str,
+    reason: str,
+    by: Actor,
+    now: datetime,
 ) -> Row[Any]:
-    before, payable = trail.money_of(account), account.position.net_micro
+    """What nobody paid for goes back to where it was given from."""
+    before, given = trail.money_of(account), moves.own_micro(account.position) - payable
+    account.move(moves.fix(account.position, -given), now)
     account.move(moves.clear(account.position), now)
     journal_id = await books.put_back_one(
         conn,
         account,
         kind="refund",
         now=now,
-        counterparts={SystemAccount.REFUNDS_PAYABLE.value: payable},
+        counterparts={
+            SystemAccount.REFUNDS_PAYABLE.value: payable,
+            SystemAccount.MONEY_FIXES.value: given,
+        },
     )
     refund_id = new_id()
     await refunds.add(

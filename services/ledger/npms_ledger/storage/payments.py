@@ -31,6 +31,15 @@ _REVERSE = text(
     WHERE payment_id = :payment_id
     """
 )
+_PAID_IN = text(
+    # an opening in the balance is what the customer had paid elsewhere
+    """
+    SELECT coalesce(sum(amount_micro), 0) FROM posting
+    WHERE account_id = :account_id
+      AND (kind IN ('top_up', 'reversal', 'transfer', 'refund')
+           OR kind = 'opening' AND bucket = 'balance')
+    """
+)
 
 
 async def lock(
@@ -104,3 +113,8 @@ async def reverse(
             "journal_id": journal_id,
         },
     )
+
+
+async def paid_in(conn: AsyncConnection, account_id: int) -> int:
+    """Micro-units that were paid into an account and have not left it; use takes nothing of it."""
+    return int((await conn.execute(_PAID_IN, {"account_id": account_id})).scalar_one())

@@ -1,4 +1,4 @@
-"""Refunds of those who left: one for an account, payable, then paid."""
+"""Refunds of those who left: payable, then paid."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -40,11 +40,12 @@ async def add(conn: AsyncConnection, values: dict[str, Any]) -> None:
     await conn.execute(_ADD, values)
 
 
-async def of_account(conn: AsyncConnection, account_id: int) -> Row[Any] | None:
+async def of_account(conn: AsyncConnection, account_id: int) -> bool:
+    """Whether anything was refunded."""
     rows = await conn.execute(
-        text("SELECT * FROM refund WHERE account_id = :id"), {"id": account_id}
+        text("SELECT 1 FROM refund WHERE account_id = :id LIMIT 1"), {"id": account_id}
     )
-    return rows.first()
+    return rows.first() is not None
 
 
 async def lock(conn: AsyncConnection, refund_id: UUID) -> Row[Any] | None:
