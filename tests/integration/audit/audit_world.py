@@ -47,6 +47,7 @@ from npms_shared.messaging.subscriptions import (
     Subscription,
 )
 from npms_shared.messaging.topology import CONTRACT_OF
+from npms_shared.money import AmountsByCurrency
 from npms_tariff.consumers import subscriptions as tariff_hears
 from npms_tariff.documents import PlanDocument
 from npms_tariff.handlers.activate_plan import activate_version
@@ -149,6 +150,7 @@ class World:
             clock=self.clock,
             policy=Policy(
                 max_payment_micro=10**12,
+                partner_day_limits=AmountsByCurrency({}),
                 failures_per_account=Limit(5, timedelta(minutes=15)),
                 failures_per_caller=Limit(20, timedelta(minutes=15)),
                 order_lifetime=timedelta(hours=1),
