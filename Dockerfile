@@ -48,11 +48,11 @@ RUN groupadd --gid 10001 npms \
 COPY --from=build /opt/npms /opt/npms
 WORKDIR /opt/npms
 USER 10001:10001
-EXPOSE 8000
+EXPOSE 8000 9000
 
 # Alive means that the process answers; whether its database and broker do is /health/ready.
 HEALTHCHECK --interval=10s --timeout=4s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health/live', timeout=3)"]
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:9000/health/live', timeout=3)"]
 
 ENTRYPOINT ["service"]
 CMD ["run"]

@@ -31,4 +31,4 @@ def make_edge(settings: ServiceSettings) -> Edge:
     except KeysUnreadable as fault:
         wrong = "jwks_path" if fault.place == settings.jwks_path else "token_issuers"
         raise SettingsError([f"{variable_of(type(settings), wrong)}: {fault}"]) from None
-    return Edge(verifier, settings.limits())
+    return Edge(verifier, settings.limits(), docs=settings.docs)

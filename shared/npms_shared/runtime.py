@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import structlog
-import uvicorn
 import uvloop
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -30,8 +29,8 @@ from npms_shared.messaging.subscriptions import Subscription
 from npms_shared.messaging.worker import Worker
 from npms_shared.observability import metrics
 from npms_shared.settings import ServiceSettings
-from npms_shared.web.app import health_router
-from npms_shared.web.server import Server
+from npms_shared.web.health import internal_app
+from npms_shared.web.server import Server, make_server
 
 HOUSEKEEPING_S = 15.0
 FORGETTING_TURNS = 40
@@ -65,36 +64,71 @@ def run(service: Service, *, rest: bool, work: bool) -> None:
 
 async def serve(service: Service, *, rest: bool, work: bool) -> None:
     """Run until SIGTERM or SIGINT, then answer what was asked and finish what is in hand."""
-    app = service.app if rest else _health_app(service)
-    settings = service.settings
-    server = Server(
-        uvicorn.Config(
-            app, host=settings.host, port=settings.port, log_config=None, access_log=False,
-            timeout_graceful_shutdown=10,
-        )
-    )  # fmt: skip
     worker = make_worker(service, work=work)
-    add_checks(app, service, worker, work=work)
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        """REST first: what its last answers put into the outbox is still relayed."""
-        server.should_exit = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    log.info("service_starts", port=settings.port, rest=rest, work=work)
+    add_checks(service.app, service, worker, work=work)
+    internal = _internal_server(service)
+    public = _public_server(service) if rest else None
+    if public is not None:
+        service.app.state.checks["rest"] = partial(_check_started, public)
+    servers = [server for server in (public, internal) if server is not None]
+    _stop_on_signals(public, worker)
+    log.info("service_starts", port=service.settings.port, rest=rest, work=work)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(worker.run())
-            group.create_task(_serve_http(server, worker))
+            group.create_task(_work(worker, servers))
+            for server in servers:
+                group.create_task(_serve_http(server, worker))
     finally:
         for close in (*service.closers, service.database.close):
             await close()
     log.info("service_stopped")
 
 
-async def _serve_http(server: uvicorn.Server, worker: Worker) -> None:
+def _public_server(service: Service) -> Server:
+    settings = service.settings
+    return make_server(
+        service.app,
+        host=settings.host,
+        port=settings.port,
+        header_timeout_s=settings.header_timeout_s,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+async def _check_started(public: Server) -> None:
+    if not public.started:
+        raise RuntimeError("not listening")
+
+
+def _internal_server(service: Service) -> Server:
+    """Of every process; a worker has no other."""
+    app = internal_app(service.name, service.app.state.checks)
+    settings = service.settings
+    return make_server(app, host=settings.internal_host, port=settings.internal_port)
+
+
+def _stop_on_signals(public: Server | None, worker: Worker) -> None:
+    def stop() -> None:
+        """REST first: what its last answers put into the outbox is still relayed."""
+        if public is None:
+            worker.stop()
+        else:
+            public.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+async def _work(worker: Worker, servers: Sequence[Server]) -> None:
+    """The worker ends last; no server outlives it."""
+    try:
+        await worker.run()
+    finally:
+        for server in servers:
+            server.should_exit = True
+
+
+async def _serve_http(server: Server, worker: Worker) -> None:
     """A server that ends, for whatever reason, ends the process."""
     try:
         await server.serve()
@@ -133,13 +167,6 @@ def add_checks(app: FastAPI, service: Service, worker: Worker, *, work: bool) ->
     app.state.checks["schema"] = partial(check_fit, service.database, service.migrations)
     if work:
         app.state.checks.update({"broker": broker, "work": working})
-
-
-def _health_app(service: Service) -> FastAPI:
-    app = FastAPI(title=f"NPMS {service.name} worker", docs_url=None, redoc_url=None)
-    app.state.checks = {}
-    app.include_router(health_router())
-    return app
 
 
 async def _housekeeping(service: Service, stopping: asyncio.Event) -> None:

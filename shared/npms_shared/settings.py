@@ -67,6 +67,20 @@ class ServiceSettings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address the REST interface listens on")
     port: int = Field(default=8000, ge=0, le=65535, description="port of the REST interface")
+    internal_host: str = Field(
+        default="127.0.0.1", description="address that health with reasons and metrics listen on"
+    )
+    internal_port: int = Field(
+        default=9000, ge=0, le=65535, description="port of health with reasons and metrics"
+    )
+    docs: bool = Field(default=False, description="/docs and /openapi.json, for development")
+    trusted_proxies: str = Field(
+        default="",
+        description="whose X-Forwarded-For is believed: addresses and networks, by commas",
+    )
+    header_timeout_s: float = Field(
+        default=10, gt=0, le=600, description="a request's headers are sent within"
+    )
     token_issuers: Annotated[Json[list[IssuerSettings]], NoDecode] = Field(
         default="[]",
         validate_default=True,

@@ -142,7 +142,25 @@ def test_deployments_have_all_three_probes(manifests: list[Manifest]) -> None:
     for deployment in of_kind(manifests, "Deployment"):
         for container in pod_of(deployment)["containers"]:
             for probe, path in paths.items():
-                assert container[probe]["httpGet"] == {"path": f"/health/{path}", "port": "http"}
+                assert container[probe]["httpGet"] == {
+                    "path": f"/health/{path}",
+                    "port": "internal",
+                }
+
+
+def test_health_details_and_metrics_are_on_no_public_port(manifests: list[Manifest]) -> None:
+    for service in of_kind(manifests, "Service"):
+        assert [port["targetPort"] for port in service["spec"]["ports"]] == ["http"]
+    policies = {p["metadata"]["name"]: p["spec"] for p in of_kind(manifests, "NetworkPolicy")}
+    for name, port in (("callers-to-apis", "http"), ("monitoring-to-metrics", "internal")):
+        [rule] = policies[name]["ingress"]
+        assert [entry["port"] for entry in rule["ports"]] == [port]
+    for deployment in of_kind(manifests, "Deployment"):
+        [container] = pod_of(deployment)["containers"]
+        open_ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        expected = {"internal": 9000, **({"http": 8000} if container["args"] == ["api"] else {})}
+        assert open_ports == expected
+    assert "_DOCS" not in str(manifests)
 
 
 def test_a_deployment_is_replaced_without_a_gap(manifests: list[Manifest]) -> None:

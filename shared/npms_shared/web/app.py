@@ -4,19 +4,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from npms_shared.web import problems, reviews
 from npms_shared.web.edge import Edge
+from npms_shared.web.health import health_router
 from npms_shared.web.identity import Identified
 from npms_shared.web.limits import BodyLimit, BodyRefused
 from npms_shared.web.observing import Observed
 from npms_shared.web.problems import Problem
 from npms_shared.web.targets import TextOnly
 
-Check = Callable[[], Awaitable[None]]
 ErrorMap = Mapping[type[Exception], Callable[[Any], Problem]]
 """Domain error → the problem it is on REST."""
 
@@ -35,6 +33,7 @@ def create_app(
         version="1",
         description=description,
         generate_unique_id_function=_operation_id,
+        openapi_url="/openapi.json" if edge.docs else None,
         redoc_url=None,
         # A redirect would name whatever host the request named.
         redirect_slashes=False,
@@ -76,42 +75,3 @@ def _renderer(to_problem: Callable[[Any], Problem]) -> Callable[..., Awaitable[R
         return problems.render(request, to_problem(fault))
 
     return render
-
-
-def health_router() -> APIRouter:
-    """/health/live, /health/ready, /health/startup and /metrics, for probes and scrapers."""
-    router = APIRouter(tags=["health"])
-
-    @router.get("/health/live", operation_id="get_liveness")
-    async def live() -> dict[str, str]:
-        return {"status": "live"}
-
-    @router.get("/health/ready", operation_id="get_readiness")
-    async def ready(request: Request) -> JSONResponse:
-        return await _ask(request.app.state.checks)
-
-    @router.get("/health/startup", operation_id="get_startup")
-    async def startup(request: Request) -> JSONResponse:
-        return await _ask(request.app.state.checks)
-
-    @router.get("/metrics", operation_id="get_metrics")
-    async def scrape() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    return router
-
-
-async def _ask(checks: Mapping[str, Check]) -> JSONResponse:
-    """Ask every check; 503 and what is wrong when one fails."""
-    answers: dict[str, str] = {}
-    for name, check in checks.items():
-        try:
-            await check()
-            answers[name] = "ok"
-        except Exception as fault:  # noqa: BLE001 - the answer says what
-            answers[name] = f"{type(fault).__name__}: {fault}"[:300]
-    good = all(answer == "ok" for answer in answers.values())
-    return JSONResponse(
-        {"status": "ready" if good else "not_ready", "checks": answers},
-        status_code=200 if good else 503,
-    )

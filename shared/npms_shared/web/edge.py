@@ -12,3 +12,5 @@ class Edge:
 
     verifier: TokenVerifier
     limits: Limits
+    docs: bool = False
+    """Whether /docs and /openapi.json are there: for development."""

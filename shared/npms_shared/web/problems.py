@@ -15,6 +15,15 @@ from npms_shared.messaging import trace
 
 MEDIA_TYPE = "application/problem+json"
 
+EVERYWHERE = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
+"""What any operation may answer, whatever is asked: what stands before it refuses."""
+WITH_A_BODY = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+"""What any operation may answer that takes one."""
 MOST_ERRORS = 100
 """More help nobody, and a client chooses how many there are."""
 
@@ -107,9 +116,17 @@ def describe(schema: dict[str, Any]) -> dict[str, Any]:
     """An OpenAPI document with every problem under its own media type."""
     for path in schema.get("paths", {}).values():
         for operation in path.values():
-            for response in operation.get("responses", {}).values():
+            responses = operation.setdefault("responses", {})
+            for status in (*EVERYWHERE, *(WITH_A_BODY if "requestBody" in operation else ())):
+                responses.setdefault(str(int(status)), _problem_response(status))
+            for response in responses.values():
                 _as_problem(response.get("content", {}))
     return schema
+
+
+def _problem_response(status: HTTPStatus) -> dict[str, Any]:
+    body = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    return {"description": status.phrase, "content": {MEDIA_TYPE: body}}
 
 
 def _as_problem(content: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from decimal import Decimal
+from types import NoneType
 from typing import Annotated, Any, get_args, get_origin
 
 from fastapi import Path, Query
@@ -10,6 +11,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -25,10 +27,16 @@ MAX_WH = 2**63 - 1
 MAX_ID = MAX_WH - 1
 """So that the one after it still is a number of the database."""
 FIRST_YEAR, LAST_YEAR = 1971, 2200
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}")
 _ENERGY = re.compile(r"-?[0-9]{1,16}(\.[0-9]{1,9})?")
 PathId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 """An account's, installation's or customer's number in a path."""
 FilterId = Annotated[int | None, Query(ge=1, le=MAX_ID, description="only what is of this one")]
+
+
+AMOUNT = r"-?[0-9]{1,15}(\.[0-9]{1,6})?"
+CURRENCY = "[A-Z]{3}"
+KWH = r"-?[0-9]{1,16}(\.[0-9]{1,3}0{0,6})?"
 
 
 class CodedError(ValueError):
@@ -59,13 +67,21 @@ class Schema(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_no_stray_boolean(cls, value: Any, info: ValidationInfo) -> Any:
-        """Else `true` would be read as the number 1."""
+    def _is_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """Else `true` would be read as the number 1, and "1" too."""
         assert info.field_name is not None
         kind = cls.model_fields[info.field_name].annotation
-        if isinstance(value, bool) and kind is not bool and bool not in get_args(kind):
+        kinds = {kind, *get_args(kind)}
+        if isinstance(value, bool) and bool not in kinds:
             raise CodedError("unexpected_boolean", "true and false say nothing here")
+        if isinstance(value, str) and kinds <= {int, bool, NoneType}:
+            raise CodedError("unexpected_text", "expected a number or a truth value without quotes")
         return value
+
+
+def _described(pattern: str) -> Any:
+    """For what is checked with codes of its own: OpenAPI tells its form all the same."""
+    return Field(json_schema_extra={"pattern": f"^{pattern}$"})
 
 
 def _whole(text: str) -> str:
@@ -129,9 +145,9 @@ Line = Annotated[
 """A name, label, reference or a few words: one line, of which every character is seen."""
 Zone = Annotated[str, AfterValidator(_zone)]
 """A region of the IANA data base, or UTC."""
-Amount = Annotated[str, AfterValidator(_amount)]
+Amount = Annotated[str, AfterValidator(_amount), _described(AMOUNT)]
 """Decimal text in currency units, with at most six decimals."""
-Currency = Annotated[str, AfterValidator(_currency)]
+Currency = Annotated[str, AfterValidator(_currency), _described(CURRENCY)]
 """An ISO 4217 code."""
 
 
@@ -156,7 +172,14 @@ def _reasonable(at: datetime) -> datetime:
     return at
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_reasonable)]
+def _written(given: Any) -> Any:
+    """Else a number would be read as seconds since 1970."""
+    if not isinstance(given, datetime) and not _INSTANT.match(str(given)):
+        raise CodedError("not_a_time", "expected date, time and offset, e.g. 2026-11-02T08:15:00Z")
+    return given
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_reasonable)]
 """A time with its offset from UTC, in years that somebody may have meant."""
 
 
@@ -174,7 +197,7 @@ def _kwh(text: str) -> str:
 class Energy(Schema):
     """An exact amount of energy in kWh, to the watt-hour."""
 
-    value: Annotated[str, AfterValidator(_kwh)] = Field(examples=["1.250"])
+    value: Annotated[str, AfterValidator(_kwh), _described(KWH)] = Field(examples=["1.250"])
     unit: str = Field(default="kWh", pattern="^kWh$")
 
     @property

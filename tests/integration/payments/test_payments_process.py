@@ -58,7 +58,7 @@ async def test_it_migrates_runs_and_stops(
     database_for: MakeDatabase, amqp_url: str, issuer: TestIssuer
 ) -> None:
     made, secret = await database_for("payments"), make_secret()
-    port, sim_port = free_port(), free_port()
+    port, internal_port, sim_port = free_port(), free_port(), free_port()
     url, sim_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{sim_port}"
     variables = {
         "NPMS_PAYMENTS_DATABASE_URL": made.url,
@@ -69,6 +69,7 @@ async def test_it_migrates_runs_and_stops(
         "NPMS_PAYMENTS_PAYSIM_URL": sim_url,
         "NPMS_PAYMENTS_PAYSIM_WEBHOOK_SECRETS": secret,
         "NPMS_PAYMENTS_PORT": str(port),
+        "NPMS_PAYMENTS_INTERNAL_PORT": str(internal_port),
     }
     for command in ("migrate", "invariants"):
         done = await spawn(*PAYMENTS, command, **variables)
@@ -78,6 +79,8 @@ async def test_it_migrates_runs_and_stops(
     sim = await spawn(*PAYSIM, "run", "--port", str(sim_port), NPMS_PAYSIM_WEBHOOK_SECRET=secret)
     try:
         await until(lambda: ready(f"{url}/health/ready"), within_s=30)
+        await until(lambda: ready(f"http://127.0.0.1:{internal_port}/metrics"), within_s=30)
+        assert not await ready(f"{url}/metrics")
         await until(lambda: ready(f"{sim_url}/health/live"), within_s=30)
     finally:
         for process in (service, sim):

@@ -3,19 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, FastAPI, Request
 from prometheus_client import REGISTRY, generate_latest
 from tests.support.tokens import TestIssuer
+from tests.support.wait import until
 
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.app import create_app
+from npms_shared.web.health import internal_app
 from npms_shared.web.principals import require
 from npms_shared.web.schemas import Schema
+from npms_shared.web.server import make_server
 
 Open = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 ROUTE = "/v1/things/{number}"
@@ -52,11 +56,15 @@ def opened(issuer: TestIssuer) -> Open:
             edge=issuer.edge(**limits),
             routers=[router],
         )
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        async with _client(app) as http:
             yield http
 
     return client
+
+
+def _client(app: FastAPI) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://test")
 
 
 async def test_invented_methods_make_no_metric_labels(opened: Open) -> None:
@@ -141,3 +149,74 @@ async def test_no_answer_names_a_host_that_the_request_named(opened: Open) -> No
         answer = await client.get("/v1/things/1/", headers={"Host": "evil.example"})
     assert answer.status_code == 404
     assert "evil.example" not in f"{answer.headers} {answer.text}"
+
+
+async def test_metrics_docs_and_reasons_are_on_the_internal_port_only(issuer: TestIssuer) -> None:
+    async def broken() -> None:
+        raise RuntimeError("10.0.0.7 refuses")
+
+    public = create_app(service="example", description="", edge=issuer.edge(), routers=[])
+    public.state.checks["database"] = broken
+    async with _client(public) as client:
+        for path in ("/metrics", "/docs", "/openapi.json", "/redoc", "/health/startup"):
+            assert (await client.get(path)).status_code == 404, path
+        assert (await client.get("/health/live")).json() == {"status": "live"}
+        ready = await client.get("/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"status": "not_ready"})
+    async with _client(internal_app("example", public.state.checks)) as client:
+        assert "npms_http_request_duration_seconds" in (await client.get("/metrics")).text
+        for path in ("/health/ready", "/health/startup"):
+            told = await client.get(path)
+            assert told.status_code == 503
+            assert told.json()["checks"] == {"database": "RuntimeError: 10.0.0.7 refuses"}
+
+
+async def test_docs_are_there_where_development_asks_for_them(issuer: TestIssuer) -> None:
+    edge = replace(issuer.edge(), docs=True)
+    app = create_app(service="example", description="", edge=edge, routers=[])
+    async with _client(app) as client:
+        assert (await client.get("/docs")).status_code == 200
+        assert (await client.get("/openapi.json")).json()["info"]["title"] == "NPMS example"
+
+
+@asynccontextmanager
+async def _listening(app: Any, **options: Any) -> AsyncIterator[int]:
+    """The port of a real server on loopback."""
+    server = make_server(app, host="127.0.0.1", port=0, **options)
+    task = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        return server.started
+
+    await until(started)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await task
+
+
+async def test_headers_that_never_end_are_given_up(issuer: TestIssuer) -> None:
+    """Sent drop by drop, on a new connection and after an answer."""
+    app = create_app(service="example", description="", edge=issuer.edge(), routers=[])
+    whole = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with _listening(app, header_timeout_s=0.2) as port:
+        for before in (b"", whole):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(before + whole[:-2])
+            said = await asyncio.wait_for(reader.read(), 10)
+            assert said.count(b"HTTP/1.1 200") == before.count(b"GET")
+            writer.close()
+
+
+async def test_an_address_is_believed_of_trusted_proxies_only(issuer: TestIssuer) -> None:
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/address", operation_id="show_address")
+    async def address(request: Request) -> str:
+        return request.client.host if request.client else ""
+
+    app = create_app(service="example", description="", edge=issuer.edge(), routers=[router])
+    for trusted, seen in (("", "127.0.0.1"), ("127.0.0.0/8", "192.0.2.7")):
+        async with _listening(app, trusted_proxies=trusted) as port, httpx.AsyncClient() as http:
+            url = f"http://127.0.0.1:{port}/v1/address"
+            answer = await http.get(url, headers={"X-Forwarded-For": "192.0.2.7"})
+        assert answer.json() == seen

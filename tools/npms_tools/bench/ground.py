@@ -11,7 +11,7 @@ from npms_tools.demo.helpers import Helper
 from npms_tools.stack.databases import drop_databases
 from npms_tools.stack.local import Stack
 from npms_tools.stack.ports import LOOPBACK
-from npms_tools.stack.services import SERVICES, Services, variable_of
+from npms_tools.stack.services import SERVICES, Services
 
 PARTITIONS = 16
 VHOST = "bench"
@@ -70,13 +70,12 @@ class Ground:
 
     def _start_bare(self, service: str) -> None:
         process = self.services[service]
-        port = {variable_of(service, "port"): str(process.port)}
         helper = Helper(
             f"bare-{service}",
             words=["npms_tools.bench.bare", service],
             folder=self.stack.folder,
-            environment={**process.environment, **port},
-            url=f"{process.url}/health/live",
+            environment={**process.environment, **process.ports()},
+            url=f"{process.internal_url}/health/live",
         )
         self._bare.append(helper)
         helper.start()

@@ -97,7 +97,7 @@ async def benching(
     service = _gateway(ground)
     worker = make_worker(service, work=False)
     stopping = asyncio.Event()
-    posted = Posted(ground.services["ledger"].url)
+    posted = Posted(ground.services["ledger"].internal_url)
     tasks = [asyncio.create_task(worker.run()), asyncio.create_task(posted.watch(stopping))]
     feed = Feed(installations, int(opened_at.timestamp()))
     record = _bare_record(service, installations) if bare else _record(service)

@@ -142,7 +142,7 @@ def _cpu_s(pid: int) -> float:
 
 
 def _metrics(ground: Ground) -> dict[str, Any]:
-    page = httpx.get(f"{ground.services['meter-gateway'].url}/metrics", timeout=10).text
+    page = httpx.get(f"{ground.services['meter-gateway'].internal_url}/metrics", timeout=10).text
     found: dict[str, Any] = {"lateness": {}, "polls": {}}
     for family in text_string_to_metric_families(page):
         for sample in family.samples:

@@ -45,6 +45,7 @@ class ServiceProcess:
     ) -> None:
         self.service, self.log = service, log
         self.port = memory.port(f"service {service}")
+        self.internal_port = memory.port(f"service {service} internal")
         self.environment = dict(environment)
         self._memory, self._pid_file = memory, pid_file
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,6 +53,11 @@ class ServiceProcess:
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def internal_url(self) -> str:
+        """Where health with reasons and metrics are."""
+        return f"http://{LOOPBACK}:{self.internal_port}"
 
     @property
     def pid(self) -> int | None:
@@ -64,12 +70,12 @@ class ServiceProcess:
         assert self.pid is None, f"{self.service} runs already"
         self._pid_file.end()
         self.port = self._memory.free_port(f"service {self.service}")
-        port = {variable_of(self.service, "port"): str(self.port)}
+        self.internal_port = self._memory.free_port(f"service {self.service} internal")
         _rotate(self.log)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command_of(self.service, command),
-                env={**self.environment, **port, **self._pid_file.environment()},
+                env={**self.environment, **self.ports(), **self._pid_file.environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -77,10 +83,15 @@ class ServiceProcess:
             )
         self._pid_file.write(self._process.pid)
 
+    def ports(self) -> dict[str, str]:
+        """The variables that tell a process its two ports."""
+        both = {"port": self.port, "internal_port": self.internal_port}
+        return {variable_of(self.service, name): str(port) for name, port in both.items()}
+
     def wait_ready(self, seconds: float = READY_S) -> None:
         """Until /health/ready says yes; raises StackError with the log when it never does."""
         deadline, answer = time.monotonic() + seconds, "no answer"
-        with httpx.Client(base_url=self.url, timeout=5) as client:
+        with httpx.Client(base_url=self.internal_url, timeout=5) as client:
             while time.monotonic() < deadline:
                 self._check_alive()
                 ready, answer = _ask(client)
@@ -255,6 +266,8 @@ def environment_of(
         "migration_database_url": database.migration_url,
         "amqp_url": amqp_url,
         "host": LOOPBACK,
+        "internal_host": LOOPBACK,
+        "docs": "true",
         "jwks_path": str(jwks_path),
     }
     own = {variable_of(service, name): value for name, value in values.items()}

@@ -4,7 +4,7 @@ from datetime import date, datetime, time
 from typing import Annotated, Literal, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
 
 from npms_ledger.api.debt_schemas import AmountPerPeriod
 from npms_ledger.domain.friendly import FriendlyHours, KindTimes
@@ -27,13 +27,25 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+def _written(given: object) -> object:
+    """Else a number would be read as seconds of the day."""
+    if not isinstance(given, str | time):
+        raise CodedError("not_a_time", "expected hours and minutes, e.g. 18:00")
+    return given
+
+
 def _local(moment: time) -> time:
     if moment.tzinfo is not None:
         raise CodedError("time_with_zone", "the account's zone counts: a time without offset")
     return moment
 
 
-LocalTime = Annotated[time, AfterValidator(_local)]
+LocalTime = Annotated[
+    time,
+    BeforeValidator(_written),
+    AfterValidator(_local),
+    WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"}),
+]
 
 
 class LowBalance(Schema):
