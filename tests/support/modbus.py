@@ -6,6 +6,7 @@ from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
 from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
 from npms_meter_gateway.drivers.modbus.pdus import Request
+from npms_meter_gateway.drivers.reach import Reach
 
 
 class Asker:
@@ -19,7 +20,7 @@ class Asker:
     async def open(cls, host: str, port: int, **gateway: object) -> "Asker":
         address = Gateway(host, port, **gateway)  # type: ignore[arg-type]
         framing = framing_of(address)
-        return cls(await connect(address, lambda: Connection(framing, Exchange.settle), 2))
+        return cls(await connect(address, lambda: Connection(framing, Exchange.settle), 2, Reach()))
 
     @property
     def is_usable(self) -> bool:

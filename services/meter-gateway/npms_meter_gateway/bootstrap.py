@@ -56,7 +56,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
     held = HeldDesk(database, profiles, clock, future_tolerance_s=settings.future_tolerance_s)
     ratios = RatioDesk(database, profiles, clock, future_tolerance_s=settings.future_tolerance_s)
     feeders = FeederBook(database, clock)
-    fleet = FleetView(database, clock, settings.poll_interval_s)
+    fleet = FleetView(database, clock, settings.poll_interval_s, settings.allowed)
     messages = MessageDesk(database, desk, clock)
     elsewhere = {SOURCE: again(messages, settings.mqtt_topic_prefix)}
     tending = partial(keep_tending, database, clock, kept_days=settings.held_kept_days)
@@ -85,7 +85,9 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             make_edge(settings),
         ),
         migrations=MIGRATIONS,
-        subscriptions=subscriptions(profiles, clock, partitions=settings.partitions),
+        subscriptions=subscriptions(
+            profiles, clock, partitions=settings.partitions, allowed=settings.allowed
+        ),
         loops=loops,
         rules=RULES,
         elsewhere=elsewhere,
@@ -187,4 +189,5 @@ def _operation(
         lease_s=settings.lease_s,
         clocks=ClockPolicy(ZoneInfo(settings.meter_clock_zone), settings.meter_clock_limit_s),
         drivers=Drivers(dlt645=_dlt645_access(settings)),
+        allowed=settings.allowed,
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.reach import ANYTHING, Allowed
 from npms_meter_gateway.handlers.follow_installations import InstallationFollower
 from npms_meter_gateway.handlers.switch_supply import accept_desired_supply
 from npms_shared.clock import Clock
@@ -15,11 +16,11 @@ Heard = InstallationOpened | InstallationClosed | SupplyDesired
 
 
 def subscriptions(
-    profiles: Mapping[str, Profile], clock: Clock, *, partitions: int
+    profiles: Mapping[str, Profile], clock: Clock, *, partitions: int, allowed: Allowed = ANYTHING
 ) -> list[Subscription]:
     """One queue for all that the ledger says, so that it is heard in the order it was said."""
 
-    follower = InstallationFollower(profiles, clock, partitions)
+    follower = InstallationFollower(profiles, clock, partitions, allowed)
 
     async def handle(conn: AsyncConnection, event: Heard, _meta: Meta) -> None:
         match event:

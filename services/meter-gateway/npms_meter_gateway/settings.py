@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from npms_meter_gateway.domain.broker import broker_of
+from npms_meter_gateway.domain.reach import Allowed, devices_of, networks_of, ports_of
 from npms_shared.settings import ServiceSettings
 
 
@@ -29,6 +30,19 @@ class MeterGatewaySettings(ServiceSettings):
     )
     connects_per_s: float = Field(
         default=100, gt=0, description="connections to gateways opened at most, a second"
+    )
+    allowed_networks: str = Field(
+        default="10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
+        description="networks in which gateways may be, separated by commas",
+    )
+    allowed_ports: str = Field(
+        default="26,502-503,802,1502,4001-4032,4196,8899,10001-10032,20108",
+        description="ports and ranges of ports at which gateways may listen",
+    )
+    allowed_devices: str = Field(
+        default="/dev/ttyUSB*,/dev/ttyACM*,/dev/ttyS*,/dev/ttyAMA*,/dev/ttymxc*,"
+        "/dev/serial/by-id/*,/dev/serial/by-path/*",
+        description="serial devices that gateways may be, with * and ?",
     )
     lease_s: float = Field(
         default=10, ge=1, description="how long a silent worker keeps its gateways, in seconds"
@@ -110,6 +124,33 @@ class MeterGatewaySettings(ServiceSettings):
         if not re.fullmatch("[0-9A-Fa-f]{8}", value.get_secret_value()):
             raise ValueError("expected eight hexadecimal digits")
         return value
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks_of(value)
+        return value
+
+    @field_validator("allowed_ports")
+    @classmethod
+    def _are_ports(cls, value: str) -> str:
+        ports_of(value)
+        return value
+
+    @field_validator("allowed_devices")
+    @classmethod
+    def _are_devices(cls, value: str) -> str:
+        devices_of(value)
+        return value
+
+    @property
+    def allowed(self) -> Allowed:
+        """What lines may be opened to."""
+        return Allowed(
+            networks_of(self.allowed_networks),
+            ports_of(self.allowed_ports),
+            devices_of(self.allowed_devices),
+        )
 
     @field_validator("mqtt_url")
     @classmethod

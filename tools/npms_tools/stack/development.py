@@ -10,6 +10,10 @@ SMTP_PORT, SMS_PORT = "smtp sink", "sms sink"
 def development_variables(memory: Memory) -> dict[str, dict[str, str]]:
     """By service. Mail and SMS go to sinks on remembered ports, whether or not anybody listens."""
     return {
+        "meter-gateway": {
+            "NPMS_METER_GATEWAY_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "NPMS_METER_GATEWAY_ALLOWED_PORTS": "1024-65535",
+        },
         "payments": {"NPMS_PAYMENTS_VOUCHER_PEPPER": memory.secret(PEPPER)},
         "notifier": {
             "NPMS_NOTIFIER_SMTP_HOST": LOOPBACK,

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 from npms_meter_gateway.api.fleet_schemas import (
     Fleet,
     GatewayChange,
+    GatewayChanged,
     GatewayOut,
     GatewaySettings,
     MeterCounts,
@@ -18,7 +19,7 @@ from npms_meter_gateway.domain.gateway import own_pause_ms
 from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
-from npms_shared.web.problems import Problem, not_found, problem_responses
+from npms_shared.web.problems import not_found, problem_responses
 from npms_shared.web.schemas import PathId
 
 Hours = Annotated[int, Query(ge=1, le=24 * 90, description="how far back")]
@@ -29,6 +30,7 @@ def fleet_router(view: FleetView) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["fleet"])
     _add_fleet(router, view)
     _add_gateways(router, view)
+    _add_changes(router, view)
     _add_quality(router, view)
     return router
 
@@ -63,17 +65,29 @@ def _add_gateways(router: APIRouter, view: FleetView) -> None:
         "/gateways/{gateway_id}", operation_id="change_gateway", responses=problem_responses(404)
     )
     async def change_gateway(
-        _caller: Operator, gateway_id: PathId, body: GatewayChange
+        caller: Operator, gateway_id: PathId, body: GatewayChange
     ) -> GatewayOut:
         """Set how it is reached; its line is opened anew."""
         changes = body.model_dump(exclude_none=True)
-        known = await _shown(view, gateway_id)
-        if changes.get("transport", known.transport) == "serial" and not (
-            changes.get("device", known.device)
-        ):
-            raise Problem(422, "device_missing", "A serial line needs its `device`.")
-        await view.change(gateway_id, changes)
+        await view.change(gateway_id, changes, by=caller.subject)
         return await _shown(view, gateway_id)
+
+
+def _add_changes(router: APIRouter, view: FleetView) -> None:
+    @router.get(
+        "/gateways/{gateway_id}/changes",
+        operation_id="list_gateway_changes",
+        responses=problem_responses(404),
+    )
+    async def list_changes(
+        _caller: Operator, gateway_id: PathId, cursor: Cursor = None, limit: Limit = 100
+    ) -> Page[GatewayChanged]:
+        """Who changed what of it, newest first."""
+        await _shown(view, gateway_id)
+        rows = await view.changes(gateway_id, before=number_in(cursor), limit=limit + 1)
+        page, following = cut(rows, limit, lambda row: row.change_id)
+        items = [GatewayChanged.model_validate(row, from_attributes=True) for row in page]
+        return Page(items=items, next_cursor=following)
 
 
 def _add_quality(router: APIRouter, view: FleetView) -> None:

@@ -55,13 +55,27 @@ class GatewayChange(Schema):
     """What is left out stays as it is."""
 
     transport: Transport | None = Field(default=None, examples=["rtu_over_tcp"])
-    device: Words | None = Field(default=None, examples=["/dev/ttyUSB0"])
+    device: Words | None = Field(
+        default=None,
+        pattern=r"^(/dev/[A-Za-z0-9._:@+/-]+)?$",
+        description="one of those that this service may open",
+        examples=["/dev/ttyUSB0"],
+    )
     baud: int | None = Field(default=None, ge=300, le=1_000_000, examples=[9600])
     parity: Parity | None = Field(default=None, examples=["N"])
     site: Words | None = Field(default=None, examples=["Kiberyo Court"])
     depth: int | None = Field(default=None, ge=1, le=64, examples=[1])
     pause_ms: int | None = Field(default=None, ge=0, le=60_000, examples=[20])
     late_window_ms: int | None = Field(default=None, ge=0, le=60_000, examples=[500])
+
+
+class GatewayChanged(BaseModel):
+    """The settings that a person changed."""
+
+    changed_at: datetime
+    by_subject: str = Field(examples=["amina"])
+    before: dict[str, str | int | None] = Field(examples=[{"transport": "modbus_tcp"}])
+    after: dict[str, str | int | None] = Field(examples=[{"transport": "rtu_over_tcp"}])
 
 
 class QualityHour(BaseModel):

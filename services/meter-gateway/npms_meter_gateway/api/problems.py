@@ -7,10 +7,16 @@ from npms_meter_gateway.handlers.decide_held import HeldDecided, UnknownHeld
 from npms_meter_gateway.handlers.decide_supply import NotMoved
 from npms_meter_gateway.handlers.guard_openings import NotStopped
 from npms_meter_gateway.handlers.read_meter import (
+    AddressNotAllowed,
     LineDown,
     MeterSilent,
     NoSuchMeter,
     NotPolled,
+)
+from npms_meter_gateway.handlers.show_fleet import (
+    DeviceMissing,
+    DeviceNotAllowed,
+    UnknownGateway,
 )
 from npms_shared.web.app import ErrorMap
 from npms_shared.web.problems import Problem, not_found
@@ -24,6 +30,10 @@ ERRORS: ErrorMap = {
     HeldDecided: lambda _: Problem(
         409, "held_decided", "A person has decided of it before, and that stands."
     ),
+    UnknownGateway: lambda _: not_found("gateway"),
+    DeviceMissing: lambda _: Problem(422, "device_missing", "A serial line needs its `device`."),
+    DeviceNotAllowed: lambda fault: Problem(422, "device_not_allowed", f"{fault}."),
+    AddressNotAllowed: lambda fault: Problem(409, "address_not_allowed", f"{fault}."),
     NoSuchMeter: lambda _: not_found("meter"),
     NotPolled: lambda _: Problem(
         409, "meter_not_polled", "It is closed, or its readings are sent instead of fetched."

@@ -21,6 +21,9 @@ KINDS: Mapping[str, EventKind] = {
     "unreachable": EventKind("warning", "the meter does not answer", lasts=True),
     "back": EventKind("info", "the meter answers again"),
     "gateway_unreachable": EventKind("critical", "nothing behind the gateway answers", lasts=True),
+    "address_refused": EventKind(
+        "critical", "the meter's address is outside what lines may be opened to"
+    ),
     "point_refused": EventKind("warning", "the meter does not serve a point of its profile"),
     # the relay
     "relay_stuck": EventKind("critical", "the relay does not follow its commands", lasts=True),

@@ -20,6 +20,12 @@ class NotConnected(LinkFault):
         self.until = until
 
 
+class NotAllowed(NotConnected):
+    """Nothing is opened there: it is outside what is allowed, or another gateway's line."""
+
+    cause = "not_allowed"
+
+
 class Lapsed(LinkFault):
     """Nothing was sent: this process may not speak to the gateway any more."""
 

@@ -12,6 +12,7 @@ from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.framing import Framing
 from npms_meter_gateway.drivers.modbus.opening import framing_of
 from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.reach import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,15 @@ class Drivers:
 
     dlt645: Access = field(default_factory=Access)
 
-    def bus(self, gateway: Gateway, driver: DriverName, permit: Permit) -> Bus:
+    def bus(
+        self,
+        gateway: Gateway,
+        driver: DriverName,
+        permit: Permit,
+        reach: Reach | None = None,
+    ) -> Bus:
         """The line behind an address, in this protocol's frames."""
-        return Bus(gateway, permit=permit, framing=_framing(gateway, driver))
+        return Bus(gateway, permit=permit, reach=reach, framing=_framing(gateway, driver))
 
     def driver(self, bus: Bus, profile: Profile, *, serial: str, unit_id: int) -> Driver:
         """One meter on a bus; ValueError for a serial that this protocol cannot call."""

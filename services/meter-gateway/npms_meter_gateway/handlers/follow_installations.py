@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.addressing import line_address
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.reach import ANYTHING, Allowed
 from npms_meter_gateway.handlers.command_log import close_commands
-from npms_meter_gateway.handlers.raise_event import clear_all_alarms, raise_alarm
-from npms_meter_gateway.storage import early_events, installations, readings
+from npms_meter_gateway.handlers.raise_event import clear_all_alarms, raise_alarm, raise_event
+from npms_meter_gateway.storage import early_events, gateways, installations, readings
 from npms_shared.addresses import canonical_host
 from npms_shared.clock import Clock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened, MeterConnection
@@ -48,6 +50,7 @@ class InstallationFollower:
     profiles: Mapping[str, Profile]
     clock: Clock
     partitions: int
+    allowed: Allowed = ANYTHING
 
     async def open(self, conn: AsyncConnection, event: InstallationOpened) -> None:
         """Unprocessable for a profile or address that cannot be."""
@@ -67,6 +70,7 @@ class InstallationFollower:
                 profile=profile.code,
                 confidence=profile.confidence,
             )
+        await self._tell_of_address(conn, event)
         early = await early_events.take(conn, event.installation_id, "closed")
         if early is not None:
             await self.close(conn, InstallationClosed.model_validate_json(early))
@@ -104,6 +108,22 @@ class InstallationFollower:
                 detail=f"installation {event.installation_id} was opened at its meter, and waits",
             )
 
+    async def _tell_of_address(self, conn: AsyncConnection, event: InstallationOpened) -> None:
+        """Where it is outside what lines may be opened to, as far as that shows already."""
+        meter = event.meter
+        if not meter.port or await gateways.is_serial(conn, meter.host, meter.port):
+            return
+        fault = self.allowed.fault_of_address(_ip_of(meter.host), meter.port)
+        if fault is not None:
+            await raise_event(
+                conn,
+                self.clock,
+                installation_id=event.installation_id,
+                account_id=event.account_id,
+                kind="address_refused",
+                detail=fault,
+            )
+
     async def close(self, conn: AsyncConnection, event: InstallationClosed) -> None:
         """No reading is accepted from here on, whoever has the installation in memory; what was
         open of its meter is over, and who waited for the meter gets it.
@@ -138,6 +158,13 @@ class InstallationFollower:
             event.model_dump_json(),
             now=self.clock.wall_now(),
         )
+
+
+def _ip_of(host: str) -> str | None:
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return None
 
 
 def _spelled(meter: MeterConnection) -> MeterConnection:

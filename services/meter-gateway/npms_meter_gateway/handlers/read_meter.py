@@ -31,7 +31,11 @@ class LineDown(Exception):
     """Its gateway cannot be spoken to; the text says why."""
 
 
-LINE_DOWN = frozenset({"not_connected", "lapsed"})
+class AddressNotAllowed(Exception):
+    """Nothing is opened at its gateway's address; the text says why."""
+
+
+LINE_DOWN = frozenset({"not_connected", "lapsed", "overdue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,8 @@ class ReadDesk:
         fault = answer.get("fault")
         if fault is None:
             return answer
+        if fault == "not_allowed":
+            raise AddressNotAllowed(answer["detail"])
         raise (LineDown if fault in LINE_DOWN else MeterSilent)(answer["detail"])
 
     async def _check(self, meter: Any) -> None:

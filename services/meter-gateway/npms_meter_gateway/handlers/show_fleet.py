@@ -7,11 +7,24 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from npms_meter_gateway.domain.reach import ANYTHING, Allowed
 from npms_meter_gateway.storage import alarms, gateways, installations
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 
 LATE_AFTER_INTERVALS = 3
+
+
+class UnknownGateway(Exception):
+    """There is no such gateway."""
+
+
+class DeviceMissing(Exception):
+    """A serial line without its device."""
+
+
+class DeviceNotAllowed(Exception):
+    """No serial device, or none that may be opened; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,7 @@ class FleetView:
     database: Database
     clock: Clock
     interval_s: float
+    allowed: Allowed = ANYTHING
 
     async def meters(self, wanted: MeterFilter, *, after: int, limit: int) -> Sequence[Row[Any]]:
         """Installations with an id above `after`, in the order of their ids."""
@@ -63,10 +77,39 @@ class FleetView:
         async with self.database.connect() as conn:
             return await gateways.show_quality(conn, gateway_id, since=since)
 
-    async def change(self, gateway_id: int, changes: Mapping[str, Any]) -> bool:
-        """Lines are opened anew with what changed; False where there is no such gateway."""
+    async def change(self, gateway_id: int, changes: Mapping[str, Any], *, by: str) -> None:
+        """Lines are opened anew with what changed; kept with who changed it.
+
+        Raises UnknownGateway, DeviceMissing, DeviceNotAllowed.
+        """
         async with self.database.transaction() as conn:
-            return await gateways.change_gateway(conn, gateway_id, changes)
+            row = await gateways.lock_settings(conn, gateway_id)
+            if row is None:
+                raise UnknownGateway
+            known = dict(row._mapping)
+            self._check_device({**known, **changes})
+            after = {name: value for name, value in changes.items() if known[name] != value}
+            if not after:
+                return
+            await gateways.change_gateway(conn, gateway_id, after)
+            before = {name: known[name] for name in after}
+            now = self.clock.wall_now()
+            await gateways.note_change(conn, gateway_id, by=by, before=before, after=after, now=now)
+
+    def _check_device(self, settings: Mapping[str, Any]) -> None:
+        device = settings["device"]
+        if settings["transport"] == "serial" and not device:
+            raise DeviceMissing
+        fault = self.allowed.fault_of_device(device) if device else None
+        if fault is not None:
+            raise DeviceNotAllowed(fault)
+
+    async def changes(
+        self, gateway_id: int, *, before: int | None, limit: int
+    ) -> Sequence[Row[Any]]:
+        """What people changed of a gateway, newest first."""
+        async with self.database.connect() as conn:
+            return await gateways.list_changes(conn, gateway_id, before=before, limit=limit)
 
     def _late_before(self) -> Any:
         return self.clock.now() - timedelta(seconds=self.interval_s * LATE_AFTER_INTERVALS)

@@ -17,6 +17,7 @@ from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.reach import Reach
 from npms_meter_gateway.handlers.lead import LeaseLost
 from npms_meter_gateway.polling.line import FIRST_ROUND_S, Hooks, Line, Meter
 from npms_meter_gateway.polling.unit import Unit
@@ -47,11 +48,12 @@ class Fleet:
         cadence: Cadence,
         policy: BreakerPolicy,
         permit: Permit | None = None,
+        reach: Reach | None = None,
         drivers: Drivers | None = None,
     ) -> None:
         self._profiles, self._clock, self._hooks = profiles, clock, hooks
         self._cadence, self._policy, self._permit = cadence, policy, permit or Permit()
-        self._drivers = drivers or Drivers()
+        self._reach, self._drivers = reach or Reach(), drivers or Drivers()
         self._lines: dict[Address, tuple[Line, asyncio.Task[None]]] = {}
         self._meters: dict[int, tuple[Address, Meter]] = {}
         self._withdrawn: frozenset[int] = frozenset()
@@ -123,7 +125,7 @@ class Fleet:
     def _line(self, gateway: Gateway, driver: DriverName) -> Line:
         address = (gateway.host, gateway.port, driver)
         if address not in self._lines:
-            bus = self._drivers.bus(gateway, driver, self._permit)
+            bus = self._drivers.bus(gateway, driver, self._permit, self._reach)
             breaker = GatewayBreaker(self._policy)
             line = Line(bus, self._clock, self._cadence, self._hooks, breaker)
             task = asyncio.create_task(self._keep(line), name=f"line {gateway.name}")

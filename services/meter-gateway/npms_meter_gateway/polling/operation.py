@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -10,10 +11,13 @@ from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.meter_clock import IN_UTC, ClockPolicy
 from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile
+from npms_meter_gateway.domain.reach import ANYTHING, Allowed
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.reach import Reach
+from npms_meter_gateway.handlers.claim_peer import claim_peer
 from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled_installations
 from npms_meter_gateway.handlers.lead import LEASE_S, Fenced, LeaseLost, Worker, membership
 from npms_meter_gateway.handlers.note_rounds import RoundBook
@@ -60,6 +64,7 @@ class Operation:
     pace: Pace | None = None
     clocks: ClockPolicy = IN_UTC
     drivers: Drivers = field(default_factory=Drivers)
+    allowed: Allowed = ANYTHING
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll and switch until told to stop; what was read is written before it ends."""
@@ -91,6 +96,7 @@ class Operation:
             cadence=self.cadence,
             policy=self.units,
             permit=Permit(worker.may_speak, self.connects_per_s),
+            reach=Reach(self.allowed, partial(claim_peer, fenced)),
             drivers=self.drivers,
         )
         book = SupplyBook(fenced, self.clock, self.switching, holder=worker.worker_id)

@@ -1,5 +1,6 @@
 """Gateways: their settings, the state of the meters behind them, the quality of their lines."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -64,6 +65,37 @@ _CHANGE = text(
     WHERE gateway_id = :gateway_id
     """  # noqa: S608 - names of columns
 )
+_IS_SERIAL = text(
+    "SELECT 1 FROM gateway WHERE host = :host AND port = :port AND transport = 'serial'"
+)
+_LOCK_SETTINGS = text(
+    f"SELECT {', '.join(SETTINGS)} FROM gateway WHERE gateway_id = :gateway_id FOR UPDATE"  # noqa: S608
+)
+_NOTE_CHANGE = text(
+    """
+    INSERT INTO gateway_change (gateway_id, changed_at, by_subject, before, after)
+    VALUES (:gateway_id, :now, :by, CAST(:before AS jsonb), CAST(:after AS jsonb))
+    """
+)
+_CHANGES = text(
+    """
+    SELECT change_id, changed_at, by_subject, before, after FROM gateway_change
+    WHERE gateway_id = :gateway_id AND change_id < coalesce(CAST(:before AS bigint), change_id + 1)
+    ORDER BY change_id DESC LIMIT :limit
+    """
+)
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(hashtextextended(:ip || ' ' || :port, 0))")
+# A gateway without an open installation is not read: what it was reached at is nobody's.
+_OTHER_AT = text(
+    """
+    SELECT g.gateway_id, g.host, g.port FROM gateway g
+    WHERE g.peer = :ip AND g.port = :port AND g.gateway_id <> :gateway_id
+      AND EXISTS (SELECT FROM installation i
+                  WHERE i.host = g.host AND i.port = g.port AND i.closed_at IS NULL)
+    LIMIT 1
+    """
+)
+_SET_PEER = text("UPDATE gateway SET peer = :ip WHERE gateway_id = :gateway_id AND peer <> :ip")
 _ADD_QUALITY = text(
     """
     INSERT INTO gateway_quality AS q (gateway_id, hour, asked, answered, timeouts, exceptions,
@@ -117,6 +149,50 @@ async def change_gateway(
     """Set the settings that are given; False if there is no such gateway."""
     values = {name: changes.get(name) for name in SETTINGS}
     return (await conn.execute(_CHANGE, {**values, "gateway_id": gateway_id})).rowcount == 1
+
+
+async def is_serial(conn: AsyncConnection, host: str, port: int) -> bool:
+    """Whether this gateway is a device of a machine, and its address only a name for it."""
+    return (await conn.execute(_IS_SERIAL, {"host": host, "port": port})).first() is not None
+
+
+async def lock_settings(conn: AsyncConnection, gateway_id: int) -> Row[Any] | None:
+    """Its settings as they are; nobody else changes them meanwhile."""
+    return (await conn.execute(_LOCK_SETTINGS, {"gateway_id": gateway_id})).one_or_none()
+
+
+async def note_change(
+    conn: AsyncConnection,
+    gateway_id: int,
+    *,
+    by: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Keep what a person changed: the settings that differ."""
+    values = {"before": json.dumps(before), "after": json.dumps(after)}
+    await conn.execute(_NOTE_CHANGE, {**values, "gateway_id": gateway_id, "by": by, "now": now})
+
+
+async def list_changes(
+    conn: AsyncConnection, gateway_id: int, *, before: int | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Newest first, those with an id below `before`."""
+    values = {"gateway_id": gateway_id, "before": before, "limit": limit}
+    return (await conn.execute(_CHANGES, values)).all()
+
+
+async def claim_peer(
+    conn: AsyncConnection, gateway_id: int, *, ip: str, port: int
+) -> Row[Any] | None:
+    """Note at what address a gateway is reached; the other that is read there, where one is."""
+    await conn.execute(_ONE_AT_A_TIME, {"ip": ip, "port": str(port)})
+    found = await conn.execute(_OTHER_AT, {"gateway_id": gateway_id, "ip": ip, "port": port})
+    other = found.one_or_none()
+    if other is None:
+        await conn.execute(_SET_PEER, {"gateway_id": gateway_id, "ip": ip})
+    return other
 
 
 async def add_quality(

@@ -29,6 +29,7 @@ from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
 from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
 from npms_meter_gateway.drivers.modbus.quiet import Quiet
 from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.reach import Reach
 from npms_meter_gateway.drivers.tally import Tally
 
 RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
@@ -59,13 +60,15 @@ class Bus:
         gateway: Gateway,
         *,
         permit: Permit | None = None,
+        reach: Reach | None = None,
         framing: Framing | None = None,
         connect_timeout_s: float = 3.0,
         reconnect: BreakerPolicy = RECONNECT,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.gateway = gateway
-        self._permit = permit or Permit()
+        self._permit, self._reach = permit or Permit(), reach or Reach()
+        self._why_down = NotConnected(f"{gateway.name} did not answer")
         self.tally = Tally()
         self._connect_timeout_s = connect_timeout_s
         self._jitter = jitter
@@ -242,13 +245,14 @@ class Bus:
         elif self._breaker.allows(asyncio.get_running_loop().time()):
             self._opening = asyncio.create_task(self._open(), name=f"open {self.gateway.name}")
         else:
-            detail = f"{self.gateway.name} did not answer; waiting to try again"
-            self._fail_waiting(NotConnected(detail, self._breaker.closed_to))
+            self._fail_waiting(self._down("; waiting to try again"))
 
     async def _open(self) -> None:
         try:
             await self._permit.connect()
-            self._connection = await connect(self.gateway, self._framed, self._connect_timeout_s)
+            self._connection = await connect(
+                self.gateway, self._framed, self._connect_timeout_s, self._reach
+            )
             if not self._connection.is_open:
                 raise self._closed_unused()
         except Lapsed as fault:
@@ -277,8 +281,11 @@ class Bus:
 
     def _not_opened(self, fault: Exception) -> None:
         self._breaker.fail(asyncio.get_running_loop().time(), self._jitter())
-        detail = str(fault) if isinstance(fault, NotConnected) else repr(fault)
-        self._fail_waiting(NotConnected(detail, self._breaker.closed_to))
+        self._why_down = fault if isinstance(fault, NotConnected) else NotConnected(repr(fault))
+        self._fail_waiting(self._down())
+
+    def _down(self, further: str = "") -> NotConnected:
+        return type(self._why_down)(f"{self._why_down}{further}", self._breaker.closed_to)
 
     def _fail_waiting(self, fault: LinkFault) -> None:
         waiting, self._waiting = self._waiting, []

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
 
-from pymodbus.transport.serialtransport import create_serial_connection
+from pymodbus.transport.serialtransport import SerialTransport
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.errors import NotConnected
 from npms_meter_gateway.drivers.modbus.connection import Connection
 from npms_meter_gateway.drivers.modbus.framing import Framing, Mbap
 from npms_meter_gateway.drivers.modbus.rtu import Rtu
+from npms_meter_gateway.drivers.reach import Reach
 
 
 def framing_of(gateway: Gateway) -> Framing:
@@ -17,34 +20,77 @@ def framing_of(gateway: Gateway) -> Framing:
     return Mbap() if gateway.transport == "modbus_tcp" else Rtu()
 
 
-async def connect(gateway: Gateway, make: Callable[[], Connection], timeout_s: float) -> Connection:
-    """Raises NotConnected when the address does not answer in time or the device is not there."""
+async def connect(
+    gateway: Gateway, make: Callable[[], Connection], timeout_s: float, reach: Reach
+) -> Connection:
+    """Raises NotConnected when the address does not answer in time, the device is not there, or
+    they are not to be opened (NotAllowed).
+    """
     connection = make()
     try:
         async with asyncio.timeout(timeout_s):
             if gateway.transport == "serial":
-                await _open_device(gateway, connection)
+                await _open_device(gateway, connection, reach)
             else:
-                await _open_address(gateway, connection)
+                await _open_address(gateway, connection, reach)
     except (OSError, TimeoutError, ValueError) as fault:  # a host name or a speed may be none
         raise NotConnected(f"{gateway.name}: {fault or 'no answer'}") from None
     return connection
 
 
-async def _open_address(gateway: Gateway, connection: Connection) -> None:
+async def _open_address(gateway: Gateway, connection: Connection, reach: Reach) -> None:
     loop = asyncio.get_running_loop()
-    await loop.create_connection(lambda: connection, gateway.host, gateway.port)
+    fault: OSError | None = None
+    async for ip in reach.addresses(gateway):
+        try:
+            await loop.create_connection(lambda: connection, ip, gateway.port)
+        except OSError as refused:
+            fault = refused
+        else:
+            return
+    assert fault is not None
+    raise fault
 
 
-async def _open_device(gateway: Gateway, connection: Connection) -> None:
-    await create_serial_connection(
-        asyncio.get_running_loop(),
-        lambda: connection,
-        gateway.device,
+async def _open_device(gateway: Gateway, connection: Connection, reach: Reach) -> None:
+    """In a thread: the system may take its time to open a device, or never come back."""
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Future[SerialTransport] = loop.create_future()
+
+    def done(transport: SerialTransport | None, fault: Exception | None) -> None:
+        if opened.done():  # nobody waits any more
+            if transport is not None:
+                transport.abort()
+        elif fault is not None:
+            opened.set_exception(fault)
+        elif transport is not None:
+            opened.set_result(transport)
+
+    def work() -> None:
+        transport = failed = None
+        try:
+            transport = _device(gateway, connection, reach, loop)
+        except Exception as fault:  # noqa: BLE001 - told to who waits
+            failed = fault
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(done, transport, failed)
+
+    Thread(target=work, name=f"open {gateway.name}", daemon=True).start()
+    (await opened).setup()
+    await connection.made
+
+
+def _device(
+    gateway: Gateway, connection: Connection, reach: Reach, loop: asyncio.AbstractEventLoop
+) -> SerialTransport:
+    """Not by the name as it was given: pyserial takes one with :// in it for an order."""
+    return SerialTransport(
+        loop,
+        connection,
+        reach.device(gateway.device),
         baudrate=gateway.baud,
         bytesize=8,
         parity=gateway.parity,
         stopbits=1,
         timeout=0,
     )
-    await connection.made
