@@ -5,6 +5,7 @@ from npms_tools.audit.merging import merged
 from npms_tools.audit.proof import Options
 from npms_tools.audit.snapshots import Row, Snapshots
 
+SHOWN = 20
 RULE = "rated energy is what the registers moved"
 
 _CHAINS = """
@@ -23,6 +24,7 @@ _CHAINS = """
     )
     SELECT coalesce(i.installation_id, s.installation_id) AS installation_id,
            i.opening_register_wh, coalesce(s.charges, 0) AS charges,
+           i.closing_register_wh = i.opening_register_wh AS closed_unused,
            CASE WHEN i.rating_ended_at IS NOT NULL THEN i.closing_register_wh END AS closing_wh,
            coalesce(s.energy_wh, 0) AS energy_wh, coalesce(s.charged_micro, 0) AS charged_micro,
            coalesce(s.register_wh, i.opening_register_wh) AS register_wh,
@@ -92,6 +94,7 @@ _PARKED = """
 async def check_registers(snapshots: Snapshots, _: Options) -> Result:
     """What the gateway read, the tariff rated and the ledger charged, one by one."""
     result = Result(RULE)
+    untaken: list[int] = []
     parked = {
         row["installation_id"]: row["taken_at_s"] for row in await snapshots.tariff.rows(_PARKED)
     }
@@ -103,17 +106,40 @@ async def check_registers(snapshots: Snapshots, _: Options) -> Result:
     async for installation_id, (charged, rated, read) in merged(*streams):
         subject = f"installation {installation_id}"
         result.count("installations")
+        parked_s = parked.get(installation_id)
         if charged is None or rated is None or read is None:
-            _say_unknown(result, subject, ledger=charged, tariff=rated, gateway=read)
+            if _was_never_taken_up(charged, rated=rated, read=read, parked_s=parked_s):
+                untaken.append(installation_id)
+            else:
+                _say_unknown(result, subject, ledger=charged, tariff=rated, gateway=read)
             continue
         result.count("charges", charged["charges"])
         result.count("Wh", charged["energy_wh"])
         _check_openings(result, subject, charged=charged, rated=rated, read=read)
         _check_chain(result, subject, charged)
         _check_rated(result, subject, charged=charged, rated=rated)
-        if read["read_at_s"] is not None and parked.get(installation_id) != read["read_at_s"]:
+        if read["read_at_s"] is not None and parked_s != read["read_at_s"]:
             _check_last(result, subject, rated=rated, read=read)
+    if untaken:
+        numbers = ", ".join(map(str, untaken[:SHOWN]))
+        words = f"closed without ever being taken up by every service: installations {numbers}"
+        result.notes.append(words if len(untaken) <= SHOWN else f"{words}, … ({len(untaken)})")
     return result
+
+
+def _was_never_taken_up(
+    charged: Row | None, *, rated: Row | None, read: Row | None, parked_s: int | None
+) -> bool:
+    """Closed where it was opened, before everybody knew of it: nothing was rated or charged, and
+    what was read, tariff has parked.
+    """
+    return (
+        charged is not None
+        and bool(charged["closed_unused"])
+        and not charged["charges"]
+        and (rated is None or not rated["rated_wh"])
+        and (read is None or read["read_at_s"] in {None, parked_s})
+    )
 
 
 def _check_last(result: Result, subject: str, *, rated: Row, read: Row) -> None:
