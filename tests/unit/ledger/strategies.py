@@ -22,13 +22,23 @@ from npms_ledger.domain.policy import (
     Step,
     Threshold,
 )
-from npms_ledger.domain.position import CutHold, EmergencyState, Position, Posted, charge
+from npms_ledger.domain.position import (
+    Bucket,
+    CutHold,
+    EmergencyState,
+    Entry,
+    Position,
+    Posted,
+    PostingKind,
+    charge,
+)
 from npms_ledger.domain.vend import NO_VEND, PlanCharges, Vend, VendCharge
 from npms_ledger.domain.waterfall import top_up
 
 UTC_ZONE = ZoneInfo("UTC")
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 DAY = NOON.date()
+PAID_KINDS = {PostingKind.TOP_UP, PostingKind.REVERSAL, PostingKind.TRANSFER, PostingKind.REFUND}
 NIGHT = FriendlyHours(frozenset(range(7)), time(18), time(8))
 
 
@@ -194,3 +204,9 @@ def spent(position: Position, policy: CreditPolicy, amount_micro: int) -> Posted
 def acceptable(position: Position, policy: CreditPolicy) -> bool:
     shortfall = policy.floor_micro - position.balance_micro
     return policy.emergency is not None and shortfall < policy.emergency.limit_micro
+
+
+def is_of_paid_money(entry: Entry) -> bool:
+    """Whether storage counts a posting to what was paid into an account and has not left it."""
+    opened = entry.kind is PostingKind.OPENING and entry.bucket is Bucket.BALANCE
+    return opened or entry.kind in PAID_KINDS

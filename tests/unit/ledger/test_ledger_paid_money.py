@@ -4,16 +4,15 @@ from dataclasses import dataclass, field
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.ledger.strategies import NOON, UTC_ZONE
+from tests.unit.ledger.strategies import NOON, UTC_ZONE, is_of_paid_money
 
 from npms_ledger.domain import moves
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.errors import LedgerError
 from npms_ledger.domain.policy import CreditPolicy, EmergencyTerms
-from npms_ledger.domain.position import Bucket, Position, PostingKind
+from npms_ledger.domain.position import Position
 
 FLOORS = (-300, 0, 40)
-PAID = {PostingKind.TOP_UP, PostingKind.REVERSAL, PostingKind.TRANSFER, PostingKind.REFUND}
 amounts = st.integers(1, 400)
 steps = st.lists(
     st.tuples(
@@ -34,13 +33,7 @@ def opened(floor_micro: int) -> Account:
 
 
 def paid_in(account: Account) -> int:
-    """As storage sums it."""
-    return sum(
-        entry.amount_micro
-        for _, entry in account.written
-        if entry.kind in PAID
-        or (entry.kind is PostingKind.OPENING and entry.bucket is Bucket.BALANCE)
-    )
+    return sum(entry.amount_micro for _, entry in account.written if is_of_paid_money(entry))
 
 
 @dataclass

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.unit.ledger.strategies import NOON, acceptable, policies
+from tests.unit.ledger.strategies import NOON, acceptable, is_of_paid_money, policies
 
 from npms_ledger.domain import moves
 from npms_ledger.domain.account import Account
@@ -26,7 +26,7 @@ class TrialBalance(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.now = NOON
-        self.sums, self.seqs = Counter(), Counter()
+        self.sums, self.seqs, self.paid = Counter(), Counter(), Counter()
         self.system = Counter()
         self.accounts = []
 
@@ -89,14 +89,15 @@ class TrialBalance(RuleBasedStateMachine):
     @rule(n=which, m=which, amount=amounts)
     def transfer(self, n, m, amount):
         source, target = self.pick(n), self.pick(m)
-        movable = moves.movable_micro(source.position, source.policy_at(self.now))
+        policy, paid = source.policy_at(self.now), self.paid[source.account_id]
+        movable = moves.movable_micro(source.position, policy, paid_micro=paid)
         part = min(amount, movable)
         if source is target or not part:
             return
         source.move(moves.send(source.position, part), self.now)
         target.move(moves.receive(target.position, part), self.now)
         self.book("transfer", source, target)
-        assert source.position.balance_micro >= source.policy_at(self.now).floor_micro
+        assert source.position.balance_micro >= max(0, policy.floor_micro)
 
     @precondition(lambda self: self.accounts)
     @rule(n=which)
@@ -113,13 +114,17 @@ class TrialBalance(RuleBasedStateMachine):
         """Move out, refund what remains, pay it."""
         account = self.pick(n)
         account.close(self.now)
-        payable = account.position.net_micro
-        if payable <= 0:
-            self.book("closing", account)
+        self.book("closing", account)
+        paid = self.paid[account.account_id]
+        payable = moves.refundable_micro(account.position, paid_micro=paid)
+        if not payable:
             return
+        given = moves.own_micro(account.position) - payable
+        account.move(moves.fix(account.position, -given), self.now)
         account.move(moves.clear(account.position), self.now)
         assert account.position.net_micro == account.position.balance_micro == 0
-        self.book("refund", account, {SystemAccount.REFUNDS_PAYABLE.value: payable})
+        sides = {SystemAccount.REFUNDS_PAYABLE: payable, SystemAccount.MONEY_FIXES: given}
+        self.book("refund", account, {name.value: amount for name, amount in sides.items()})
         self.system[SystemAccount.REFUNDS_PAYABLE.value] -= payable
         self.system[SystemAccount.REFUNDS_PAID.value] += payable
 
@@ -145,6 +150,8 @@ class TrialBalance(RuleBasedStateMachine):
         for account in accounts:
             for seq, entry in account.written:
                 self.post(account, seq, entry.bucket, entry.amount_micro, entry.after_micro)
+                if is_of_paid_money(entry):
+                    self.paid[account.account_id] += entry.amount_micro
             account.written.clear()
             account.events.clear()
 
