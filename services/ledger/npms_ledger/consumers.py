@@ -30,8 +30,9 @@ def subscriptions(clock: Clock) -> list[Subscription]:
     async def on_adjustment(conn: AsyncConnection, event: AdjustmentCharged, _meta: Meta) -> None:
         await adjustments.post_adjustment(conn, event, clock.now())
 
+    post_charges = PostCharges(clock)
     return [
-        PartitionSubscription(ChargesBatch, PostCharges(clock)),
+        PartitionSubscription(ChargesBatch, post_charges, forget=post_charges.forget),
         EventSubscription("ledger.payments", (PaymentSettled, PaymentReversed), on_payment),
         EventSubscription("ledger.adjustments", (AdjustmentCharged,), on_adjustment),
         EventSubscription("ledger.supply", (SupplyReported,), _on_supply),

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from tests.integration.ledger.house import POLICY, M, reversal_of
 
 from npms_shared.contracts.meter_gateway import SupplyReported
@@ -143,6 +143,32 @@ async def test_charges_that_fit_no_account_are_parked_and_the_others_posted(hous
     parked = (await house.get("/v1/parked-charges")).json()
     assert parked[0]["code"] == "currency_mismatch"
     assert parked[0]["charge"]["amount_micro"] == M
+
+
+async def test_a_register_interval_is_charged_once_whatever_message_it_comes_by(house):
+    """As of a batch that was rated again, or replayed after it was applied."""
+    mine, other = await house.open(), await house.open()
+    await house.pay(mine["account_id"], 100 * M)
+    first = house.charges((mine, 10 * M))
+    await house.post_batches(first)
+    second = house.charges((mine, M), (other, M))
+    with pytest.raises(IntegrityError, match="posting_charged_once"):
+        await house.post_batches(first, second)
+    house.post_charges.forget(0)
+    await house.post_batches(first, second)
+    assert await balance(house, mine) == "89.000000", "the second is posted, the first not again"
+    assert await balance(house, other) == "-1.000000"
+    (parked,) = (await house.get("/v1/parked-charges")).json()
+    assert parked["code"] == "already_charged"
+
+    part_of_it = {
+        "from_register_wh": [first.from_register_wh[0] + 500],
+        "to_register_wh": [first.to_register_wh[0] + 500],
+    }
+    house.post_charges.forget(0)
+    await house.post_batches(first.model_copy(update=part_of_it))
+    assert await balance(house, mine) == "89.000000", "nor a part of an interval"
+    assert await house.broken() == []
 
 
 async def test_a_settlement_gives_back(house):

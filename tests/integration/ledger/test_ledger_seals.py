@@ -68,7 +68,7 @@ TOP_UP = "account_id = 2 AND kind = 'top_up' AND amount_micro = 100000000"
         (CHARGE, "energy_wh = energy_wh + 1"),
         (CHARGE, "plan_version_id = plan_version_id + 1"),
         (CHARGE, "tax_micro = tax_micro + 1"),
-        (CHARGE, "installation_id = installation_id + 1"),
+        (CHARGE, "installation_id = installation_id + 100"),
         (CHARGE, "lines = lines || ' '"),
         (TOP_UP, "amount_micro = amount_micro + 1"),
         (TOP_UP, "after_micro = after_micro + 1"),

@@ -1,8 +1,8 @@
 """Charges: the way from a reading to a balance that millions take.
 
 Per charge this does a handful of integer operations; only accounts whose balance reaches its
-wake level are loaded whole and decided. A charge that belongs to nobody we know is parked with
-its reason, the others are posted.
+wake level are loaded whole and decided. A charge that belongs to nobody we know, or was posted
+before, is parked with its reason, the others are posted.
 """
 
 from collections.abc import Iterable
@@ -36,6 +36,14 @@ class PostCharges:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._owners: dict[int, Owner] = {}
+        self._in_doubt = True
+
+    def forget(self, _partition: int) -> None:
+        """After a takeover or a transaction that failed: look whether the next were posted before.
+
+        Otherwise only the index `posting_charged_once` stands against posting one twice.
+        """
+        self._in_doubt = True
 
     async def __call__(self, conn: AsyncConnection, portions: list[Portion[ChargesBatch]]) -> None:
         """Post every charge to its account's balance, in one journal for all partitions; then end
@@ -60,6 +68,7 @@ class PostCharges:
             self._measure(groups, now)
         if ends:
             await end_rating(conn, ends, now)
+        self._in_doubt = False
 
     async def _ours(
         self,
@@ -68,44 +77,40 @@ class PostCharges:
         batches: list[Received[ChargesBatch]],
         now: datetime,
     ) -> Columns:
-        """The batches' columns without the charges that fit no account of ours."""
+        """The batches' columns without the charges that fit no account of ours, or are posted."""
         columns = gather(vars(received.batch) for received in batches)
         installation_ids = columns["installation_id"]
         await self._learn(conn, installation_ids)
         owners = self._owners
         wanted = [(account_id, currency) for account_id in columns["account_id"]]
-        if [owners.get(one) for one in installation_ids] == wanted:
+        strange: dict[int, str] = {}
+        if [owners.get(one) for one in installation_ids] != wanted:
+            strange = {
+                index: self._why_not_ours(columns, index)
+                for index, one in enumerate(installation_ids)
+                if owners.get(one) != wanted[index]
+            }
+        if self._in_doubt:
+            strange |= dict.fromkeys(await _posted_before(conn, columns), "already_charged")
+        if not strange:
             return columns
-        strange = [
-            index for index, one in enumerate(installation_ids) if owners.get(one) != wanted[index]
-        ]
         message_ids = [r.meta.message_id for r in batches for _ in range(len(r.batch))]
         rows = [
-            self._parked(pick(columns, [index]), message_ids[index], currency) for index in strange
+            _parked(pick(columns, [index]), message_ids[index], currency, code)
+            for index, code in strange.items()
         ]
         await parked_charges.insert(conn, rows, now)
-        for row in rows:
-            metrics.CHARGES_PARKED.labels(code=row["code"]).inc()
+        for code in strange.values():
+            metrics.CHARGES_PARKED.labels(code=code).inc()
         return pick(columns, sorted(set(range(len(wanted))) - set(strange)))
 
-    def _parked(self, one: Columns, message_id: UUID, currency: str) -> dict[str, Any]:
-        charge = {name: values[0] for name, values in one.items()}
-        owner = self._owners.get(charge["installation_id"])
+    def _why_not_ours(self, columns: Columns, index: int) -> str:
+        owner = self._owners.get(columns["installation_id"][index])
         if owner is None:
-            code = "unknown_installation"
-        elif owner[0] != charge["account_id"]:
-            code = "not_the_account_s_installation"
-        else:
-            code = "currency_mismatch"
-        return {
-            "parked_charge_id": new_id(),
-            "message_id": message_id,
-            "code": code,
-            "installation_id": charge["installation_id"],
-            "account_id": charge["account_id"],
-            "currency": currency,
-            "charge": orjson.dumps(charge).decode(),
-        }
+            return "unknown_installation"
+        if owner[0] != columns["account_id"][index]:
+            return "not_the_account_s_installation"
+        return "currency_mismatch"
 
     async def _learn(self, conn: AsyncConnection, installation_ids: list[int]) -> None:
         missing = {one for one in installation_ids if one not in self._owners}
@@ -126,6 +131,33 @@ async def _lock(
     """All positions at once, in one order, though of some only the end is told."""
     charged = {account_id for one in received for account_id in one.batch.account_id}
     await positions.lock(conn, charged | {end.account_id for end in ends})
+
+
+def _parked(one: Columns, message_id: UUID, currency: str, code: str) -> dict[str, Any]:
+    charge = {name: values[0] for name, values in one.items()}
+    return {
+        "parked_charge_id": new_id(),
+        "message_id": message_id,
+        "code": code,
+        "installation_id": charge["installation_id"],
+        "account_id": charge["account_id"],
+        "currency": currency,
+        "charge": orjson.dumps(charge).decode(),
+    }
+
+
+async def _posted_before(conn: AsyncConnection, columns: Columns) -> set[int]:
+    """The places of charges whose register interval was posted, or stands among them already."""
+    doubled = await postings.charged_before(conn, columns)
+    seen: set[tuple[int, int, int]] = set()
+    keys = zip(
+        columns["installation_id"], columns["from_register_wh"], columns["from_s"], strict=True
+    )
+    for index, key in enumerate(keys):
+        if key in seen:
+            doubled.add(index)
+        seen.add(key)
+    return doubled
 
 
 def _by_currency(
