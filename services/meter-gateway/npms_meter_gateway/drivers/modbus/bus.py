@@ -154,7 +154,7 @@ class Bus:
         return not (
             self._waiting
             or connection.is_tainted
-            or self._quiet
+            or self._quiet.is_kept
             or len(connection.pending) >= self._depth
         )
 
@@ -165,7 +165,7 @@ class Bus:
             if connection is None or connection.is_tainted:
                 self._renew()
                 return
-            if self._quiet or len(connection.pending) >= self._depth:
+            if self._quiet.is_kept or len(connection.pending) >= self._depth:
                 return
             exchange = heappop(self._waiting)[2]
             if not exchange.answer.done():

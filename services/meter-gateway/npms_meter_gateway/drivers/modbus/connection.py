@@ -17,7 +17,7 @@ from npms_meter_gateway.drivers.errors import (
     PeerClosed,
     Refused,
 )
-from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
+from npms_meter_gateway.drivers.modbus.framing import Asked, Frame, Framing
 
 Words = tuple[int, ...]
 
@@ -144,13 +144,7 @@ class Connection(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
         try:
-            while data and self.pending:
-                frame = self._framing.first(data)
-                if frame is None:
-                    break
-                transaction, unit, pdu, size = frame
-                data = data[size:]
-                self._take(transaction, unit, pdu, data)
+            data = self._take_all(data)
         except BadAnswer as fault:
             self.close(fault)
             return
@@ -160,7 +154,36 @@ class Connection(asyncio.Protocol):
             self.stray_bytes += len(data)
             self._rest = b""
 
-    def _take(self, transaction: int, unit: int, pdu: bytes, surplus: bytes) -> None:
+    def _take_all(self, data: bytes) -> bytes:
+        """What is left of it: the begin of an answer, or nobody's."""
+        frame = self._framing.first(data) if self.pending else None
+        while frame is not None and self.pending:
+            transaction, unit, pdu, size = frame
+            data = data[size:]
+            frame = self._following(transaction, data) if data else None
+            self._take(transaction, unit, pdu)
+        return data
+
+    def _following(self, transaction: int, data: bytes) -> Frame | None:
+        """The answer after the one to a transaction. One that was cut short is filled up by the
+        begin of the next: then no answer that is awaited begins here.
+        """
+        try:
+            frame = self._framing.first(data)
+        except BadAnswer:
+            raise BadAnswer("what follows the answer is none", "surplus") from None
+        if frame is None:
+            others = {*self.pending, *self._given_up} - {transaction}
+            fits = self._framing.may_begin(data, others)
+        else:
+            fits = frame[0] != transaction and (
+                frame[0] in self.pending or frame[0] in self._given_up
+            )
+        if not fits:
+            raise BadAnswer("what follows the answer was not asked", "surplus")
+        return frame
+
+    def _take(self, transaction: int, unit: int, pdu: bytes) -> None:
         exchange = self.pending.get(transaction)
         if exchange is None:
             self._ignore(transaction)
@@ -170,8 +193,8 @@ class Connection(asyncio.Protocol):
         del self.pending[transaction]
         words, refusal = None, None
         try:
-            if surplus or self.pending:
-                self._check_whole(pdu, surplus)
+            if self.pending and self._framing.has_swallowed(pdu, self.pending):
+                raise BadAnswer("another answer stands in it", "cut_short")
             words = exchange.request.decode(pdu)
         except Refused as fault:
             refusal = fault
@@ -179,18 +202,6 @@ class Connection(asyncio.Protocol):
             self.pending[transaction] = exchange  # it ends as all the others do
             raise
         self._over(exchange, words, refusal)
-
-    def _check_whole(self, pdu: bytes, surplus: bytes) -> None:
-        """An answer that was cut short is filled up by the begin of the next one: then what follows
-        begins no answer that is awaited, or the next one stands in it.
-        """
-        framing, others = self._framing, self.pending
-        if surplus and not (
-            framing.may_begin(surplus, others) or framing.may_begin(surplus, self._given_up)
-        ):
-            raise BadAnswer("what follows the answer begins no other", "surplus")
-        if others and framing.has_swallowed(pdu, others):
-            raise BadAnswer("another answer stands in it", "cut_short")
 
     def _ignore(self, transaction: int) -> None:
         """A late answer while others are still awaited is no fault of theirs."""

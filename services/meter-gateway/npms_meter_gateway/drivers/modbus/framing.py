@@ -1,5 +1,6 @@
 """How requests and answers are wrapped on the way: one small interface, and Modbus/TCP's header."""
 
+import re
 import struct
 from collections.abc import Collection, Mapping
 from typing import Protocol
@@ -11,8 +12,10 @@ START = struct.Struct(">HH")
 """Transaction and protocol, with which a header begins."""
 LENGTHS = range(2, 255)
 """Unit id and PDU, which has one byte to 253."""
-NO_PROTOCOL = bytes(3)
-"""What every header has in it: protocol 0, and a length of one byte."""
+LIKE_A_HEADER = re.compile(
+    rb"\0\0\0[\x02-\xfe].[\x01-\x06\x0f\x10\x81-\x86\x8f\x90]", re.DOTALL
+).search
+"""Protocol 0, a length, any unit, a function: what stands in few answers, and found at once."""
 EXCEPTION_BIT = 0x80
 
 Frame = tuple[int, int, bytes, int]
@@ -42,7 +45,9 @@ class Framing(Protocol):
         """The answer that `data` begins with, None while bytes are missing; raises BadAnswer."""
 
     def may_begin(self, data: bytes, transactions: Collection[int]) -> bool:
-        """Whether an answer to one of these transactions may begin so, as far as `data` goes."""
+        """Whether an answer to one of these transactions may begin with `data`, which is no whole
+        one and begins no other.
+        """
 
     def has_swallowed(self, pdu: bytes, asked: Mapping[int, "Addressed"]) -> bool:
         """Whether the begin of an answer to one of these stands in `pdu`, which lost bytes then."""
@@ -90,12 +95,11 @@ class Mbap:
 
     def may_begin(self, data: bytes, transactions: Collection[int]) -> bool:
         if len(data) >= HEADER.size:
-            transaction, protocol, length, _ = HEADER.unpack_from(data)
-            return transaction in transactions and protocol == 0 and length in LENGTHS
+            return HEADER.unpack_from(data)[0] in transactions
         return any(START.pack(each, 0).startswith(data[: START.size]) for each in transactions)
 
     def has_swallowed(self, pdu: bytes, asked: Mapping[int, Addressed]) -> bool:
-        if NO_PROTOCOL not in pdu:
+        if not LIKE_A_HEADER(pdu):
             return False
         for transaction, other in asked.items():
             if START.pack(transaction, 0) in pdu and _stands_in(pdu, transaction, other):

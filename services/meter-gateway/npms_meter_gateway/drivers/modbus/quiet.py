@@ -20,9 +20,7 @@ class Quiet:
         self._until = self._at_most_until = 0.0
         self._stray = 0
         self._wake: asyncio.Handle | None = None
-
-    def __bool__(self) -> bool:
-        return self._wake is not None
+        self.is_kept = False
 
     def keep(self, seconds: float, *, prolonged_s: float) -> None:
         """From now on for so long, or until a silence ends that is kept already."""
@@ -30,7 +28,8 @@ class Quiet:
         self._until = max(self._until, loop.time() + seconds)
         self._at_most_until = self._until + prolonged_s
         self._stray = self._stray_bytes()
-        if self._wake is None:
+        if not self.is_kept:
+            self.is_kept = True
             self._wake = loop.call_at(self._until, self._woken, POLLS)
 
     def cancel(self) -> None:
@@ -50,7 +49,7 @@ class Quiet:
         elif self._is_broken(loop.time()):
             self._wake = loop.call_at(self._until, self._woken, POLLS)
         else:
-            self._wake = None
+            self._wake, self.is_kept = None, False
             self._over()
 
     def _is_broken(self, now: float) -> bool:
