@@ -1,4 +1,4 @@
-"""The command line that every service has: run, api, worker, migrate, check-config, parked …"""
+"""The command line that every service has: run, api, worker, migrate, restored, parked …"""
 
 import asyncio
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from npms_shared.db import migrations
 from npms_shared.db.invariants import check
 from npms_shared.observability import logs
 from npms_shared.parked_cli import Opened, make_parked_cli
+from npms_shared.restoring_cli import add_restoring
 from npms_shared.runtime import Service, run
 from npms_shared.settings import ServiceSettings, exiting_when_wrong, read_settings
 from npms_shared.unroutable_cli import make_unroutable_cli
@@ -38,6 +39,7 @@ def make_cli(settings_class: type[ServiceSettings], build: Build, *, help_text: 
 
     _add_processes(app, built)
     _add_upkeep(app, built)
+    add_restoring(app, built)
     app.add_typer(make_parked_cli(opened), name="parked")
     app.add_typer(make_unroutable_cli(lambda: opened()[0]), name="unroutable")
     return app

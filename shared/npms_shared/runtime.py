@@ -12,6 +12,7 @@ import structlog
 import uvloop
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.db import invariants
 from npms_shared.db.engine import Database
@@ -26,6 +27,7 @@ from npms_shared.db.tables import (
 from npms_shared.loops import Loop, wait_or_stop
 from npms_shared.messaging.parked import NOWHERE, Elsewhere
 from npms_shared.messaging.subscriptions import Subscription
+from npms_shared.messaging.telling import Facts
 from npms_shared.messaging.worker import Worker
 from npms_shared.observability import metrics
 from npms_shared.settings import ServiceSettings
@@ -54,6 +56,10 @@ class Service:
     rules: Sequence[Rule] = ()
     elsewhere: Elsewhere = field(default_factory=lambda: NOWHERE)
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    facts: Facts | None = None
+    """What others keep a copy of, to be told again after a database was restored."""
+    go_on: Callable[[AsyncConnection, int], Awaitable[None]] | None = None
+    """What else skips numbers when this service's own database was."""
 
 
 def run(service: Service, *, rest: bool, work: bool) -> None:

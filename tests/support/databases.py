@@ -69,9 +69,26 @@ class DatabaseFactory:
         url = self._url(name, application=True)
         return TestDatabase(name, url, self._url(name), Database(url, application="npms-test"))
 
+    async def back_up(self, database: TestDatabase) -> None:
+        """Keep a copy of it as it is now, in the place of one kept before."""
+        await database.database.close()
+        await self._copy(database.name, f"{database.name}_backup")
+
+    async def restore(self, database: TestDatabase) -> None:
+        """Set it back to the copy that was kept."""
+        await database.database.close()
+        await self._copy(f"{database.name}_backup", database.name)
+
+    async def _copy(self, source: str, name: str) -> None:
+        await self._admin(
+            f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
+            f'CREATE DATABASE "{name}" TEMPLATE "{source}"{self._place}',
+        )
+
     async def drop(self, database: TestDatabase) -> None:
         await database.database.close()
-        await self._admin(f'DROP DATABASE IF EXISTS "{database.name}" WITH (FORCE)')
+        for name in (database.name, f"{database.name}_backup"):
+            await self._admin(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     async def close(self) -> None:
         for template in self._templates.values():

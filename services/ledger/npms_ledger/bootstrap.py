@@ -6,6 +6,7 @@ from npms_ledger.api.app import build_app
 from npms_ledger.consumers import subscriptions
 from npms_ledger.handlers import guardrail
 from npms_ledger.handlers.decide_due import decision_loop
+from npms_ledger.handlers.tell_again import facts_of, go_on
 from npms_ledger.handlers.vend_limits import limits_loop
 from npms_ledger.invariants import RULES
 from npms_ledger.settings import LedgerSettings
@@ -38,4 +39,6 @@ def build(settings: LedgerSettings, *, clock: Clock | None = None) -> Service:
         subscriptions=subscriptions(clock),
         loops=[decision_loop(database, clock), limits_loop(database, clock)],
         rules=RULES,
+        facts=facts_of(clock),
+        go_on=go_on,
     )

@@ -1,5 +1,5 @@
-"""`npms-ledger run | api | worker | migrate | check-config | invariants | parked …`, and of its own
-`verify-seals` and `import-accounts`.
+"""`npms-ledger run | api | worker | migrate | restored | tell-again | parked …`, and
+of its own `verify-seals`, `import-accounts` and `disown`.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import typer
 
 from npms_ledger.bootstrap import build
 from npms_ledger.domain.actor import Actor
+from npms_ledger.handlers.disown import KnownHere, disown
 from npms_ledger.handlers.import_accounts import ImportReport, Totals, import_accounts
 from npms_ledger.handlers.verify_seals import broken_seals, chain_heads
 from npms_ledger.settings import LedgerSettings
@@ -43,6 +44,27 @@ async def _verify_seals(database: Database) -> int:
         typer.echo(f"journal {row.journal_id}: {row.says}")
     typer.echo(f"ledger: {sum(head.seq for head in heads)} seals, {len(broken)} broken")
     return 1 if broken else 0
+
+
+@app.command("disown")
+def disown_(installation: int, account: int) -> None:
+    """Let others close INSTALLATION of ACCOUNT, opened after the backup that was restored."""
+    database = build(load_settings(LedgerSettings)).database
+
+    async def work() -> None:
+        now = clock_from_environment().now()
+        try:
+            async with database.transaction() as conn:
+                await disown(conn, installation, account_id=account, now=now)
+        finally:
+            await database.close()
+
+    try:
+        asyncio.run(work())
+    except KnownHere as fault:
+        typer.echo(str(fault), err=True)
+        raise typer.Exit(code=1) from None
+    typer.echo(f"installation {installation} of account {account} is closed elsewhere")
 
 
 Sums = Annotated[list[str], typer.Option(help="CURRENCY=AMOUNT, once for each currency")]

@@ -29,6 +29,7 @@ from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.show_fleet import FleetView
 from npms_meter_gateway.handlers.take_messages import SOURCE, MessageDesk
 from npms_meter_gateway.handlers.take_readings import ReadingDesk
+from npms_meter_gateway.handlers.tell_again import facts
 from npms_meter_gateway.handlers.tend_held import keep_tending
 from npms_meter_gateway.handlers.watch_serial import SerialDesk
 from npms_meter_gateway.intake.mqtt import MqttIntake
@@ -90,6 +91,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
         ),
         loops=loops,
         rules=RULES,
+        facts=facts,
         elsewhere=elsewhere,
     )
 

@@ -1,4 +1,4 @@
-"""`npms-meter-gateway run | api | worker | migrate | check-config | invariants | parked …`, and of
+"""`npms-meter-gateway run | api | worker | migrate | restored | tell-again | parked …`, and of
 its own `import`.
 """
 

@@ -1,4 +1,4 @@
-"""`npms-notifier run | api | worker | migrate | check-config | invariants | parked …`"""
+"""`npms-notifier run | api | worker | migrate | restored | tell-again | parked …`"""
 
 from npms_notifier.bootstrap import build
 from npms_notifier.settings import NotifierSettings

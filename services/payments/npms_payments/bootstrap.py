@@ -9,6 +9,7 @@ from npms_payments.api.app import build_app
 from npms_payments.consumers import subscriptions
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.resolve_orders import resolve_forever
+from npms_payments.handlers.tell_again import facts
 from npms_payments.invariants import RULES
 from npms_payments.providers.base import Provider
 from npms_payments.providers.paysim import Paysim
@@ -40,6 +41,7 @@ def build(settings: PaymentsSettings, *, clock: Clock | None = None) -> Service:
         subscriptions=subscriptions(context),
         loops=[partial(resolve_forever, context)],
         rules=RULES,
+        facts=facts,
         closers=[provider.close for provider in providers.values()],
     )
 

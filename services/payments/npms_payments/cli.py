@@ -1,4 +1,4 @@
-"""`npms-payments run | api | worker | migrate | check-config | invariants | parked …`"""
+"""`npms-payments run | api | worker | migrate | restored | tell-again | parked …`"""
 
 from npms_payments.bootstrap import build
 from npms_payments.settings import PaymentsSettings

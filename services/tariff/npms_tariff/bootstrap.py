@@ -13,6 +13,7 @@ from npms_tariff.consumers import subscriptions
 from npms_tariff.handlers.charge_silence import SilenceCharger, silence_loop
 from npms_tariff.handlers.keep_usage import retention_loop
 from npms_tariff.handlers.run_corrections import Corrector, correction_loop
+from npms_tariff.handlers.tell_again import facts_of
 from npms_tariff.invariants import RULES
 from npms_tariff.settings import TariffSettings
 
@@ -36,6 +37,7 @@ def build(settings: TariffSettings, *, clock: Clock | None = None) -> Service:
         ),
         loops=_loops(settings, database, clock),
         rules=RULES,
+        facts=facts_of(settings.partitions),
     )
 
 

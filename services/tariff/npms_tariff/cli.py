@@ -1,4 +1,4 @@
-"""`npms-tariff run | api | worker | migrate | check-config | invariants | parked …`"""
+"""`npms-tariff run | api | worker | migrate | restored | tell-again | parked …`"""
 
 from npms_shared.cli import make_cli
 from npms_tariff.bootstrap import build

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from tests.support.databases import TestDatabase
 
 from npms_ledger.consumers import subscriptions as ledger_hears
@@ -194,11 +195,11 @@ class World:
                         await one.handle(conn, event, meta)
 
     async def _take(self, service: str, one: PartitionSubscription, portion: Any) -> None:
-        """As the frame does: what was remembered is forgotten where it proves stale."""
+        """As the frame does: forget what was stale, or charged before, and do it again."""
         try:
             async with self.databases[service].database.transaction() as conn:
                 await one.handle(conn, [portion])
-        except StaleState:
+        except (StaleState, IntegrityError):
             one.forget(portion[0])
             async with self.databases[service].database.transaction() as conn:
                 await one.handle(conn, [portion])

@@ -106,8 +106,9 @@ class QueuedWorld(World):
         """The old register was noted before the last of what the meter counted."""
         self.clock.advance(timedelta(seconds=7))
         first_wh = 50 if self.registers[installation_id] < 1_000_000 else 1_000_000
+        host = f"10.1.{number // 100}.{number % 100}"
         meter = MeterConnection(
-            serial=f"N{number}", profile=PROFILE, host=f"10.1.0.{number}", port=502, unit_id=1
+            serial=f"N{number}", profile=PROFILE, host=host, port=502, unit_id=1
         )
         command = SwapMeter(
             account_id=account_id,

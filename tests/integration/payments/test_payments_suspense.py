@@ -251,6 +251,11 @@ async def test_credits_that_do_not_fit_are_parked(house: House) -> None:
     await house.hear("payments.credits", credit(made, 0, 0, 75_500_000))
     with pytest.raises(Unprocessable, match="credited_twice"):
         await house.hear("payments.credits", credit(made, 0, 0, 75_500_000))
+    later = credit(made, 75_500_000, 0, 0).model_copy(
+        update={"posted_at": POSTED_AT + timedelta(hours=1)}
+    )
+    await house.hear("payments.credits", later)
+    assert await house.count("payment", "to_debt_micro = 75500000") == 1, "of a restored ledger"
 
 
 async def test_payments_are_listed_newest_first_page_by_page(house: House) -> None:

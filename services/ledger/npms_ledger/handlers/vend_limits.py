@@ -33,7 +33,7 @@ async def tell_limits(conn: AsyncConnection, accounts: Sequence[Account], now: d
     freed = await vend_limits.forget(conn, {a.account_id for a in accounts} - limited)
     told = [one for one in accounts if one.account_id in limited | freed]
     await outbox.publish_all(
-        conn, [(_limits_set(account, now), str(account.account_id)) for account in told]
+        conn, [(limits_set(account, now), str(account.account_id)) for account in told]
     )
     for again in (True, False):
         those = [
@@ -68,7 +68,8 @@ def limits_loop(database: Database, clock: Clock) -> Loop:
     return tell
 
 
-def _limits_set(account: Account, now: datetime) -> VendLimitsSet:
+def limits_set(account: Account, now: datetime) -> VendLimitsSet:
+    """What may be sold to an account, and its balance now."""
     limits = account.policy.vend
     return VendLimitsSet(
         account_id=account.account_id,

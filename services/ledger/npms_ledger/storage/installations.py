@@ -243,6 +243,14 @@ async def of_account(conn: AsyncConnection, account_id: int) -> Sequence[Row[Any
     return rows.all()
 
 
+async def has_account(conn: AsyncConnection, account_id: int) -> bool:
+    """Whether there is such an account."""
+    rows = await conn.execute(
+        text("SELECT 1 FROM account WHERE account_id = :id"), {"id": account_id}
+    )
+    return rows.first() is not None
+
+
 async def mark_leaving(conn: AsyncConnection, account_id: int, now: datetime) -> None:
     await conn.execute(
         text("UPDATE account SET leaving_at = :now WHERE account_id = :id"),

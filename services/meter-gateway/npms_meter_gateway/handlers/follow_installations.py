@@ -126,9 +126,8 @@ class InstallationFollower:
 
     async def close(self, conn: AsyncConnection, event: InstallationClosed) -> None:
         """No reading is accepted from here on, whoever has the installation in memory; what was
-        open of its meter is over, and who waited for the meter gets it.
-
-        Unprocessable where it was closed before.
+        open of its meter is over, and who waited for the meter gets it. One that was closed before
+        stays as it is.
         """
         await early_events.take_turn(conn)
         partition = await installations.close_installation(conn, event)
@@ -149,7 +148,7 @@ class InstallationFollower:
 
     async def _wait_for_opening(self, conn: AsyncConnection, event: InstallationClosed) -> None:
         if await readings.is_known(conn, event.installation_id):
-            raise Unprocessable("unknown_installation", f"{event.installation_id} is not open")
+            return
         log.warning("closed_before_opened", installation_id=event.installation_id)
         await early_events.keep(
             conn,

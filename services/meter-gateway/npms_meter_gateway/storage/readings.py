@@ -1,6 +1,7 @@
 """Readings, added once and never changed, and the cursors by which writers take turns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from fractions import Fraction
 from itertools import chain
 from typing import Any
@@ -41,6 +42,15 @@ _TRACKS = text(
     ) k ON true
     LEFT JOIN suspicion s USING (installation_id)
     WHERE i.installation_id = ANY(CAST(:installation_ids AS bigint[]))
+    """
+)
+_SINCE = text(
+    """
+    SELECT i.partition, r.installation_id, i.account_id,
+           CAST(extract(epoch FROM r.taken_at) AS bigint), r.register_wh
+    FROM reading r JOIN installation i USING (installation_id)
+    WHERE r.installation_id = ANY(CAST(:installation_ids AS bigint[])) AND r.taken_at >= :since
+    ORDER BY r.installation_id, r.taken_at
     """
 )
 _ADD = text(
@@ -263,3 +273,28 @@ async def list_readings(
         "limit": limit,
     }
     return [(row, _raw(row)) for row in await conn.execute(_LIST, values)]
+
+
+async def installations_after(conn: AsyncConnection, after: int, *, limit: int) -> list[int]:
+    """The next ids, open or closed."""
+    rows = await conn.execute(
+        text(
+            "SELECT installation_id FROM installation WHERE installation_id > :after "
+            "ORDER BY installation_id LIMIT :limit"
+        ),
+        {"after": after, "limit": limit},
+    )
+    return list(rows.scalars())
+
+
+async def since(
+    conn: AsyncConnection, installation_ids: Sequence[int], at: datetime | None
+) -> AsyncIterator[tuple[int, ...]]:
+    """(partition, installation, account, taken at in seconds, register in Wh) from then on, by
+    installation and time.
+    """
+    async with conn.stream(
+        _SINCE, {"installation_ids": list(installation_ids), "since": at}
+    ) as rows:
+        async for row in rows:
+            yield tuple(row)

@@ -36,10 +36,13 @@ class Credit:
 
 
 async def confirm_credit(conn: AsyncConnection, context: Context, credit: Credit) -> None:
+    """Raises CreditMisfit. A later credit of the same is that of a ledger which was restored to
+    before it and was told of the payment again: it counts, the one before is forgotten there.
+    """
     payment = await payments.lock(conn, credit.payment_id)
     if payment is None or payment.settled_at is None:
         raise CreditMisfit("credit_without_payment", credit.payment_id)
-    if payment.credited_at is not None:
+    if payment.credited_at is not None and credit.posted_at <= payment.credited_at:
         raise CreditMisfit("credited_twice", credit.payment_id)
     if not _fits(payment, credit):
         raise CreditMisfit("credit_differs", credit.payment_id)

@@ -1,6 +1,6 @@
 """Payments and the movements of money they rest on."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -97,6 +97,16 @@ async def find_reference(conn: AsyncConnection, source: str, reference: str) -> 
     named = (payment.c.source == source, payment.c.issuer == "", payment.c.reference == reference)
     row = (await conn.execute(_select().where(*named))).first()
     return _payment(row) if row else None
+
+
+async def moved_since(conn: AsyncConnection, at: datetime | None) -> AsyncIterator[Payment]:
+    """Payments that were settled or reversed from then on, or at any time; the oldest first."""
+    moved = payment.c.settled_at.is_not(None) | payment.c.reversed_at.is_not(None)
+    if at is not None:
+        moved = (payment.c.settled_at >= at) | (payment.c.reversed_at >= at)
+    async with conn.stream(_select().where(moved).order_by(payment.c.payment_id)) as rows:
+        async for row in rows:
+            yield _payment(row)
 
 
 async def list_of_account(

@@ -1,11 +1,11 @@
 """Rating state: loaded by the set, saved by the set, and never over somebody else's change."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.db.arrays import array, arrays, arrays_of
@@ -181,6 +181,21 @@ async def touch_state(conn: AsyncConnection, installation_id: int) -> bool:
         {"id": installation_id},
     )
     return done.rowcount == 1
+
+
+async def ended(conn: AsyncConnection) -> AsyncIterator[Row[Any]]:
+    """(installation_id, account_id, currency, register_wh, ended_at_s) of closed installations."""
+    query = text(
+        """
+        SELECT i.installation_id, i.account_id, i.currency, s.register_wh,
+               s.read_at_s AS ended_at_s
+        FROM installation i JOIN rating_state s USING (installation_id)
+        WHERE i.closed_at IS NOT NULL ORDER BY i.installation_id
+        """
+    )
+    async with conn.stream(query) as rows:
+        async for row in rows:
+            yield row
 
 
 async def add_scopes(conn: AsyncConnection, scopes: Sequence[ClosedScope]) -> None:
