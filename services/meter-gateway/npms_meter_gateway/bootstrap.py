@@ -53,7 +53,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
     database = open_database(settings, service="meter-gateway")
     profiles = _profiles(settings.profiles_path)
     recorder = _recorder(settings, database, profiles, clock)
-    desk = ReadingDesk(database, recorder)
+    desk = ReadingDesk(database, recorder, settings.sent_for_polled)
     held = HeldDesk(database, profiles, clock, future_tolerance_s=settings.future_tolerance_s)
     ratios = RatioDesk(database, profiles, clock, future_tolerance_s=settings.future_tolerance_s)
     feeders = FeederBook(database, clock)
@@ -113,7 +113,7 @@ def reading_desk(settings: MeterGatewaySettings, database: Database) -> ReadingD
     """Where a command hands in readings, beside a service that runs."""
     profiles = _profiles(settings.profiles_path)
     recorder = _recorder(settings, database, profiles, clock_from_environment())
-    return ReadingDesk(database, recorder)
+    return ReadingDesk(database, recorder, settings.sent_for_polled)
 
 
 def _recorder(

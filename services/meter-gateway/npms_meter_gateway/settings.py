@@ -61,6 +61,11 @@ class MeterGatewaySettings(ServiceSettings):
         ge=0,
         description="days that rejected and superseded readings are kept; 0 for ever",
     )
+    sent_for_polled: Literal["refuse", "mark"] = Field(
+        default="refuse",
+        description="what becomes of a reading that is sent for a meter that is polled: it is "
+        "refused, or taken with a mark",
+    )
     profiles_path: Path | None = Field(
         default=None, description="folder with further device profiles (*.yaml)"
     )

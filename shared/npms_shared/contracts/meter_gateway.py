@@ -69,7 +69,8 @@ class SupplyReported(MeterGatewayEvent):
     closed, or the `link` to the meter, which is down (the state is unknown then). `desired_state`
     is that of the revision it was worked toward. `blocked_by` tells why it is not worked toward at
     all, empty where it is: `suspect` (another meter answers), `moved` (by hand), `no_relay`,
-    `stopped` (the gateway opens no more supplies); others may come.
+    `pushed` (it sends its readings and cannot be reached), `stopped` (the gateway opens no more
+    supplies); others may come.
     """
 
     name: ClassVar[str] = "supply_reported.v1"

@@ -222,7 +222,8 @@ class ReportedSupply(BaseModel):
     blocked_by: str = Field(
         description="why it is not switched at all, empty where it is: suspect (another meter "
         "answers than the one installed), moved (by hand), "
-        "stopped (the gateway opens no more), no_relay"
+        "stopped (the gateway opens no more), pushed (it sends its readings and is not reached), "
+        "no_relay"
     )
 
 

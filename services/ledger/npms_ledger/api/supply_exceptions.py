@@ -30,6 +30,7 @@ class SupplyException(BaseModel):
     observed_at: datetime | None
     why: Why = Field(
         description="what keeps it so: a meter without a relay, another meter that answers, "
+        "one that sends its readings and is not reached, "
         "somebody who moved the relay by hand, the gateway's own cap, a line that is down, a "
         "button the customer has to press, a relay that does not follow or is not believed, or no "
         "word yet"

@@ -36,7 +36,9 @@ async def list_exceptions(
     )
 
 
-Why = Literal["no_relay", "suspect", "moved", "stopped", "link", "customer", "relay", "unheard"]
+Why = Literal[
+    "no_relay", "suspect", "pushed", "moved", "stopped", "link", "customer", "relay", "unheard"
+]
 
 
 def why(row: Row[Any]) -> Why:

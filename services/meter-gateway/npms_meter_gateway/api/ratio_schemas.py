@@ -72,7 +72,9 @@ class ReadingOut(BaseModel):
         description="the meter's own, counted on across its rollovers; as it was shown, where a "
         "person has decided"
     )
-    how: Literal["read", "released", "corrected", "ratio"]
+    how: Literal["read", "released", "corrected", "ratio", "sent"] = Field(
+        description="`sent`: for a meter that is polled"
+    )
     held_id: int | None = Field(description="the held reading that it comes from")
     since_s: int = Field(description="seconds since the reading before, or the opening")
     is_gap: bool = Field(description="whether that is twice the polling interval or more")

@@ -45,7 +45,7 @@ class ReadingResult(BaseModel):
     serial: str | None = Field(description="as given")
     result: Verdict = Field(
         description="accepted; unchanged or duplicate, nothing new; anything else is the reason "
-        "for which the reading is held, unknown_serial why it was not kept",
+        "for which the reading is held; unknown_serial and polled_meter are not kept",
         examples=["accepted"],
     )
     reason: str = Field(description="the same in words", examples=["stored"])
@@ -106,7 +106,8 @@ class Supply(BaseModel):
     blocked_by: str = Field(
         description="why it is not worked toward what is desired, empty where it is: suspect "
         "(another meter answers than the one installed), moved (by hand), "
-        "stopped (the gateway opens no more), no_relay"
+        "stopped (the gateway opens no more), pushed (it sends its readings and is not reached), "
+        "no_relay"
     )
 
 

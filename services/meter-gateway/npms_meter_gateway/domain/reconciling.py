@@ -9,9 +9,10 @@ Awaits = Literal["", "customer", "power", "link"]
 """What is still to come when we have done our part: a press on the meter's button, or power that
 proves that a relay without a state register is closed, or a link to the meter.
 """
-Obstacle = Literal["", "suspect", "no_relay", "moved", "stopped"]
+Obstacle = Literal["", "suspect", "no_relay", "pushed", "moved", "stopped"]
 """Why a supply is not worked at all: another meter answers than the one installed, it has no
-relay that can be moved from afar, somebody moved that by hand, or the gateway opens no more.
+relay that can be moved from afar, it sends its readings and cannot be reached, somebody moved its
+relay by hand, or the gateway opens no more.
 """
 Moved = Literal["report", "reopen", "restore"]
 """What follows when somebody else moved a relay, who may stand at it still: it is told and left as

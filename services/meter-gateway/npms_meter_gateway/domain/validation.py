@@ -19,8 +19,8 @@ others nothing."""
 
 class Verdict(StrEnum):
     """What became of a reading. Only `accepted` is stored and told; `unchanged` and `duplicate`
-    are nothing new; all others are held with their name as the reason, but `unknown_serial`:
-    there is no installation to hold it under, and its sender is told.
+    are nothing new; all others are held with their name as the reason, but `unknown_serial`
+    and `polled_meter`: they are not kept, and their sender is told.
     """
 
     ACCEPTED = "accepted"
@@ -36,6 +36,7 @@ class Verdict(StrEnum):
     FOREIGN_METER = "foreign_meter"
     UNKNOWN_INSTALLATION = "unknown_installation"
     UNKNOWN_SERIAL = "unknown_serial"
+    POLLED_METER = "polled_meter"
 
 
 NOTHING_NEW = frozenset({Verdict.ACCEPTED, Verdict.UNCHANGED, Verdict.DUPLICATE})

@@ -17,5 +17,6 @@ WORDS: Mapping[Verdict, str] = {
     Verdict.OUT_OF_RANGE: "no register counts that far",
     Verdict.FOREIGN_METER: "another meter than the one installed may have answered",
     Verdict.UNKNOWN_INSTALLATION: "there is no such installation",
+    Verdict.POLLED_METER: "the meter is read by us; not kept",
     Verdict.UNKNOWN_SERIAL: "no installation has, or had, a meter of this serial; not kept",
 }

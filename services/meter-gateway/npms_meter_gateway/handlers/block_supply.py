@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.reconciling import Desired, Finding, Obstacle
+from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm
 from npms_meter_gateway.outgoing import supply_reported
 from npms_meter_gateway.storage import supplies
 from npms_shared.clock import Clock
@@ -19,6 +20,35 @@ class Supply:
     installation_id: int
     account_id: int
     desired: Desired
+
+
+FOR_GOOD_S = 10 * 365 * 86_400.0
+UNREACHABLE = "it sends its readings; nothing here reaches its relay"
+
+
+async def tell_unreachable(conn: AsyncConnection, clock: Clock, installation_id: int) -> None:
+    """Of a meter that sends its readings, and whose relay no driver reaches: the ledger is told for
+    every revision, a person once while off is desired.
+    """
+    row = await supplies.unreachable(conn, installation_id)
+    if row is None:
+        return
+    desired = Desired(row.desired_state, row.desired_revision, row.desired_reason)
+    supply = Supply(installation_id, row.account_id, desired)
+    await block_supply(conn, clock, supply, "pushed", UNREACHABLE, pause_s=FOR_GOOD_S)
+    if desired.state == "off":
+        await raise_alarm(
+            conn,
+            clock,
+            installation_id=installation_id,
+            account_id=row.account_id,
+            kind="no_relay",
+            detail=UNREACHABLE,
+        )
+    else:
+        await clear_alarm(
+            conn, clock, installation_id=installation_id, kind="no_relay", detail="on is desired"
+        )
 
 
 async def block_supply(

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_meter_gateway.domain.addressing import line_address
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reach import ANYTHING, Allowed
+from npms_meter_gateway.handlers.block_supply import tell_unreachable
 from npms_meter_gateway.handlers.command_log import close_commands
 from npms_meter_gateway.handlers.raise_event import clear_all_alarms, raise_alarm, raise_event
 from npms_meter_gateway.storage import early_events, gateways, installations, readings
@@ -71,6 +72,7 @@ class InstallationFollower:
                 confidence=profile.confidence,
             )
         await self._tell_of_address(conn, event)
+        await tell_unreachable(conn, self.clock, event.installation_id)
         early = await early_events.take(conn, event.installation_id, "closed")
         if early is not None:
             await self.close(conn, InstallationClosed.model_validate_json(early))

@@ -1,7 +1,7 @@
 """Readings come in, are judged, stored once and told by partition: the start of the hot path."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -71,8 +71,11 @@ class ReadingRecorder:
         self._versions: dict[int, int] = {}
         self._turn = asyncio.Lock()
 
-    async def record_readings(self, readings: Readings, *, source: str) -> Outcome:
-        """Store and tell what is good, hold what is not; `source` is kept with the latter.
+    async def record_readings(
+        self, readings: Readings, *, source: str, marked: Set[int] = frozenset()
+    ) -> Outcome:
+        """Store and tell what is good, hold what is not; `source` is kept with the latter. What is
+        stored of the `marked` installations bears the mark that it was sent.
 
         Readings of one installation are judged in the given order. All of it
         commits or nothing; after an exception the same readings can be given again.
@@ -83,6 +86,8 @@ class ReadingRecorder:
             try:
                 async with self._database.transaction() as conn:
                     sifted, versions = await self._record(conn, readings, source)
+                    if marked:
+                        await _mark(conn, readings, sifted, marked)
             except BaseException:
                 self._forget_all()
                 raise
@@ -213,6 +218,17 @@ class ReadingRecorder:
             kind=REGISTER_FELL,
             detail=f"shows {register_wh} Wh after {track.register_wh} Wh; billing is held",
         )
+
+
+async def _mark(
+    conn: AsyncConnection, readings: Readings, sifted: Sifted, marked: Set[int]
+) -> None:
+    rows = zip(readings.installation_id, readings.taken_at_s, readings.register_wh, strict=True)
+    sent = [
+        row for index, row in enumerate(rows) if row[0] in marked and index not in sifted.others
+    ]
+    if sent:
+        await storage.mark_sent(conn, sent)
 
 
 def _count(accepted: int, others: Mapping[int, Verdict]) -> None:

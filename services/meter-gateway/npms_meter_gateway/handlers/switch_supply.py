@@ -19,7 +19,7 @@ from npms_meter_gateway.domain.reconciling import (
     pause_s,
 )
 from npms_meter_gateway.domain.relay import State
-from npms_meter_gateway.handlers.block_supply import Supply, block_supply
+from npms_meter_gateway.handlers.block_supply import Supply, block_supply, tell_unreachable
 from npms_meter_gateway.handlers.command_log import (
     CommandLog,
     Ending,
@@ -82,7 +82,8 @@ class DueSupply:
 
 async def accept_desired_supply(conn: AsyncConnection, event: SupplyDesired, clock: Clock) -> None:
     """The newest revision is worked toward; an older one changes nothing."""
-    await supplies.desire(conn, event, now=clock.wall_now())
+    if await supplies.desire(conn, event, now=clock.wall_now()):
+        await tell_unreachable(conn, clock, event.installation_id)
 
 
 class SupplyBook:

@@ -119,16 +119,23 @@ def _sight(one: Reported, installation_id: int) -> MeterSight:
     )
 
 
+_NOT_KEPT = {
+    Verdict.UNKNOWN_SERIAL: "no installation has, or had, a meter",
+    Verdict.POLLED_METER: "read by us, not sent, is the meter",
+}
+
+
 def _strangers(
     read: Sequence[tuple[Message, Sequence[Reported]]], taken: Taken
 ) -> list[tuple[Message, Unreadable]]:
-    """The messages that name a serial which nobody has."""
+    """The messages that name a serial which nobody has, or one of a meter that is polled."""
     verdicts = iter(taken.verdicts)
     faults = []
     for message, says in read:
         own = [(next(verdicts), one.given.meter) for one in says]
-        unknown = sorted({str(m) for v, m in own if v is Verdict.UNKNOWN_SERIAL})
-        if unknown:
-            words = "no installation has, or had, a meter " + ", ".join(unknown[:5])
-            faults.append((message, Unreadable(Verdict.UNKNOWN_SERIAL, words)))
+        for verdict, words in _NOT_KEPT.items():
+            meters = sorted({str(meter) for v, meter in own if v is verdict})
+            if meters:
+                faults.append((message, Unreadable(verdict, f"{words} {', '.join(meters[:5])}")))
+                break
     return faults

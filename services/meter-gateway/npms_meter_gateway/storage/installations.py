@@ -35,6 +35,13 @@ _CLOSE = text(
     RETURNING partition
     """
 )
+_POLLED_OF = text(
+    """
+    SELECT installation_id FROM installation
+    WHERE installation_id = ANY(CAST(:installation_ids AS bigint[]))
+      AND port > 0 AND closed_at IS NULL
+    """
+)
 _HOLDER = text(
     """
     SELECT installation_id, account_id FROM installation
@@ -204,6 +211,12 @@ async def of_serials(conn: AsyncConnection, serials: Collection[str]) -> dict[st
     """The installation that each meter serves, or the last one it served."""
     rows = await conn.execute(_OF_SERIALS, {"serials": list(serials)})
     return {row.serial: row.installation_id for row in rows}
+
+
+async def polled_of(conn: AsyncConnection, installation_ids: Collection[int]) -> frozenset[int]:
+    """Those of them whose meters are read by us."""
+    found = await conn.execute(_POLLED_OF, {"installation_ids": list(installation_ids)})
+    return frozenset(found.scalars())
 
 
 async def list_meters(

@@ -83,6 +83,14 @@ _ORIGIN = text(
          AS t (at, shown, held)
     """
 )
+_MARK = text(
+    """
+    INSERT INTO reading_origin (installation_id, taken_at, how, shown_wh)
+    SELECT t.id, to_timestamp(t.at), 'sent', t.shown
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:at_s AS bigint[]), CAST(:shown_wh AS bigint[]))
+         AS t (id, at, shown)
+    """
+)
 _KNOWN = text("SELECT EXISTS (SELECT FROM installation WHERE installation_id = :installation_id)")
 _NEAR = text(
     """
@@ -231,6 +239,14 @@ async def add_origins(
                 "held_ids": [held_id for _, _, held_id in origins],
             },
         )
+
+
+async def mark_sent(conn: AsyncConnection, sent: Sequence[tuple[int, int, int]]) -> None:
+    """Tell of accepted readings that they were sent for a meter that is polled:
+    (installation_id, taken_at_s, what the meter showed in Wh).
+    """
+    ids, at_s, shown_wh = (list(column) for column in zip(*sent, strict=True))
+    await conn.execute(_MARK, {"ids": ids, "at_s": at_s, "shown_wh": shown_wh})
 
 
 async def is_known(conn: AsyncConnection, installation_id: int) -> bool:

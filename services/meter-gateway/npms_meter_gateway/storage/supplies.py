@@ -55,6 +55,13 @@ _DUE = text(
     LIMIT :limit
     """
 )
+_PUSHED = text(
+    """
+    SELECT s.* FROM supply s JOIN installation i USING (installation_id)
+    WHERE installation_id = :installation_id AND i.port = 0 AND i.closed_at IS NULL
+      AND s.blocked_by <> 'pushed'
+    """
+)
 _REVISION = text("SELECT desired_revision FROM supply WHERE installation_id = :installation_id")
 _POSTPONE = text(
     """
@@ -184,6 +191,12 @@ async def due(
         "full": list(full),
     }
     return (await conn.execute(_DUE, values)).all()
+
+
+async def unreachable(conn: AsyncConnection, installation_id: int) -> Row[Any] | None:
+    """What is desired of a meter that sends its readings, where that was not told yet."""
+    found = await conn.execute(_PUSHED, {"installation_id": installation_id})
+    return found.one_or_none()
 
 
 async def desired_revision(conn: AsyncConnection, installation_id: int) -> int | None:
