@@ -109,6 +109,12 @@ class ServiceSettings(BaseSettings):
         description="most that a request of a customer, or without a token, has",
     )
     body_timeout_s: float = Field(default=20, gt=0, description="a request is sent within")
+    requests_in_flight: int = Field(default=100, ge=1, description="more are answered with 503")
+    costly_per_minute_and_caller: int = Field(
+        default=30, ge=1, description="orders, vouchers, exports, messages, readings on demand"
+    )
+    costly_per_minute_and_address: int = Field(default=120, ge=1, description="the same")
+    refused_tokens_per_minute_and_address: int = Field(default=60, ge=1)
     partitions: int = Field(default=16, ge=1, le=256, description="fixed at the first deployment")
     partition_concurrency: int = Field(
         default=1, ge=1, le=64, description="crews a process has: transactions at the same time"
@@ -149,6 +155,10 @@ class ServiceSettings(BaseSettings):
             body_bytes=self.body_bytes,
             small_body_bytes=self.small_body_bytes,
             body_timeout_s=self.body_timeout_s,
+            in_flight=self.requests_in_flight,
+            costly_per_minute_and_caller=self.costly_per_minute_and_caller,
+            costly_per_minute_and_address=self.costly_per_minute_and_address,
+            refused_tokens_per_minute_and_address=self.refused_tokens_per_minute_and_address,
         )
 
 

@@ -10,9 +10,11 @@ from npms_shared.web import problems, reviews
 from npms_shared.web.edge import Edge
 from npms_shared.web.health import health_router
 from npms_shared.web.identity import Identified
-from npms_shared.web.limits import BodyLimit, BodyRefused
+from npms_shared.web.in_flight import InFlight
+from npms_shared.web.limits import BodyLimit, BodyRefused, Limits
 from npms_shared.web.observing import Observed
 from npms_shared.web.problems import Problem
+from npms_shared.web.rates import Rates
 from npms_shared.web.targets import TextOnly
 
 ErrorMap = Mapping[type[Exception], Callable[[Any], Problem]]
@@ -39,6 +41,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.checks = {}
+    app.state.rates = rates = _rates(edge.limits)
     problems.install(app)
     app.add_exception_handler(BodyRefused, _renderer(BodyRefused.problem))
     for kind, to_problem in {**reviews.ERRORS, **(errors or {})}.items():
@@ -49,10 +52,19 @@ def create_app(
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, limits=edge.limits)
     app.add_middleware(TextOnly)
-    app.add_middleware(Identified, verifier=edge.verifier)
+    app.add_middleware(Identified, verifier=edge.verifier, refusals=rates.refusals)
+    app.add_middleware(InFlight, most=edge.limits.in_flight)
     app.add_middleware(Observed)
     _describe_problems(app)
     return app
+
+
+def _rates(limits: Limits) -> Rates:
+    return Rates(
+        callers=limits.costly_per_minute_and_caller,
+        addresses=limits.costly_per_minute_and_address,
+        refusals=limits.refused_tokens_per_minute_and_address,
+    )
 
 
 def _describe_problems(app: FastAPI) -> None:

@@ -22,6 +22,11 @@ class Limits:
     body_values: int = 10_000
     """In one JSON document: each costs time to look at, whatever it is."""
     body_timeout_s: float = 20.0
+    in_flight: int = 100
+    costly_per_minute_and_caller: int = 30
+    costly_per_minute_and_address: int = 120
+    """An address may be a whole office's."""
+    refused_tokens_per_minute_and_address: int = 60
 
     def bytes_for(self, caller: object) -> int:
         """`caller` as `identity.Identified` found it."""

@@ -25,6 +25,8 @@ async def principal(
             return caller
         case TokenRefused(reason=reason):
             raise _unauthenticated(reason)
+        case Problem() as refusal:
+            raise refusal
         case KeysUnavailable():
             words = "The token's issuer cannot be asked for its keys now."
             raise Problem(503, "issuer_unavailable", words, headers={"Retry-After": "10"})

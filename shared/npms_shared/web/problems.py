@@ -15,7 +15,11 @@ from npms_shared.messaging import trace
 
 MEDIA_TYPE = "application/problem+json"
 
-EVERYWHERE = (HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE)
+EVERYWHERE = (
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 """What any operation may answer, whatever is asked: what stands before it refuses."""
 WITH_A_BODY = (
     HTTPStatus.BAD_REQUEST,

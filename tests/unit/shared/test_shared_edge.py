@@ -18,6 +18,7 @@ from npms_shared.auth.tokens import Principal
 from npms_shared.web.app import create_app
 from npms_shared.web.health import internal_app
 from npms_shared.web.principals import require
+from npms_shared.web.rates import COSTLY, Rate, address_of
 from npms_shared.web.schemas import Schema
 from npms_shared.web.server import make_server
 
@@ -47,6 +48,10 @@ def opened(issuer: TestIssuer) -> Open:
     @router.get("/things/{number}", operation_id="get_thing")
     async def get(number: int) -> None:
         raise RuntimeError("secret detail")
+
+    @router.post("/orders", operation_id="order", dependencies=[COSTLY])
+    async def order(_: caller) -> None:
+        pass
 
     @asynccontextmanager
     async def client(**limits: Any) -> AsyncIterator[httpx.AsyncClient]:
@@ -220,3 +225,82 @@ async def test_an_address_is_believed_of_trusted_proxies_only(issuer: TestIssuer
             url = f"http://127.0.0.1:{port}/v1/address"
             answer = await http.get(url, headers={"X-Forwarded-For": "192.0.2.7"})
         assert answer.json() == seen
+
+
+async def test_too_many_requests_in_flight_are_told_to_come_again(issuer: TestIssuer) -> None:
+    router, free = APIRouter(prefix="/v1"), asyncio.Event()
+
+    @router.get("/slow", operation_id="be_slow")
+    async def slow() -> None:
+        await free.wait()
+
+    edge = issuer.edge(in_flight=2)
+    app = create_app(service="example", description="", edge=edge, routers=[router])
+    async with _client(app) as client:
+        waiting = [asyncio.create_task(client.get("/v1/slow")) for _ in range(2)]
+
+        async def refused() -> httpx.Response | None:
+            answer = await client.get("/v1/nowhere")
+            return answer if answer.status_code == 503 else None
+
+        answer = await until(refused)
+        assert answer is not None
+        assert (answer.json()["code"], answer.headers["retry-after"]) == ("too_busy", "1")
+        assert (await client.get("/health/live")).status_code == 200
+        free.set()
+        assert {(await one).status_code for one in waiting} == {200}
+        assert (await client.get("/v1/nowhere")).status_code == 404
+
+
+async def test_what_costs_money_is_limited_by_caller_and_by_address(
+    opened: Open, issuer: TestIssuer
+) -> None:
+    def by(subject: str, role: str = "customer") -> dict[str, str]:
+        return issuer.headers(role, subject=subject)
+
+    limits = {"costly_per_minute_and_caller": 2, "costly_per_minute_and_address": 5}
+    async with opened(**limits) as client:
+
+        async def asked(headers: dict[str, str]) -> httpx.Response:
+            return await client.post("/v1/orders", headers=headers)
+
+        anna = [(await asked(by("anna"))).status_code for _ in range(3)]
+        assert anna == [200, 200, 429]
+        assert [(await asked(by("ben"))).status_code for _ in range(2)] == [200, 200]
+        refused = await asked(by("carol"))
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+        assert (await asked(by("another-service", "service"))).status_code == 403
+        assert (await client.put("/v1/things/1", json={}, headers=by("anna"))).status_code == 200
+
+
+async def test_bad_tokens_of_an_address_are_limited_and_good_ones_are_not(
+    opened: Open, issuer: TestIssuer
+) -> None:
+    async with opened(refused_tokens_per_minute_and_address=3) as client:
+        bad = {"Authorization": "Bearer a.b.c"}
+        seen = [(await client.post("/v1/orders", headers=bad)).status_code for _ in range(5)]
+        assert seen == [401, 401, 401, 429, 429]
+        good = await client.post("/v1/orders", headers=issuer.headers("operator"))
+        assert good.status_code == 200
+
+
+def test_a_rate_comes_back_and_forgets_whom_it_must(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("npms_shared.web.rates.time.monotonic", lambda: now)
+    monkeypatch.setattr("npms_shared.web.rates.MOST_KEYS", 2)
+    rate = Rate(per_minute=6)
+    assert [rate.wait_s("a") for _ in range(7)] == [0] * 6 + [10]
+    now = 10.0
+    assert [rate.wait_s("a"), rate.wait_s("a")] == [0, 10]
+    for key in ("b", "c"):
+        assert rate.wait_s(key) == 0
+    assert rate.wait_s("a") == 0, "it was forgotten for those who came later"
+
+
+def test_a_network_of_ipv6_is_one_address() -> None:
+    def seen(host: str) -> str:
+        return address_of({"client": (host, 1)})
+
+    assert seen("2001:db8:1:2:3::4") == seen("2001:db8:1:2::5") != seen("2001:db8:1:3::4")
+    assert seen("192.0.2.7") != seen("192.0.2.8")

@@ -4,6 +4,7 @@ import pytest
 from pydantic_settings import SettingsConfigDict
 
 from npms_shared.settings import ServiceSettings, SettingsError, load_settings, read_settings
+from npms_shared.web.limits import Limits
 
 
 class ExampleSettings(ServiceSettings):
@@ -25,6 +26,11 @@ def test_secrets_do_not_show() -> None:
     settings = read_settings(ExampleSettings)
     assert "a:b" not in repr(settings)
     assert settings.partitions == 16
+
+
+@pytest.mark.usefixtures("complete")
+def test_limits_that_nobody_sets_are_those_that_are_tested() -> None:
+    assert read_settings(ExampleSettings).limits() == Limits()
 
 
 @pytest.mark.usefixtures("complete")

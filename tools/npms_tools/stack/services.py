@@ -23,6 +23,8 @@ from npms_tools.stack.ports import LOOPBACK
 
 SERVICES = ("ledger", "tariff", "meter-gateway", "payments", "notifier")
 
+HURRIED = "100000"
+"""A minute of a scaled clock is short."""
 READY_S = 60.0
 STOP_S = 25.0
 POLL_S = 0.1
@@ -268,6 +270,7 @@ def environment_of(
         "host": LOOPBACK,
         "internal_host": LOOPBACK,
         "docs": "true",
+        **dict.fromkeys(("costly_per_minute_and_caller", "costly_per_minute_and_address"), HURRIED),
         "jwks_path": str(jwks_path),
     }
     own = {variable_of(service, name): value for name, value in values.items()}

@@ -32,6 +32,7 @@ from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, encode_cursor, number_in
 from npms_shared.web.principals import Operator, require
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import FilterId, PathId
 
 Looker = Annotated[Principal, Depends(require("customer", "operator", "admin", "service"))]
@@ -132,6 +133,7 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(
         "/{account_id}/emergency-credit",
         operation_id="accept_emergency_credit",
+        dependencies=[COSTLY],
         responses=problem_responses(404, 409),
     )
     async def accept(caller: Looker, account_id: PathId) -> AccountDetailResponse:

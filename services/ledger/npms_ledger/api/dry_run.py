@@ -17,6 +17,7 @@ from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, encode_cursor, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import Line, Money, Schema
 
 DAY_S = 86_400
@@ -69,7 +70,9 @@ class DryRunRequest(Schema):
 def dry_run_router(database: Database, clock: Clock) -> APIRouter:
     router = APIRouter(prefix="/v1/dry-run", tags=["dry run"])
 
-    @router.get("/cuts", operation_id="foresee_cuts", responses=problem_responses())
+    @router.get(
+        "/cuts", operation_id="foresee_cuts", dependencies=[COSTLY], responses=problem_responses()
+    )
     async def cuts(
         _caller: Operator,
         hours: Hours,
@@ -84,7 +87,12 @@ def dry_run_router(database: Database, clock: Clock) -> APIRouter:
             found = await foresee_cuts(conn, question, after=number_in(cursor) or 0, limit=limit)
         return _to_api(found, question)
 
-    @router.post("/cuts", operation_id="foresee_cuts_of_policy", responses=problem_responses())
+    @router.post(
+        "/cuts",
+        operation_id="foresee_cuts_of_policy",
+        dependencies=[COSTLY],
+        responses=problem_responses(),
+    )
     async def what_if(
         _caller: Operator, request: DryRunRequest, cursor: Cursor = None, limit: Limit = 50
     ) -> DryRunResponse:

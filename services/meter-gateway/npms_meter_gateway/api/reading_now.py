@@ -11,6 +11,7 @@ from npms_meter_gateway.handlers.read_meter import ReadDesk
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.principals import require
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import PathId
 
 Staff = Annotated[Principal, Depends(require("operator", "admin", "service"))]
@@ -40,6 +41,7 @@ def reading_now_router(desk: ReadDesk) -> APIRouter:
     @router.post(
         "/meters/{installation_id}/read",
         operation_id="read_meter",
+        dependencies=[COSTLY],
         responses=problem_responses(404, 409, 503, 504),
     )
     async def read(_caller: Staff, installation_id: PathId) -> MeterRead:

@@ -12,6 +12,7 @@ from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import FilterId, PathId
 
 StateFilter = Annotated[TicketState | None, Query(description="only those in this state")]
@@ -28,6 +29,7 @@ def _add_writing(router: APIRouter, database: Database, desk: Desk) -> None:
     @router.post(
         "/accounts/{account_id}/tickets",
         operation_id="open_ticket",
+        dependencies=[COSTLY],
         status_code=201,
         responses=problem_responses(404),
     )
@@ -42,6 +44,7 @@ def _add_writing(router: APIRouter, database: Database, desk: Desk) -> None:
     @router.post(
         "/tickets/{ticket_id}/messages",
         operation_id="write_ticket_message",
+        dependencies=[COSTLY],
         status_code=201,
         responses=problem_responses(404, 409),
     )

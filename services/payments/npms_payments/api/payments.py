@@ -29,6 +29,7 @@ from npms_shared.web.idempotency import IdempotencyKey, answer_once, run_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import Problem, problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import PathId
 
 
@@ -45,6 +46,7 @@ def _add_top_ups(router: APIRouter, context: Context) -> None:
     @router.post(
         "/accounts/{account_id}/top-ups",
         operation_id="order_top_up",
+        dependencies=[COSTLY],
         status_code=201,
         response_model=PaymentView,
         responses=problem_responses(400, 404, 409),
@@ -96,6 +98,7 @@ def _add_vouchers(router: APIRouter, context: Context) -> None:
     @router.post(
         "/accounts/{account_id}/vouchers",
         operation_id="redeem_voucher",
+        dependencies=[COSTLY],
         status_code=201,
         response_model=PaymentView,
         responses=problem_responses(400, 404, 409, 429),

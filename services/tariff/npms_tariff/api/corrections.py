@@ -15,6 +15,7 @@ from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.reviews import Seen, show_etag
 from npms_tariff.api.correction_schemas import CorrectionIn, CorrectionItemOut, CorrectionOut
 from npms_tariff.handlers import correct
@@ -44,6 +45,7 @@ def _add_preview(router: APIRouter, database: Database) -> None:
     @router.post(
         "/correction-previews",
         operation_id="preview_correction",
+        dependencies=[COSTLY],
         response_class=Response,
         responses={**problem_responses(404), 200: {"description": "Lines", "content": content}},
     )
@@ -56,9 +58,8 @@ def _add_preview(router: APIRouter, database: Database) -> None:
 
 
 async def _lines(database: Database, asked: Asked) -> AsyncIterator[str]:
-    async with database.connect() as conn:
-        async for line in correct.preview(conn, asked):
-            yield json.dumps(line) + "\n"
+    async for line in correct.preview(database, asked):
+        yield json.dumps(line) + "\n"
 
 
 def _add_asking(router: APIRouter, database: Database, clock: Clock) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -14,11 +14,12 @@ from npms_shared.db.engine import Database
 from npms_shared.money import format_amount
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import Energy, PathId
 from npms_tariff.api.green_button import Feed
 from npms_tariff.api.usage import From, To
 from npms_tariff.domain.records import Resolution
-from npms_tariff.handlers.report_usage import Asked, UsageItem, ask, report_usage, stream_items
+from npms_tariff.handlers.report_usage import UsageItem, ask, report_usage
 
 LONGEST = {
     "hour": timedelta(days=800),
@@ -51,6 +52,7 @@ def _add_csv(router: APIRouter, database: Database) -> None:
     @router.get(
         "/accounts/{account_id}/usage.csv",
         operation_id="export_usage_csv",
+        dependencies=[COSTLY],
         response_class=Response,
         responses=_responses(example, "text/csv"),
     )
@@ -67,8 +69,9 @@ def _add_csv(router: APIRouter, database: Database) -> None:
                 span=(begin, end),
                 longest=LONGEST,
             )
+            report = await report_usage(conn, asked)
         return StreamingResponse(
-            _lines(database, asked),
+            _lines(report.items),
             media_type="text/csv; charset=utf-8",
             headers=_as_file(f"usage-{account_id}.csv"),
         )
@@ -80,6 +83,7 @@ def _add_green_button(router: APIRouter, database: Database, clock: Clock) -> No
     @router.get(
         "/accounts/{account_id}/usage.xml",
         operation_id="export_usage_green_button",
+        dependencies=[COSTLY],
         response_class=Response,
         responses=_responses(example, "application/atom+xml"),
     )
@@ -109,17 +113,15 @@ def _as_file(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
-async def _lines(database: Database, asked: Asked) -> AsyncIterator[str]:
+def _lines(items: Iterable[UsageItem]) -> Iterator[str]:
+    """What was read before: whoever reads slowly holds no connection of the database."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(HEADER)
-    async with database.connect() as conn:
-        count = 0
-        async for item in stream_items(conn, asked):
-            writer.writerow(_row(item))
-            count += 1
-            if count % ROWS_A_CHUNK == 0:
-                yield _taken(buffer)
+    for count, item in enumerate(items, 1):
+        writer.writerow(_row(item))
+        if count % ROWS_A_CHUNK == 0:
+            yield _taken(buffer)
     yield _taken(buffer)
 
 

@@ -11,6 +11,7 @@ from npms_shared.db.engine import Database
 from npms_shared.money import parse_amount
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import Amount, Energy, Money, PathId
 from npms_tariff.domain.forecast import DAYS_USED, HALVED_AFTER_DAYS
 from npms_tariff.domain.insights import Change, PeakHour
@@ -163,6 +164,7 @@ def insights_router(database: Database, clock: Clock) -> APIRouter:
     @router.get(
         "/accounts/{account_id}/insights",
         operation_id="get_insights",
+        dependencies=[COSTLY],
         responses=problem_responses(404),
     )
     async def get_insights(

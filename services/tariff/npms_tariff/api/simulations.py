@@ -13,6 +13,7 @@ from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Instant, Money, Schema
 from npms_tariff.api.schemas import PLAN_CODE
 from npms_tariff.documents import PlanDocument
@@ -163,6 +164,7 @@ def simulations_router(database: Database, clock: Clock) -> APIRouter:
     @router.post(
         "/simulations",
         operation_id="simulate_plan",
+        dependencies=[COSTLY],
         response_class=StreamingResponse,
         responses={
             **problem_responses(404),

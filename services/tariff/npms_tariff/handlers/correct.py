@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.approval import Approval
+from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
 from npms_shared.money import format_amount
 from npms_tariff.domain.records import Correction, CorrectionItem, CorrectionKind
@@ -66,18 +67,20 @@ async def ask_for_plan(
     return Asked("plan", found.plan_version_id, None, request, reason)
 
 
-async def preview(conn: AsyncConnection, asked: Asked) -> AsyncIterator[dict[str, Any]]:
+async def preview(database: Database, asked: Asked) -> AsyncIterator[dict[str, Any]]:
     """A line for each installation that would be corrected or refused, and the total.
 
-    Each is worked out as it will be; nothing is written.
+    Each is worked out as it will be; nothing is written. No connection is held between lines.
     """
     catalogue = Catalogue()
-    await catalogue.refresh(conn)
+    async with database.connect() as conn:
+        await catalogue.refresh(conn)
     totals: dict[str, int] = {}
     corrected = refused = 0
-    async for installation_id in _installations(conn, asked):
+    async for installation_id in _installations(database, asked):
         try:
-            work = await rework(conn, catalogue, installation_id, asked.task)
+            async with database.connect() as conn:
+                work = await rework(conn, catalogue, installation_id, asked.task)
         except CannotCorrect as fault:
             refused += 1
             yield {"installation_id": installation_id, "refused": fault.code}
@@ -91,15 +94,19 @@ async def preview(conn: AsyncConnection, asked: Asked) -> AsyncIterator[dict[str
     yield {"total": {"corrected": corrected, "refused": refused, "amounts": amounts}}
 
 
-async def _installations(conn: AsyncConnection, asked: Asked) -> AsyncIterator[int]:
+async def _installations(database: Database, asked: Asked) -> AsyncIterator[int]:
     if asked.installation_id is not None:
         yield asked.installation_id
         return
     assert asked.plan_version_id is not None
     after = 0
-    while ids := await corrections.affected(conn, asked.plan_version_id, after=after, limit=PAGE):
+    while True:
+        async with database.connect() as conn:
+            ids = await corrections.affected(conn, asked.plan_version_id, after=after, limit=PAGE)
         for installation_id in ids:
             yield installation_id
+        if not ids:
+            return
         after = ids[-1]
 
 

@@ -1,6 +1,6 @@
 """What an account used and what it cost, by hour, day or month of its local time."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
@@ -105,19 +105,6 @@ async def report_usage(conn: AsyncConnection, asked: Asked) -> UsageReport:
     )
     items = [_item(one, asked.resolution, asked.zone) for one in used]
     return UsageReport(asked.account_id, asked.zone.key, asked.resolution, items)
-
-
-async def stream_items(conn: AsyncConnection, asked: Asked) -> AsyncIterator[UsageItem]:
-    """The items of the report one by one."""
-    used = usage.stream_usage(
-        conn,
-        asked.account_id,
-        resolution=asked.resolution,
-        begins=asked.begins,
-        ends=asked.ends,
-    )
-    async for one in used:
-        yield _item(one, asked.resolution, asked.zone)
 
 
 def _item(one: Usage, resolution: Resolution, zone: ZoneInfo) -> UsageItem:

@@ -1,7 +1,7 @@
 """Energy and cost by local hour, day and month: what is over in tables of its own, what is open
 in rating_state."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -103,14 +103,3 @@ async def read_usage(
         _READ[resolution], {"account_id": account_id, "begins": begins, "ends": ends}
     )
     return [Usage(*row) for row in rows]
-
-
-async def stream_usage(
-    conn: AsyncConnection, account_id: int, *, resolution: Resolution, begins: int, ends: int
-) -> AsyncIterator[Usage]:
-    """As `read_usage`, without holding all of it."""
-    rows = await conn.stream(
-        _READ[resolution], {"account_id": account_id, "begins": begins, "ends": ends}
-    )
-    async for row in rows:
-        yield Usage(*row)
