@@ -24,7 +24,8 @@ class Ready(http.server.BaseHTTPRequestHandler):
         self.send_response(503 if os.environ.get("UNREADY") else 200)
         self.end_headers()
         self.wfile.write(b"database: away")
-server = http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["NPMS_STANDIN_INTERNAL_PORT"])), Ready)
+port = int(os.environ["NPMS_STANDIN_INTERNAL_PORT"])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Ready)
 def stop(*_):
     threading.Thread(target=server.shutdown).start()
 signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") else stop)
