@@ -73,13 +73,13 @@ class Crew:
         while not stopping.is_set():
             await self._bell.wait()
             self._bell.clear()
-            while not stopping.is_set() and await self._take_turn():
+            while not stopping.is_set() and await self.take_turn():
                 pass
 
     def wake(self) -> None:
         self._bell.set()
 
-    async def _take_turn(self) -> bool:
+    async def take_turn(self) -> bool:
         """False when nothing was there."""
         async with self._turn:
             try:

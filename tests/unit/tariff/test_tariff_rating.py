@@ -21,7 +21,7 @@ from tests.unit.tariff.strategies import (
 )
 
 from npms_tariff.domain.calendar import Calendar
-from npms_tariff.domain.plan import Band, BlockRule, Period, Prices, Tax
+from npms_tariff.domain.plan import Band, BlockRule, Minimum, Period, Prices, Tax
 from npms_tariff.domain.rating import NoPlanInForce, finish, rate, rate_across
 from npms_tariff.domain.state import LISTS, NUMBERS, Rated, RatingState
 
@@ -68,6 +68,20 @@ def test_the_quick_way_and_the_general_way_are_one(case, zone):
     assert quick.scopes == slow.scopes
     for name in SAME:
         assert getattr(quick_state, name) == getattr(slow_state, name), name
+
+
+def test_a_version_that_ends_at_a_reading_ends_with_a_charge_where_the_next_one_begins():
+    """So the ledger cannot tell charges by the register and instant at which they begin alone."""
+    least = replace(FLAT, minimum=Minimum(100_000_000, on=("energy",)))
+    end_s = at("2026-03-10T00:00:00+03:00")
+    calendar = Calendar(versions_of((0, least), (end_s, least)), NAIROBI)
+    taken = [(end_s - 3600, 1000), (end_s, 1010), (end_s + 3600, 1030)]
+    _, rated = run(calendar, taken)
+    assert [(c[2], c[3], c[4], c[5]) for c in rated.charges] == [
+        (1000, 1010, end_s - 3600, end_s),
+        (1010, 1010, end_s, end_s),
+        (1010, 1030, end_s, end_s + 3600),
+    ]
 
 
 @given(dated(), zones)

@@ -36,20 +36,22 @@ class PostCharges:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._owners: dict[int, Owner] = {}
-        self._in_doubt = True
+        self._sure: set[int] = set()
 
-    def forget(self, _partition: int) -> None:
+    def forget(self, partition: int) -> None:
         """After a takeover or a transaction that failed: look whether the next were posted before.
 
         Otherwise only the index `posting_charged_once` stands against posting one twice.
         """
-        self._in_doubt = True
+        self._sure.discard(partition)
 
     async def __call__(self, conn: AsyncConnection, portions: list[Portion[ChargesBatch]]) -> None:
         """Post every charge to its account's balance, in one journal for all partitions; then end
         what rating has ended.
         """
         received = [one for _, portion in portions for one in portion]
+        partitions = {partition for partition, _ in portions}
+        in_doubt = not partitions <= self._sure
         now = self._clock.now()
         ends = [end for one in received for end in one.batch.ends]
         if ends:
@@ -57,7 +59,7 @@ class PostCharges:
         system: list[postings.SystemRow] = []
         groups = []
         for currency, batches in _by_currency(received).items():
-            columns = await self._ours(conn, currency, batches, now)
+            columns = await self._ours(conn, currency, batches, now, in_doubt=in_doubt)
             if columns["account_id"]:
                 groups.append(columns)
                 system += _system_rows(columns, currency)
@@ -68,7 +70,7 @@ class PostCharges:
             self._measure(groups, now)
         if ends:
             await end_rating(conn, ends, now)
-        self._in_doubt = False
+        self._sure |= partitions
 
     async def _ours(
         self,
@@ -76,6 +78,8 @@ class PostCharges:
         currency: str,
         batches: list[Received[ChargesBatch]],
         now: datetime,
+        *,
+        in_doubt: bool,
     ) -> Columns:
         """The batches' columns without the charges that fit no account of ours, or are posted."""
         columns = gather(vars(received.batch) for received in batches)
@@ -90,7 +94,7 @@ class PostCharges:
                 for index, one in enumerate(installation_ids)
                 if owners.get(one) != wanted[index]
             }
-        if self._in_doubt:
+        if in_doubt:
             strange |= dict.fromkeys(await _posted_before(conn, columns), "already_charged")
         if not strange:
             return columns
@@ -149,11 +153,11 @@ def _parked(one: Columns, message_id: UUID, currency: str, code: str) -> dict[st
 async def _posted_before(conn: AsyncConnection, columns: Columns) -> set[int]:
     """The places of charges whose register interval was posted, or stands among them already."""
     doubled = await postings.charged_before(conn, columns)
-    seen: set[tuple[int, int, int]] = set()
-    keys = zip(
-        columns["installation_id"], columns["from_register_wh"], columns["from_s"], strict=True
-    )
-    for index, key in enumerate(keys):
+    seen: set[tuple[int, ...]] = set()
+    rows = zip(*(columns[name] for name in postings.CHARGED_BY), strict=True)
+    for index, (installation_id, from_wh, to_wh, from_s, to_s) in enumerate(rows):
+        used = from_wh != to_wh
+        key = (installation_id, from_wh) if used else (installation_id, from_s, to_s)
         if key in seen:
             doubled.add(index)
         seen.add(key)

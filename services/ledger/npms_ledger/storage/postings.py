@@ -37,21 +37,20 @@ _CHARGES = text(
     FROM unnest({arrays(*CHARGE_COLUMNS)}, CAST(:lines AS text[])) AS c ({_NAMES}, lines)
     """  # noqa: S608 - names of this module
 )
-# The posting that begins last below a charge's end is the only one that can overlap it; among
-# those from one register (nothing used yet) the latest is looked at.
+CHARGED_BY = ("installation_id", "from_register_wh", "to_register_wh", "from_s", "to_s")
+# Of the postings of energy only the one that begins last below a charge's end can overlap it.
 _CHARGED_BEFORE = text(
     f"""
-    SELECT c.place FROM unnest({
-        arrays("installation_id", "from_register_wh", "to_register_wh", "from_s")
-    }) WITH ORDINALITY AS c (installation_id, from_register_wh, to_register_wh, from_s, place)
-    WHERE EXISTS (
-        SELECT FROM posting p WHERE p.kind = 'charge' AND p.installation_id = c.installation_id
-           AND p.from_register_wh = c.from_register_wh AND p.from_at = to_timestamp(c.from_s))
+    SELECT c.place FROM unnest({arrays(*CHARGED_BY)}) WITH ORDINALITY
+        AS c ({", ".join(CHARGED_BY)}, place)
+    WHERE c.from_register_wh = c.to_register_wh AND EXISTS (
+        SELECT FROM posting p WHERE p.installation_id = c.installation_id AND p.energy_wh = 0
+           AND (p.from_at, p.to_at) = (to_timestamp(c.from_s), to_timestamp(c.to_s)))
     OR c.from_register_wh < (
         SELECT p.to_register_wh FROM posting p
-        WHERE p.kind = 'charge' AND p.installation_id = c.installation_id
+        WHERE p.installation_id = c.installation_id AND p.energy_wh <> 0
           AND p.from_register_wh < c.to_register_wh
-        ORDER BY p.from_register_wh DESC, p.from_at DESC LIMIT 1)
+        ORDER BY p.from_register_wh DESC LIMIT 1)
     """  # noqa: S608 - names of this module
 )
 _ENTRIES = text(
@@ -126,8 +125,8 @@ async def insert_charges(
 
 async def charged_before(conn: AsyncConnection, charges: Mapping[str, list[Any]]) -> set[int]:
     """Places, from 0, of the charges whose registers a posting covers already, in whole or part."""
-    names = ("installation_id", "from_register_wh", "to_register_wh", "from_s")
-    rows = await conn.execute(_CHARGED_BEFORE, {name: array(charges[name]) for name in names})
+    values = {name: array(charges[name]) for name in CHARGED_BY}
+    rows = await conn.execute(_CHARGED_BEFORE, values)
     return {place - 1 for place in rows.scalars()}
 
 
