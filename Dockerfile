@@ -1,15 +1,17 @@
 # One image per service from one recipe: `docker build --build-arg SERVICE=ledger .`
+# SERVICE=operations has the operator's commands: audit, why, cuts, parked, plan, meter, profile.
 # SERVICE=tools with LOCK=requirements.lock builds what only a trial needs: street, sinks, tokens.
 
 FROM python:3.11-slim-bookworm AS build
 ARG SERVICE
-ARG LOCK=requirements-run.lock
+ARG LOCK=locks/${SERVICE}.lock
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN test -n "${SERVICE}" || { echo "set --build-arg SERVICE=<name>" >&2; exit 1; }
 
 # What builds the wheels comes from the same hashed lock; pip refuses if the list is incomplete.
-COPY requirements.lock ${LOCK} ./
+COPY requirements.lock requirements.lock
+COPY locks locks
 RUN awk '/^[a-z]/ { keep = /^(editables|hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } keep' \
         requirements.lock > builder.lock \
     && python -m venv /opt/builder \
@@ -20,10 +22,15 @@ RUN python -m venv /opt/npms \
 
 COPY shared shared
 COPY services services
+COPY operations operations
 COPY tools tools
-# The tools bring the services along, because the street serves the gateway's profiles.
-RUN if [ "${SERVICE}" = tools ]; then folders="services/* tools"; command=npms; \
-    else folders="services/${SERVICE}"; command="npms-${SERVICE}"; fi \
+# Commands bring along the services whose rules they ask: of plans and profiles, or of all.
+RUN command="npms-${SERVICE}" \
+    && case "${SERVICE}" in \
+         tools) folders="services/* operations tools"; command=npms ;; \
+         operations) folders="services/tariff services/meter-gateway operations" ;; \
+         *) folders="services/${SERVICE}" ;; \
+       esac \
     && for folder in shared ${folders}; do \
          /opt/builder/bin/pip wheel --no-deps --no-index --no-build-isolation -w wheels "./${folder}" \
          || exit 1; \

@@ -153,10 +153,10 @@ revision: $(STAMP) ## Begin a migration: SERVICE=ledger M="add the column"
 	@$(NPMS) revision "$(SERVICE)" "$(M)"
 
 .PHONY: lock
-lock: ## Resolve requirements*.in into hashed locks (needs uv)
+lock: ## Resolve requirements*.in into a hashed lock, and cut the images' from it (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv in PATH"; exit 1; }
 	@uv pip compile $(LOCKING) requirements-dev.in --output-file requirements.lock
-	@uv pip compile $(LOCKING) requirements.in --constraint requirements.lock --output-file requirements-run.lock
+	@$(PYTHON) tools/bootstrap.py && $(NPMS) locks
 
 LOCKING := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
            --no-emit-index-url --no-emit-find-links

@@ -72,7 +72,8 @@ def fingerprint() -> str:
 
 def packages() -> list[Path]:
     """The workspace's members."""
-    return [ROOT / "shared", *sorted((ROOT / "services").glob("*/")), ROOT / "tools"]
+    services = sorted((ROOT / "services").glob("*/"))
+    return [ROOT / "shared", *services, ROOT / "operations", ROOT / "tools"]
 
 
 def works() -> bool:

@@ -53,9 +53,16 @@ def of_kind(manifests: list[Manifest], *kinds: str) -> list[Manifest]:
 
 
 def pod_of(manifest: Manifest) -> Manifest:
-    """The pod template's spec of a Deployment or Job."""
-    spec: Manifest = manifest["spec"]["template"]["spec"]
+    """The pod template's spec of a Deployment, Job or CronJob."""
+    spec: Manifest = template_of(manifest)["spec"]
     return spec
+
+
+def template_of(manifest: Manifest) -> Manifest:
+    """The pod template of a Deployment, Job or CronJob."""
+    spec = manifest["spec"].get("jobTemplate", manifest)["spec"]
+    template: Manifest = spec["template"]
+    return template
 
 
 def variables_of(container: Manifest, manifests: list[Manifest]) -> set[str]:
@@ -134,8 +141,8 @@ def _finish(manifest: Manifest, overlay: Path) -> Manifest:
         return done
     done["metadata"].setdefault("labels", {}).update(labels)
     done["metadata"]["namespace"] = kustomization["namespace"]
-    if done["kind"] in {"Deployment", "Job"}:
-        done["spec"]["template"]["metadata"]["labels"].update(labels)
+    if done["kind"] in {"Deployment", "Job", "CronJob"}:
+        template_of(done)["metadata"]["labels"].update(labels)
         _retag(pod_of(done), kustomization["images"])
     for generator in kustomization["configMapGenerator"]:
         if done["kind"] == "ConfigMap" and done["metadata"]["name"] == generator["name"]:

@@ -17,7 +17,11 @@ from tests.deploy.manifests import (
     own_render,
     pod_of,
     render,
+    template_of,
 )
+
+from npms_operations import cli as operations
+from npms_operations.audit.places import find_places
 
 KUBERNETES = "1.34"
 
@@ -29,8 +33,8 @@ def manifests() -> list[Manifest]:
 
 @pytest.fixture(scope="module")
 def workloads(manifests: list[Manifest]) -> list[Manifest]:
-    found = of_kind(manifests, "Deployment", "Job")
-    assert len(found) == 3 * len(SERVICES)
+    found = of_kind(manifests, "Deployment", "Job", "CronJob")
+    assert len(found) == 3 * len(SERVICES) + 1
     return found
 
 
@@ -65,7 +69,7 @@ def _outline(manifests: list[Manifest]) -> list[tuple[str, str, Any, Any]]:
             re.sub(r"-config-[a-z0-9]{10}$", "-config", manifest["metadata"]["name"]),
             str(sorted(manifest["metadata"].get("labels", {}).items())),
             str(sorted(manifest.get("data", {}).items()))
-            if "template" not in manifest.get("spec", {})
+            if manifest["kind"] not in {"Deployment", "Job", "CronJob"}
             else str([c["image"] for c in pod_of(manifest)["containers"]]),
         )
         for manifest in manifests
@@ -186,6 +190,8 @@ def test_several_gateway_workers_share_the_meters_and_spread_over_nodes(
 
 def test_each_service_has_a_broker_user_of_its_own(workloads: list[Manifest]) -> None:
     for workload in workloads:
+        if workload["kind"] == "CronJob":
+            continue
         (source,) = (
             entry["valueFrom"]["secretKeyRef"]
             for entry in pod_of(workload)["containers"][0]["env"]
@@ -195,6 +201,23 @@ def test_each_service_has_a_broker_user_of_its_own(workloads: list[Manifest]) ->
             "name": workload["metadata"]["labels"]["app.kubernetes.io/name"],
             "key": "amqp-url",
         }
+
+
+def test_the_audit_runs_every_day_and_is_given_all_that_it_reads(manifests: list[Manifest]) -> None:
+    (job,) = of_kind(manifests, "CronJob")
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", job["spec"]["schedule"])
+    assert job["spec"]["concurrencyPolicy"] == "Forbid"
+    assert job["spec"]["jobTemplate"]["spec"]["backoffLimit"] == 0
+    (container,) = pod_of(job)["containers"]
+    command, *options = container["args"]
+    assert command in operations.COMMANDS
+    assert set(options[::2]) <= {"--drain-seconds", "--sample", "--stale-minutes"}
+    given = {entry["name"]: f"http://{entry['name']}" for entry in container["env"]}
+    places = find_places(given)
+    assert set(places.databases) == set(SERVICES)
+    assert places.broker is not None
+    secrets = {entry["valueFrom"]["secretKeyRef"]["name"] for entry in container["env"]}
+    assert secrets == {"audit"}, "roles of its own, which may only read"
 
 
 def test_each_replicated_deployment_has_a_disruption_budget(manifests: list[Manifest]) -> None:
@@ -242,7 +265,8 @@ def test_business_time_is_never_scaled_in_a_cluster(manifests: list[Manifest]) -
 def test_everything_is_denied_before_it_is_allowed(manifests: list[Manifest]) -> None:
     policies = {p["metadata"]["name"]: p["spec"] for p in of_kind(manifests, "NetworkPolicy")}
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    pods = [w["spec"]["template"]["metadata"]["labels"] for w in of_kind(manifests, "Deployment")]
+    workloads = of_kind(manifests, "Deployment", "CronJob")
+    pods = [template_of(workload)["metadata"]["labels"] for workload in workloads]
     for name, policy in policies.items():
         selector = policy["podSelector"].get("matchLabels", {})
         assert any(selector.items() <= pod.items() for pod in pods), f"{name} selects nothing"

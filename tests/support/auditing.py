@@ -4,10 +4,10 @@ from urllib.parse import urlsplit
 
 from tests.support.world import World
 
-from npms_tools.audit.places import Broker, Places
-from npms_tools.audit.proof import Options, prove
-from npms_tools.audit.report import table
-from npms_tools.audit.rules import CHECKS
+from npms_operations.audit.places import Broker, Places
+from npms_operations.audit.proof import Options, prove
+from npms_operations.audit.report import table
+from npms_operations.audit.rules import CHECKS
 
 
 async def assert_audit_clean(world: World, *, parked_allowed: bool = False) -> None:

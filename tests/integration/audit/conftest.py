@@ -6,7 +6,7 @@ import pytest
 from tests.integration.audit.audit_world import Databases, World, fill
 from tests.support.databases import DatabaseFactory
 
-from npms_tools.audit.places import Places
+from npms_operations.audit.places import Places
 from npms_tools.stack.services import SERVICES
 
 

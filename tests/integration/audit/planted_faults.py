@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from npms_tools.audit.rules import (
+from npms_operations.audit.rules import (
     adjustments,
     balances,
     charges,

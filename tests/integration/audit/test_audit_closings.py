@@ -23,12 +23,12 @@ from npms_ledger.handlers.installation_errors import (
 from npms_ledger.handlers.move_out import move_out, request_refund
 from npms_ledger.handlers.swap_meter import SwapMeter, swap_meter
 from npms_meter_gateway.handlers.record_readings import Readings
+from npms_operations.audit.rules import charges, registers
 from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.messaging.subscriptions import PartitionSubscription
 from npms_shared.messaging.worker import Worker
 from npms_tariff.handlers.errors import NotClosedYet, NotOpenedYet
 from npms_tariff.storage.states import StaleState
-from npms_tools.audit.rules import charges, registers
 from npms_tools.stack.services import SERVICES
 
 BY = Actor("test", ("operator",))

@@ -7,11 +7,11 @@ from tests.integration.audit.audit_world import OPENED_AT, PLAN, World, activate
 from tests.integration.audit.test_audit_rules import audit, broken
 from tests.support.databases import DatabaseFactory
 
+from npms_operations.audit.rules import adjustments, charges, registers
 from npms_shared.approval import Approval, checksum
 from npms_tariff.handlers import correct
 from npms_tariff.handlers.draft_plan import Draft, add_draft
 from npms_tariff.handlers.run_corrections import Corrector
-from npms_tools.audit.rules import adjustments, charges, registers
 from npms_tools.stack.services import SERVICES
 
 

@@ -12,7 +12,7 @@ from tests.support.databases import DatabaseFactory
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.handlers.decide_held import HeldDesk, Word
 from npms_meter_gateway.handlers.record_readings import Outcome, Readings
-from npms_tools.audit.rules import held
+from npms_operations.audit.rules import held
 from npms_tools.stack.services import SERVICES
 
 QUARTER = timedelta(minutes=15)

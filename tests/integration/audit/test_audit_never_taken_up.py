@@ -7,7 +7,7 @@ from datetime import timedelta
 from tests.integration.audit.audit_world import World
 from tests.integration.audit.test_audit_rules import audit, broken
 
-from npms_tools.audit.rules import registers
+from npms_operations.audit.rules import registers
 from npms_tools.stack.services import SERVICES
 
 

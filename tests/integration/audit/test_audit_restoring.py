@@ -17,12 +17,12 @@ from npms_ledger.domain.actor import Actor
 from npms_ledger.handlers.move_out import move_out
 from npms_ledger.handlers.tell_again import facts_of as ledger_facts
 from npms_meter_gateway.handlers.tell_again import facts as gateway_facts
+from npms_operations.audit.rules import balances, charges, money_in, payments, registers, supplies
 from npms_payments.handlers.tell_again import facts as payments_facts
 from npms_shared.db.engine import Database
 from npms_shared.db.restoring import skip_numbers
 from npms_shared.messaging.telling import tell_again
 from npms_tariff.handlers.tell_again import facts_of as tariff_facts
-from npms_tools.audit.rules import balances, charges, money_in, payments, registers, supplies
 from npms_tools.stack.services import SERVICES
 
 BY = Actor("test", ("operator",))

@@ -16,11 +16,11 @@ from tests.support.nodes import Nodes
 from tests.support.wait import until
 from typer.testing import CliRunner
 
-from npms_tools.audit.drained import look, wait_until_drained
-from npms_tools.audit.findings import Finding, Result
-from npms_tools.audit.places import Broker, Places
-from npms_tools.audit.proof import Options, prove
-from npms_tools.audit.rules import (
+from npms_operations.audit.drained import look, wait_until_drained
+from npms_operations.audit.findings import Finding, Result
+from npms_operations.audit.places import Broker, Places
+from npms_operations.audit.proof import Options, prove
+from npms_operations.audit.rules import (
     CHECKS,
     adjustments,
     charges,
@@ -31,9 +31,9 @@ from npms_tools.audit.rules import (
     registers,
     supplies,
 )
-from npms_tools.audit.snapshots import Snapshot, Snapshots, connect
+from npms_operations.audit.snapshots import Snapshot, Snapshots, connect
+from npms_operations.errors import CommandError
 from npms_tools.cli import command_line
-from npms_tools.stack import StackError
 from npms_tools.stack.services import SERVICES, variable_of
 
 ALL = Options(sample=0)
@@ -242,7 +242,7 @@ async def _add_to_balance(filled: Databases, micro: int) -> None:
 
 async def test_a_database_that_cannot_be_read_is_said_in_a_sentence():
     nowhere = Places(dict.fromkeys(SERVICES, "postgresql://nobody@127.0.0.1:1/nothing"))
-    with pytest.raises(StackError, match="the audit cannot read"):
+    with pytest.raises(CommandError, match="the audit cannot read"):
         await asyncio.to_thread(run_audit_strictly, nowhere)
 
 

@@ -1,22 +1,18 @@
 """`npms why` says in words, and in --json exactly, what the ledger answers."""
 
-import asyncio
 import json
-import threading
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from types import SimpleNamespace
 
 import pytest
 from tests.integration.ledger.house import M
 from tests.integration.ledger.test_ledger_why import PLAIN, why
+from tests.support.answering import answering
 from typer.testing import CliRunner
 
+from npms_operations.asking import ask
+from npms_operations.installation import Installation, find_installation
+from npms_operations.why import cli as why_cli
 from npms_tools import cli
-from npms_tools.stack.errors import StackError
-from npms_tools.stack.issuer import Issuer
-from npms_tools.why import answers
-from npms_tools.why import cli as why_cli
 
 RATING = {
     "rated_until": "2026-03-04T12:00:00Z",
@@ -85,75 +81,33 @@ SAID = {
 async def test_the_command_says_what_the_ledger_answers(told, what, monkeypatch):
     found, paths, words = told
 
-    def ask(stack: str, service: str, path: str, **query: str):
-        assert stack == "demo"
+    def ask(installation: Installation, service: str, path: str, **query: str):
+        assert installation.url("ledger") == "https://ledger.example"
         return RATING if service == "tariff" else found[path]
 
     monkeypatch.setattr(why_cli, "ask", ask)
-    shown = run(*words[what])
+    shown = run(*words[what], "--url", "https://ledger.example")
     assert shown.exit_code == 0, shown.output
     for piece in SAID[what]:
         assert piece in shown.output
-    exact = run(*words[what], "--json")
+    exact = run(*words[what], "--url", "https://ledger.example", "--json")
     assert json.loads(exact.output) == found[paths[what]]
 
 
-async def test_a_span_of_time_is_handed_on(monkeypatch):
-    asked = {}
-
-    def ask(stack: str, service: str, path: str, **query: str):
-        asked.update(query, stack=stack)
-        return {"first_seq": 1, "last_seq": 0, "buckets": [], "charged": []}
-
-    monkeypatch.setattr(why_cli, "ask", ask)
-    at = "2026-11-01T00:00:00+03:00"
-    shown = run("balance", "7", "--from", at, "--stack", "other")
+def test_a_span_of_time_the_link_of_a_rating_and_the_token_arrive(tmp_path, monkeypatch):
+    monkeypatch.setenv("UTILITY_TOKEN", "a-token")
+    nothing = {"first_seq": 1, "last_seq": 0, "buckets": [], "charged": []}
+    with answering(lambda _: (200, nothing)) as ledger:
+        profile = tmp_path / "profile.toml"
+        profile.write_text(f'token = "UTILITY_TOKEN"\n[services]\nledger = "{ledger.url}/"\n')
+        at = "2026-11-01T00:00:00+03:00"
+        shown = run("balance", "7", "--from", at, "--profile", str(profile))
+        ask(find_installation(profile, None, of="ledger"), "ledger", "/v1/x?from=a%2B1&to=b")
     assert "Nothing was posted." in shown.output
-    assert asked == {"from": at, "stack": "other"}
-
-
-class Echo(BaseHTTPRequestHandler):
-    """Answers with what it was asked; refuses what has `refuse` in its path."""
-
-    def do_GET(self) -> None:
-        refused = "refuse" in self.path
-        told = {"path": self.path, "token": self.headers["Authorization"], "detail": "not today"}
-        self.send_response(404 if refused else 200)
-        self.end_headers()
-        self.wfile.write(json.dumps(told).encode())
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def echo(tmp_path, monkeypatch):
-    server = HTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    stack = SimpleNamespace(issuer=Issuer(tmp_path))
-    up = {"tariff": SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}")}
-    monkeypatch.setattr(answers, "Stack", lambda _name: stack)
-    monkeypatch.setattr(answers, "Services", lambda _stack: up)
-    yield
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.mark.usefixtures("echo")
-async def test_the_query_of_a_link_and_the_token_arrive():
-    linked = await asyncio.to_thread(answers.ask, "demo", "tariff", "/v1/x/why?from=a%2B1&to=b")
-    assert linked["path"] == "/v1/x/why?from=a%2B1&to=b"
-    assert linked["token"].startswith("Bearer ey")
-    asked = await asyncio.to_thread(answers.ask, "demo", "tariff", "/v1/x", **{"from": "a+1"})
-    assert asked["path"] == "/v1/x?from=a%2B1"
-    with pytest.raises(StackError, match="404 not today"):
-        await asyncio.to_thread(answers.ask, "demo", "tariff", "/v1/refuse")
-
-
-async def test_a_stack_that_does_not_run_is_said_to_be_down(tmp_path, monkeypatch):
-    stack = SimpleNamespace(issuer=Issuer(tmp_path))
-    down = {"ledger": SimpleNamespace(url="http://127.0.0.1:9")}
-    monkeypatch.setattr(answers, "Stack", lambda _name: stack)
-    monkeypatch.setattr(answers, "Services", lambda _stack: down)
-    with pytest.raises(StackError, match="no ledger answers at"):
-        answers.ask("why-test", "ledger", "/v1/accounts/1/why")
+    asked, linked = ledger.heard
+    assert (asked.path, asked.query, asked.token) == (
+        "/v1/accounts/7/why",
+        {"from": at},
+        "a-token",
+    )
+    assert linked.query == {"from": "a+1", "to": "b"}

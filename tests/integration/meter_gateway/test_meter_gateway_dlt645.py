@@ -32,9 +32,9 @@ from npms_meter_gateway.drivers.errors import BadAnswer, NoAnswer
 from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.permit import Permit
+from npms_operations.meter.cli import app as meter_command
 from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.messaging.subscriptions import Unprocessable
-from npms_tools.meter.cli import app as meter_command
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 PASSWORD = bytes.fromhex("02563412")

@@ -26,6 +26,7 @@ from tests.integration.shared.test_shared_frame import (
 from tests.support.nodes import Nodes
 from tests.support.wait import until
 
+from npms_operations.topology.definitions import BrokerUser, definitions
 from npms_shared.contracts.ledger import AccountClosed
 from npms_shared.db.engine import Database
 from npms_shared.messaging import outbox
@@ -34,7 +35,6 @@ from npms_shared.messaging.declaration import Declaration, HeardPublisher, Nobod
 from npms_shared.messaging.relay import Relay
 from npms_shared.messaging.topology import PUBLISHERS, READINGS, events_exchange, listening_exchange
 from npms_shared.messaging.worker import Worker
-from npms_tools.stack.definitions import BrokerUser, definitions
 
 QUEUE = "ledger.supply"
 

@@ -12,8 +12,8 @@ from tests.integration.tariff.support import OPENED_AT, opened, readings, servic
 from tests.support.wait import until
 from typer.testing import CliRunner
 
+from npms_operations.errors import CommandError
 from npms_tools.cli import command_line
-from npms_tools.stack.errors import StackError
 
 TOKEN = "NPMS_TOKEN"
 FLAT = ("--under", "household-flat", "--version", "1")
@@ -93,7 +93,7 @@ async def test_what_is_refused_is_said_with_its_place(url, tmp_path, monkeypatch
     ]
     for words, said in cases:
         done = await simulate("--url", url, *words)
-        assert isinstance(done.exception, StackError)
+        assert isinstance(done.exception, CommandError)
         assert said in str(done.exception)
     monkeypatch.delenv(TOKEN)
     done = await simulate("--url", url, *FLAT, "--account", "101")
@@ -103,5 +103,5 @@ async def test_what_is_refused_is_said_with_its_place(url, tmp_path, monkeypatch
 async def test_a_service_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setenv(TOKEN, "none")
     done = await simulate("--url", "http://127.0.0.1:9", *FLAT, "--account", "1")
-    assert isinstance(done.exception, StackError)
+    assert isinstance(done.exception, CommandError)
     assert "make demo" in str(done.exception)

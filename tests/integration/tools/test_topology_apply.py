@@ -7,8 +7,8 @@ import pytest
 from tests.conftest import WORKER
 from tests.support.nodes import Nodes
 
+from npms_operations.topology.cli import topology
 from npms_tools.stack.services import variable_of
-from npms_tools.topology import topology
 
 
 async def test_applied_to_an_empty_broker_every_service_can_connect_and_finds_its_queues(
@@ -22,7 +22,7 @@ async def test_applied_to_an_empty_broker_every_service_can_connect_and_finds_it
     monkeypatch.setenv("NPMS_MANAGEMENT_URL", nodes.stack.urls().management_url or "")
     try:
         for _ in range(2):
-            await asyncio.to_thread(topology, partitions=2, name="test", apply=True)
+            await asyncio.to_thread(topology, partitions=2, apply=True)
         for service, url in urls.items():
             async with await aio_pika.connect(url) as connection:
                 channel = await connection.channel()

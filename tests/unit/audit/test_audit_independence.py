@@ -4,10 +4,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import npms_tools.audit
+import npms_operations.audit
 
-FOLDER = Path(str(npms_tools.audit.__file__)).parent
-ALLOWED = {"npms_tools.stack.errors", "npms_tools.stack.local", "npms_tools.stack.services"}
+FOLDER = Path(str(npms_operations.audit.__file__)).parent
+ALLOWED = {"npms_operations.errors", "npms_operations.installation"}
 
 
 def imported() -> Iterator[str]:
@@ -19,6 +19,6 @@ def imported() -> Iterator[str]:
                 yield from (alias.name for alias in node.names)
 
 
-def test_the_audit_imports_only_the_stack():
+def test_the_audit_imports_only_where_to_look():
     ours = {name for name in imported() if name.startswith("npms_")}
-    assert {name for name in ours if not name.startswith("npms_tools.audit")} == ALLOWED
+    assert {name for name in ours if not name.startswith("npms_operations.audit")} == ALLOWED

@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from npms_tools.audit.rater.almanac import Almanac
-from npms_tools.audit.rater.bill import Bill, bill
-from npms_tools.audit.rater.plan import Band, Block, Fixed, Share, Version
+from npms_operations.audit.rater.almanac import Almanac
+from npms_operations.audit.rater.bill import Bill, bill
+from npms_operations.audit.rater.plan import Band, Block, Fixed, Share, Version
 
 NAIROBI, BERLIN, HAVANA = ZoneInfo("Africa/Nairobi"), ZoneInfo("Europe/Berlin"), ZoneInfo("Cuba")
 EVERY_DAY = frozenset(range(7))

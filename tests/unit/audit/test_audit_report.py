@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from npms_tools.audit.findings import Result
-from npms_tools.audit.merging import merged
-from npms_tools.audit.places import Broker, find_places
-from npms_tools.audit.report import SHOWN, table, write_json
-from npms_tools.stack.services import variable_of
+from npms_operations.audit.findings import Result
+from npms_operations.audit.merging import merged
+from npms_operations.audit.places import Broker, find_places
+from npms_operations.audit.report import SHOWN, table, write_json
+from npms_operations.errors import CommandError
+from npms_operations.installation import variable_of
 
 
 async def rows(*given: tuple[Any, ...]) -> AsyncIterator[Any]:
@@ -64,12 +65,17 @@ def test_urls_of_the_environment_are_taken():
         variable_of(service, "database_url"): f"postgresql://{service}" for service in services
     }
     assert "NPMS_METER_GATEWAY_DATABASE_URL" in given
-    places = find_places("none", environment=given)
+    places = find_places(given)
     assert places.databases["meter-gateway"] == "postgresql://meter-gateway"
     assert places.broker is None
     urls = {
         "NPMS_MANAGEMENT_URL": "http://u:p@127.0.0.1:1/",
         "NPMS_AMQP_URL": "amqp://u:p@127.0.0.1:2/a%2Fb",
     }
-    broker = find_places("none", environment=given | urls).broker
+    broker = find_places(given | urls).broker
     assert broker == Broker("http://u:p@127.0.0.1:1", "a/b")
+
+
+def test_an_audit_without_its_databases_names_all_that_are_missing():
+    with pytest.raises(CommandError, match=r"NPMS_TARIFF_DATABASE_URL.*NPMS_NOTIFIER_DATABASE_URL"):
+        find_places({"NPMS_LEDGER_DATABASE_URL": "postgresql://ledger"})

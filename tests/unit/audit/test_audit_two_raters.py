@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.tariff.documents import CLASSES, documents
 
+from npms_operations.audit.rater.almanac import Almanac
+from npms_operations.audit.rater.bill import Bill, bill
+from npms_operations.audit.rater.documents import read_version
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.calendar import Calendar
 from npms_tariff.domain.checking import check
 from npms_tariff.domain.rating import finish, rate
 from npms_tariff.domain.state import Rated, RatingState
 from npms_tariff.domain.tariff import Tariff
-from npms_tools.audit.rater.almanac import Almanac
-from npms_tools.audit.rater.bill import Bill, bill
-from npms_tools.audit.rater.documents import read_version
 
 ZONES = ("Africa/Nairobi", "Europe/Berlin", "Australia/Lord_Howe", "Cuba", "Asia/Kathmandu")
 BEGINS_S = int(datetime(2026, 3, 27, tzinfo=UTC).timestamp())

@@ -31,7 +31,7 @@ from npms_meter_gateway.drivers.modbus.bus import BUSY_PAUSE_S, BUSY_RETRIES, Bu
 from npms_meter_gateway.drivers.modbus.depth import probe_depth
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
 from npms_meter_gateway.drivers.tally import Tally
-from npms_tools.meter.cli import app as meter_commands
+from npms_operations.meter.cli import app as meter_commands
 
 Frame = tuple[int, int, bytes]
 Script = Callable[[int, int, bytes], Sequence[bytes] | None]

@@ -20,11 +20,11 @@ from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.drivers.errors import LinkFault, NoAnswer
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.profiles import load_profiles
+from npms_operations.errors import CommandError
+from npms_operations.meter.cli import app
+from npms_operations.meter.trying import Unit, try_all
+from npms_operations.meter.words import verdict
 from npms_shared.clock import ManualClock
-from npms_tools.meter.cli import app
-from npms_tools.meter.trying import Unit, try_all
-from npms_tools.meter.words import verdict
-from npms_tools.stack.errors import StackError
 from npms_tools.street.meter import Meter
 from npms_tools.street.street import Plan, Street, build_street
 
@@ -220,7 +220,7 @@ async def test_the_command_says_what_it_cannot_do(tmp_path: Path) -> None:
         (("probe", *nobody), "127.0.0.1:9"),
     ):
         fault = (await run(*arguments)).exception
-        assert isinstance(fault, StackError)
+        assert isinstance(fault, CommandError)
         assert words in str(fault)
     (tmp_path / "bad.yaml").write_text("vendor: [")
     fault = (await run("probe", *nobody, "--profiles", str(tmp_path))).exception

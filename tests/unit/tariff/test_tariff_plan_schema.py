@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator
 from tests.unit.tariff.documents import documents
 from typer.testing import CliRunner
 
+from npms_operations.plan.cli import app
 from npms_tariff.plan_schema import flaws_of, plan_schema
-from npms_tools.plan.cli import app
 from npms_tools.stack.local import WORKSPACE
 
 EXAMPLES = sorted((WORKSPACE / "services" / "tariff" / "examples").glob("*.json"))

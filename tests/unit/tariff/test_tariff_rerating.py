@@ -10,6 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.unit.tariff.documents import documents
 
+from npms_operations.audit.rater.almanac import Almanac
+from npms_operations.audit.rater.bill import bill
+from npms_operations.audit.rater.documents import read_version
 from npms_shared.contracts.tariff import ChargeLine
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain import rerating
@@ -18,9 +21,6 @@ from npms_tariff.domain.rating import rate
 from npms_tariff.domain.rerating import CannotCorrect, Difference, Point
 from npms_tariff.domain.state import Rated, RatingState
 from npms_tariff.domain.tariff import Tariff
-from npms_tools.audit.rater.almanac import Almanac
-from npms_tools.audit.rater.bill import bill
-from npms_tools.audit.rater.documents import read_version
 
 CONNECTED_W = 7321
 BEGINS_S = int(datetime(2026, 3, 27, 5, tzinfo=UTC).timestamp())

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from tests.unit.tariff.documents import CLASSES, documents
 from tests.unit.tariff.strategies import ZONES, blocks, opened, readings, sum_lines, versions_of
 
+from npms_operations.audit.rater.almanac import Almanac
+from npms_operations.audit.rater.bill import bill
+from npms_operations.audit.rater.documents import read_version
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.calendar import Calendar
 from npms_tariff.domain.plan import BlockRule, Demand, Fixed, FreeUnits, Period, Prices, Tax
@@ -16,9 +19,6 @@ from npms_tariff.domain.rating import finish, rate, succeed
 from npms_tariff.domain.state import Rated, RatingState
 from npms_tariff.domain.tariff import Tariff
 from npms_tariff.domain.vend_charges import vend_charges
-from npms_tools.audit.rater.almanac import Almanac
-from npms_tools.audit.rater.bill import bill
-from npms_tools.audit.rater.documents import read_version
 
 NAIROBI = ZoneInfo("Africa/Nairobi")
 STEPPED = Prices(

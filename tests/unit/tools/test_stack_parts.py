@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from npms_operations.topology.definitions import password_hash
 from npms_tools.stack import Stack, StackError, packages, processes
 from npms_tools.stack.databases import name_of, with_login
-from npms_tools.stack.definitions import password_hash
 from npms_tools.stack.identity import Identity, unprivileged
 
 

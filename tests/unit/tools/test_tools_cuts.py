@@ -1,13 +1,13 @@
 """`npms cuts` asks page after page and prints a table."""
 
-from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
+from tests.support.answering import Answer, Heard, answering
 
-from npms_tools.cuts import foreseen, table
-from npms_tools.stack.errors import StackError
+from npms_operations.cuts import foreseen, table
+from npms_operations.errors import CommandError
+from npms_operations.installation import TOKEN_VARIABLE, Installation
 
 
 def item(account_id: int, **changes: Any) -> dict[str, Any]:
@@ -27,21 +27,25 @@ def item(account_id: int, **changes: Any) -> dict[str, Any]:
     }
 
 
-def ledger(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
-    return httpx.Client(transport=httpx.MockTransport(answer), base_url="http://ledger")
+@pytest.fixture(autouse=True)
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "a-token")
 
 
 def test_every_page_is_asked_for() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        assert request.url.params["hours"] == "6"
-        assert request.url.params["policy_code"] == "town"
-        second = request.url.params.get("cursor") == "c"
+    def answer(asked: Heard) -> Answer:
+        second = asked.query.get("cursor") == "c"
         page = {"items": [item(2 if second else 1)], "next_cursor": None if second else "c"}
-        return httpx.Response(200, json={**page, "assumption": "as lately"})
+        return 200, {**page, "assumption": "as lately"}
 
-    items, assumption = foreseen(ledger(answer), hours=6, policy="town")
+    with answering(answer) as ledger:
+        asked = Installation({"ledger": ledger.url})
+        items, assumption = foreseen(asked, hours=6, policy="town")
     assert [one["account_id"] for one in items] == [1, 2]
     assert assumption == "as lately"
+    for heard in ledger.heard:
+        assert (heard.path, heard.token) == ("/v1/dry-run/cuts", "a-token")
+        assert (heard.query["hours"], heard.query["policy_code"]) == ("6", "town")
 
 
 def test_a_row_says_why_and_what_avoids_it() -> None:
@@ -52,12 +56,9 @@ def test_a_row_says_why_and_what_avoids_it() -> None:
 
 
 def test_a_refusal_and_silence_are_said() -> None:
-    def refuse(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(403, json={"code": "forbidden"})
-
-    def silent(_request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("nobody there")
-
-    for client in (ledger(refuse), ledger(silent)):
-        with pytest.raises(StackError):
-            foreseen(client, hours=1, policy=None)
+    with answering(lambda _: (403, {"detail": "not yours"})) as ledger:
+        refusing = Installation({"ledger": ledger.url})
+        with pytest.raises(CommandError, match="403 not yours"):
+            foreseen(refusing, hours=1, policy=None)
+    with pytest.raises(CommandError, match="no ledger answers at"):
+        foreseen(refusing, hours=1, policy=None)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from npms_operations.errors import CommandError
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.checking import check
 from npms_tools import cli
-from npms_tools.stack import StackError
 
 RATE = {
     "label": "one",
@@ -45,10 +45,10 @@ def test_one_of_several_is_chosen_by_its_label(tmp_path: Path):
     rates = [RATE, {**RATE, "label": "two", "fixedchargefirstmeter": 11}]
     assert '"11.000000"' in run(tmp_path, rates, "--label", "two").stdout
     ran = run(tmp_path, rates)
-    assert isinstance(ran.exception, StackError)
+    assert isinstance(ran.exception, CommandError)
     assert "two (General service)" in str(ran.exception)
 
 
 @pytest.mark.parametrize("body", [{"energyratestructure": []}, [3], "x"])
 def test_what_is_no_rate_is_refused_in_a_sentence(tmp_path: Path, body: object):
-    assert isinstance(run(tmp_path, body).exception, StackError)
+    assert isinstance(run(tmp_path, body).exception, CommandError)

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from npms_meter_gateway.profiles import load_profiles
-from npms_tools.profile.cli import app
+from npms_operations.profile.cli import app
 from npms_tools.schemas.places import METERS
 
 EXAMPLE = re.search(r"```yaml\n(.*?)```", METERS.read_text(), re.DOTALL)

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from npms_operations.errors import CommandError
+from npms_operations.topology.cli import given_urls, wanted_definitions
 from npms_tools.cli import command_line
-from npms_tools.stack.errors import StackError
 from npms_tools.stack.services import SERVICES, variable_of
-from npms_tools.topology import given_urls, wanted_definitions
 
 URLS = {service: f"amqp://npms-{service}:s3cret-{service}@broker/npms" for service in SERVICES}
 ENVIRONMENT = {variable_of(service, "amqp_url"): url for service, url in URLS.items()}
@@ -30,11 +30,12 @@ def test_it_prints_every_user_with_rights_and_no_password(
     assert not any(user["tags"] for user in wanted["users"])
 
 
-def test_nothing_given_is_nothing_and_half_of_it_is_named() -> None:
-    assert given_urls({}) == {}
+def test_what_is_not_given_is_named() -> None:
+    with pytest.raises(CommandError, match=r"NPMS_LEDGER_AMQP_URL.*NPMS_NOTIFIER_AMQP_URL"):
+        given_urls({})
     assert given_urls(ENVIRONMENT) == URLS
     half = {name: url for name, url in ENVIRONMENT.items() if "LEDGER" not in name}
-    with pytest.raises(StackError, match="NPMS_LEDGER_AMQP_URL"):
+    with pytest.raises(CommandError, match="NPMS_LEDGER_AMQP_URL"):
         given_urls(half)
 
 
@@ -48,5 +49,5 @@ def test_nothing_given_is_nothing_and_half_of_it_is_named() -> None:
     ],
 )
 def test_urls_that_cannot_work_together_are_refused(changes: dict[str, str], words: str) -> None:
-    with pytest.raises(StackError, match=words):
+    with pytest.raises(CommandError, match=words):
         wanted_definitions({**URLS, **changes}, partitions=1)

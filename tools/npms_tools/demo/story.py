@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from npms_operations.why.words import of_cut
 from npms_tools.demo import setting
 from npms_tools.demo.clients import Clients, NotObservedError
 from npms_tools.demo.dearer import CREDIT, Dearer
@@ -15,7 +16,6 @@ from npms_tools.demo.mishaps import Mishaps, two_of_one_gateway
 from npms_tools.demo.payers import Payers
 from npms_tools.demo.scene import Scene
 from npms_tools.demo.street_life import Household, households
-from npms_tools.why.words import of_cut
 
 HOMES = 24
 HERO_LOAD_W, EVENING_LOAD_W, QUIET_LOAD_W = 3600, 2400, 900

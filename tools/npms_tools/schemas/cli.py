@@ -8,10 +8,10 @@ import typer
 
 from npms_meter_gateway.profiles.schema import profile_schema
 from npms_tariff.plan_schema import plan_schema
-from npms_tools.profile.table import with_table
 from npms_tools.schemas.asyncapi import asyncapi_document
 from npms_tools.schemas.compatibility import breaking_changes
 from npms_tools.schemas.contracts import CONTRACTS, sample_of, schema_of
+from npms_tools.schemas.meter_table import with_table
 from npms_tools.schemas.openapi import openapi_document
 from npms_tools.schemas.places import API, GOLDEN, METERS, SAMPLES
 from npms_tools.stack.services import SERVICES

@@ -1,7 +1,6 @@
-"""`npms stack …`, `npms token` and `npms parked …`."""
+"""`npms stack …` and `npms token`."""
 
 import signal
-import subprocess
 from datetime import timedelta
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from npms_tools.stack.errors import last_lines
 from npms_tools.stack.issuer import ROLES
 from npms_tools.stack.local import Stack, known_stacks
-from npms_tools.stack.services import SERVICES, Services, command_of
+from npms_tools.stack.services import Services
 
 app = typer.Typer()
 
@@ -88,19 +87,6 @@ def logs(name: Name = "demo", lines: Annotated[int, typer.Option(min=1)] = 20) -
         typer.echo(f"==> {log}")
         for line in last_lines(log, lines):
             typer.echo(f"  {line}")
-
-
-def parked(
-    service: Annotated[str, typer.Argument(help=f"one of {', '.join(SERVICES)}")],
-    words: Annotated[list[str], typer.Argument(help="list | show | replay | drop, and its words")],
-    name: Name = "demo",
-) -> None:
-    """Look after the messages that a service has parked."""
-    if service not in SERVICES:
-        raise typer.BadParameter(f"no such service: {service}")
-    own = Services(Stack(name))[service]
-    command = command_of(service, "parked", *words)
-    raise typer.Exit(subprocess.run(command, env=own.environment, check=False).returncode)
 
 
 def _chosen(name: str, *, every: bool) -> list[Stack]:

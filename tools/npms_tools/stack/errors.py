@@ -2,24 +2,26 @@
 
 from pathlib import Path
 
+from npms_operations.errors import CommandError
+
 LINES_SHOWN = 12
 
 
-class StackError(Exception):
+class StackError(CommandError):
     """A step of the local stack failed; `log` is the file that knows more."""
 
     def __init__(self, sentence: str, *, log: Path | None = None, advice: str = "") -> None:
-        super().__init__(sentence)
-        self.sentence, self.log, self.advice = sentence, log, advice
+        super().__init__(sentence, advice=advice)
+        self.log = log
 
-    def __str__(self) -> str:
-        parts = [self.sentence]
-        if self.log is not None:
-            parts.append(f"log: {self.log}")
-            parts += [f"  | {line}" for line in last_lines(self.log)]
-        if self.advice:
-            parts.append(f"what to do: {self.advice}")
-        return "\n".join(parts)
+    def parts(self) -> list[str]:
+        """The end of the log comes before the advice."""
+        first, *advice = super().parts()
+        return [first, *(_told(self.log) if self.log is not None else []), *advice]
+
+
+def _told(log: Path) -> list[str]:
+    return [f"log: {log}", *(f"  | {line}" for line in last_lines(log))]
 
 
 def last_lines(log: Path, count: int = LINES_SHOWN) -> list[str]:

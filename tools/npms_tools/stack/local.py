@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from npms_operations.topology.definitions import BrokerUser, definitions, vhost_of
+from npms_operations.topology.management import import_definitions
 from npms_shared.messaging.topology import PUBLISHERS
 from npms_tools.stack import packages, pid_files, vhosts
 from npms_tools.stack.databases import ServiceDatabase, prepare_databases
-from npms_tools.stack.definitions import BrokerUser, definitions, vhost_of
 from npms_tools.stack.errors import StackError
 from npms_tools.stack.identity import Identity, unprivileged
 from npms_tools.stack.issuer import Issuer
@@ -112,7 +113,7 @@ class Stack:
             urls = self.service_amqp_urls(amqp_url)
             users = {service: BrokerUser.of(url) for service, url in urls.items()}
             wanted = definitions(vhost_of(amqp_url), users)
-            vhosts.import_definitions(management_url, wanted)
+            import_definitions(management_url, wanted)
 
     def service_amqp_urls(self, amqp_url: str) -> dict[str, str]:
         """Each service's own URL to the virtual host of that URL."""

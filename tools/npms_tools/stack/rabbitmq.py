@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from npms_operations.topology.definitions import user_entry
 from npms_tools.stack import packages, processes
-from npms_tools.stack.definitions import user_entry
 from npms_tools.stack.errors import StackError
 from npms_tools.stack.identity import Identity
 from npms_tools.stack.memory import Memory

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from npms_operations import installation
 from npms_tools.stack import processes
 from npms_tools.stack.databases import ServiceDatabase
 from npms_tools.stack.development import development_variables
@@ -21,7 +22,8 @@ from npms_tools.stack.memory import Memory
 from npms_tools.stack.pid_files import PidFile
 from npms_tools.stack.ports import LOOPBACK
 
-SERVICES = ("ledger", "tariff", "meter-gateway", "payments", "notifier")
+SERVICES = installation.SERVICES
+variable_of = installation.variable_of
 
 HURRIED = "100000"
 """A minute of a scaled clock is short."""
@@ -252,11 +254,6 @@ def package_of(service: str) -> str:
 def command_of(service: str, *words: str) -> list[str]:
     """The command line of a service in this environment."""
     return [sys.executable, "-m", f"{package_of(service)}.cli", *words]
-
-
-def variable_of(service: str, name: str) -> str:
-    """`NPMS_METER_GATEWAY_DATABASE_URL` for ("meter-gateway", "database_url")."""
-    return f"NPMS_{service}_{name}".replace("-", "_").upper()
 
 
 def environment_of(
