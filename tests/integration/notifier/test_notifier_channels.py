@@ -56,6 +56,23 @@ async def test_what_cannot_be_composed_is_given_up(mail_sender: MailSender) -> N
     assert fault.value.permanent
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "=?utf-8?q?Your_account=0D=0ABcc=3A_victim=40example.org?=",
+        "=?utf-8?b?SGkNCg0KUGF5IHRvIG1lIGluc3RlYWQ=?=",
+        "Hi =?utf-8?q?=0AReply-To=3A_thief=40example.org?=",
+    ],
+)
+async def test_an_encoded_word_puts_no_line_into_the_headers(
+    sinks: Sinks, mail_sender: MailSender, subject: str
+) -> None:
+    with pytest.raises(NotDelivered) as fault:
+        await mail_sender.send(mail(subject=f"Re: {subject}"))
+    assert fault.value.permanent
+    assert not sinks.store.emails
+
+
 def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))

@@ -1,5 +1,7 @@
 import pytest
+from pydantic import ValidationError
 
+from npms_notifier.api.schemas import TicketIn
 from npms_notifier.domain.errors import TicketIsClosed
 from npms_notifier.domain.tickets import Author, TicketState, after_message
 from npms_shared.ids import new_id
@@ -17,3 +19,17 @@ def test_nothing_is_written_in_a_closed_ticket(author: Author) -> None:
     with pytest.raises(TicketIsClosed) as refused:
         after_message(ticket_id, TicketState.CLOSED, author)
     assert refused.value.ticket_id == ticket_id
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["=?utf-8?q?a=0D=0ABcc=3A_x=40y.org?=", "=?utf-8?q?a=E2=80=AEb?=", "=?nowhere?q?a?="],
+)
+def test_a_subject_that_hides_lines_in_an_encoded_word_is_refused(subject: str) -> None:
+    with pytest.raises(ValidationError):
+        TicketIn.model_validate({"subject": subject, "body": "Why?"})
+
+
+def test_a_subject_is_kept_as_it_is_shown() -> None:
+    given = {"subject": "=?utf-8?q?Kwa_nini=3F?= mara mbili", "body": "Why?"}
+    assert TicketIn.model_validate(given).subject == "Kwa nini? mara mbili"

@@ -12,7 +12,7 @@ from npms_notifier.domain.contacts import Channel
 from npms_notifier.domain.deliveries import State
 from npms_notifier.domain.errors import AddressRefused, LanguageUnknown
 from npms_notifier.domain.records import Conversation, Delivery, Ticket, TicketMessage
-from npms_notifier.domain.tickets import Author, TicketState
+from npms_notifier.domain.tickets import Author, TicketState, plain_subject
 from npms_notifier.handlers.accounts import ContactBook
 from npms_shared.web.schemas import CodedError, Line, Schema
 
@@ -30,7 +30,16 @@ def _language(code: str) -> str:
 
 Language = Annotated[str, AfterValidator(_language)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
-Subject = Annotated[Line, StringConstraints(max_length=120)]
+
+
+def _subject(text: str) -> str:
+    try:
+        return plain_subject(text)
+    except ValueError as fault:
+        raise CodedError("unreadable_text", str(fault)) from None
+
+
+Subject = Annotated[Line, StringConstraints(max_length=120), AfterValidator(_subject)]
 
 
 class ContactIn(Schema):

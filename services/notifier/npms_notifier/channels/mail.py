@@ -1,6 +1,7 @@
 """E-mail over SMTP, one connection a message, the delivery's id in its Message-ID."""
 
 from dataclasses import dataclass
+from email import message_from_bytes
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
@@ -8,6 +9,7 @@ import aiosmtplib
 
 from npms_notifier.channels.base import NotDelivered, OutgoingMessage
 from npms_shared.clock import Clock
+from npms_shared.texts import is_readable_line
 
 PERMANENT_FROM = 500
 
@@ -52,9 +54,11 @@ class MailSender:
 
     def _composed(self, message: OutgoingMessage) -> EmailMessage:
         try:
-            return self._compose(message)
+            mail = self._compose(message)
+            _check_headers(mail)
         except ValueError as fault:
             raise NotDelivered(_reason(fault), permanent=True) from fault
+        return mail
 
     def _compose(self, message: OutgoingMessage) -> EmailMessage:
         mail = EmailMessage()
@@ -66,6 +70,16 @@ class MailSender:
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(message.body)
         return mail
+
+
+def _check_headers(mail: EmailMessage) -> None:
+    """An encoded word is decoded when it is set, and what was in it is looked at by nobody: a line
+    break there would begin headers of somebody else's. Raises ValueError."""
+    for name, value in mail.items():
+        if not is_readable_line(str(value)):
+            raise ValueError(f"the header {name} is not one readable line")
+    if message_from_bytes(mail.as_bytes()).keys() != mail.keys():
+        raise ValueError("the headers are not those that were set")
 
 
 def _is_permanent(fault: Exception) -> bool:
