@@ -17,6 +17,7 @@ from tests.deploy.manifests import (
     own_render,
     pod_of,
     render,
+    settings_of,
     template_of,
 )
 
@@ -24,6 +25,8 @@ from npms_operations import cli as operations
 from npms_operations.audit.places import find_places
 
 KUBERNETES = "1.34"
+RESERVED_CONNECTIONS = 3
+"""`superuser_reserved_connections` as PostgreSQL comes."""
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +175,36 @@ def test_a_deployment_is_replaced_without_a_gap(manifests: list[Manifest]) -> No
         strategy = deployment["spec"]["strategy"]
         assert strategy["rollingUpdate"]["maxUnavailable"] == 0, deployment["metadata"]["name"]
         assert deployment["spec"]["replicas"] >= 2, deployment["metadata"]["name"]
+
+
+def test_the_pods_of_a_release_fit_the_connections_that_the_readme_names(
+    manifests: list[Manifest],
+) -> None:
+    """api and worker with one pod more of each, two pools deep, the migration and the audit."""
+    readme = (BASE.parent / "README.md").read_text()
+    everywhere = 0
+    for service in SERVICES:
+        pods = sum(
+            d["spec"]["replicas"] + d["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+            for d in of_kind(manifests, "Deployment")
+            if d["metadata"]["labels"]["app.kubernetes.io/name"] == service
+        )
+        connections = pods * 2 * _pool_size(service, manifests) + 2
+        assert connections <= 100 - RESERVED_CONNECTIONS, service
+        assert f"{connections} each" in readme, service
+        everywhere += connections
+    assert everywhere <= 400 - RESERVED_CONNECTIONS
+    assert f"| all on one server | | {everywhere} |" in readme
+
+
+def _pool_size(service: str, manifests: list[Manifest]) -> int:
+    prefix = str(settings_of(service).model_config["env_prefix"])
+    (config,) = (
+        m["data"]
+        for m in of_kind(manifests, "ConfigMap")
+        if m["metadata"]["name"].startswith(f"{service}-config")
+    )
+    return int(config[f"{prefix}DATABASE_POOL_SIZE"])
 
 
 def test_several_gateway_workers_share_the_meters_and_spread_over_nodes(

@@ -106,7 +106,7 @@ class QueuedWorld(World):
         """The old register was noted before the last of what the meter counted."""
         self.clock.advance(timedelta(seconds=7))
         first_wh = 50 if self.registers[installation_id] < 1_000_000 else 1_000_000
-        host = f"10.1.{number // 100}.{number % 100}"
+        host = f"10.1.{number // 250 % 250}.{number % 250 + 1}"
         meter = MeterConnection(
             serial=f"N{number}", profile=PROFILE, host=host, port=502, unit_id=1
         )
