@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from npms_shared.money import AmountError, is_currency, parse_amount
+from npms_shared.money import AmountsByCurrency
 
-ANY_CURRENCY = "*"
 DAY = timedelta(hours=24)
 """Rolling, so that midnight does not double it, wherever it is."""
 
@@ -58,32 +57,8 @@ def checksum(reviewed: Mapping[Any, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class AloneLimits:
-    """Micro-units that one person may move alone within a day, by currency; `*` is every other."""
-
-    by_currency: Mapping[str, int]
-
-    @classmethod
-    def parse(cls, amounts: Mapping[str, str]) -> "AloneLimits":
-        """From currency units. Raises ValueError with what is wrong."""
-        return cls({currency: _micro(currency, amount) for currency, amount in amounts.items()})
-
-    def of(self, currency: str) -> int:
-        return self.by_currency.get(currency, self.by_currency.get(ANY_CURRENCY, 0))
-
-    def have_room(self, amount_micro: int, currency: str, *, moved_micro: int) -> bool:
-        """Whether somebody who has moved so much already may move this too, in either direction."""
-        return moved_micro + abs(amount_micro) <= self.of(currency)
-
-
-def _micro(currency: str, amount: str) -> int:
-    if currency != ANY_CURRENCY and not is_currency(currency):
-        raise ValueError(f"{currency!r} is no ISO 4217 code")
-    try:
-        micro = parse_amount(amount)
-    except AmountError as fault:
-        raise ValueError(f"{amount!r} is no amount: {fault.code}") from None
-    if micro < 0:
-        raise ValueError(f"{amount} is negative")
-    return micro
+def has_room(
+    limits: AmountsByCurrency, amount_micro: int, currency: str, *, moved_micro: int
+) -> bool:
+    """Whether somebody who has moved so much within a day may move this alone, either way."""
+    return moved_micro + abs(amount_micro) <= limits.of(currency)

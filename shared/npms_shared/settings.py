@@ -20,10 +20,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode
 
-from npms_shared.approval import ANY_CURRENCY, AloneLimits
 from npms_shared.auth.keys import is_safe_url
 from npms_shared.auth.tokens import ROLES
 from npms_shared.auth.verifier import TrustedIssuer
+from npms_shared.money import ANY_CURRENCY, AmountsByCurrency
 from npms_shared.web.limits import Limits
 
 S = TypeVar("S", bound="ServiceSettings")
@@ -174,12 +174,12 @@ class TwoPeopleSettings(ServiceSettings):
     @field_validator("alone_per_day")
     @classmethod
     def _are_amounts(cls, value: dict[str, str]) -> dict[str, str]:
-        AloneLimits.parse(value)
+        AmountsByCurrency.parse(value)
         return value
 
-    def alone_limits(self) -> AloneLimits:
+    def alone_limits(self) -> AmountsByCurrency:
         """In micro-units."""
-        return AloneLimits.parse(self.alone_per_day)
+        return AmountsByCurrency.parse(self.alone_per_day)
 
 
 class SettingsError(Exception):

@@ -94,7 +94,10 @@ class World:
     def _extra(self) -> dict[str, dict[str, str]]:
         return {
             "meter-gateway": {"NPMS_METER_GATEWAY_FUTURE_TOLERANCE_S": "3600"},
-            "payments": {"NPMS_PAYMENTS_VOUCHER_PEPPER": self.stack.memory.secret("pepper")},
+            "payments": {
+                "NPMS_PAYMENTS_VOUCHER_PEPPER": self.stack.memory.secret("pepper"),
+                "NPMS_PAYMENTS_ALONE_PER_DAY": '{"*": "1000000000"}',
+            },
             "notifier": {
                 "NPMS_NOTIFIER_SMTP_HOST": "127.0.0.1",
                 "NPMS_NOTIFIER_SMTP_PORT": self._smtp,

@@ -10,7 +10,7 @@ from npms_payments.domain.attempts import Limit
 from npms_payments.domain.records import Policy
 from npms_payments.domain.webhooks import Secret
 from npms_shared.money import AmountsByCurrency, parse_amount
-from npms_shared.settings import ServiceSettings
+from npms_shared.settings import TwoPeopleSettings
 
 
 def _positive(text: str) -> str:
@@ -28,7 +28,7 @@ def _http(url: str) -> str:
 Url = Annotated[str, AfterValidator(_http)]
 
 
-class PaymentsSettings(ServiceSettings):
+class PaymentsSettings(TwoPeopleSettings):
     model_config = SettingsConfigDict(env_prefix="NPMS_PAYMENTS_")
 
     voucher_pepper: SecretStr = Field(
@@ -100,6 +100,7 @@ class PaymentsSettings(ServiceSettings):
         return Policy(
             max_payment_micro=parse_amount(self.max_payment),
             partner_day_limits=AmountsByCurrency.parse(self.partner_day_limit),
+            alone_limits=self.alone_limits(),
             failures_per_account=Limit(self.voucher_failures_per_account, window),
             failures_per_caller=Limit(self.voucher_failures_per_caller, window),
             order_lifetime=timedelta(seconds=self.order_lifetime_s),

@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_shared.approval import DAY, AloneLimits
+from npms_shared.approval import DAY, has_room
+from npms_shared.money import AmountsByCurrency
 
 LOCK_SEED = 7_205_763
 
@@ -46,7 +47,7 @@ async def move_alone(
     currency: str,
     *,
     what: str,
-    limits: AloneLimits,
+    limits: AmountsByCurrency,
     now: datetime,
 ) -> bool:
     """Whether a person may move this without another; if so it is counted, for a day.
@@ -59,7 +60,7 @@ async def move_alone(
     await conn.execute(_LOCK, {"subject": subject, "seed": LOCK_SEED})
     key = {"subject": subject, "currency": currency}
     found = await conn.execute(_MOVED, {**key, "since": now - DAY})
-    if not limits.have_room(amount_micro, currency, moved_micro=found.scalar_one()):
+    if not has_room(limits, amount_micro, currency, moved_micro=found.scalar_one()):
         return False
     added = {"amount_micro": abs(amount_micro), "what": what, "now": now}
     await conn.execute(_ADD, {**key, **added})

@@ -1,7 +1,7 @@
 """Five databases and a broker driven by hand: what is said is heard at once, by real handlers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +32,12 @@ from npms_payments.domain.provider_events import ProviderEvent
 from npms_payments.domain.records import Money, Policy
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.hear_provider import hear_event
-from npms_payments.handlers.make_vouchers import MakeBatch, activate_batch, make_batch
+from npms_payments.handlers.make_vouchers import (
+    MakeBatch,
+    activate_batch,
+    make_batch,
+    print_batch,
+)
 from npms_payments.handlers.record_payment import RecordPayment, record_payment
 from npms_payments.handlers.redeem_voucher import Redeem, attempt, redeem
 from npms_shared.approval import Approval, checksum
@@ -152,6 +157,7 @@ class World:
             policy=Policy(
                 max_payment_micro=10**12,
                 partner_day_limits=AmountsByCurrency({}),
+                alone_limits=AmountsByCurrency({}),
                 failures_per_account=Limit(5, timedelta(minutes=15)),
                 failures_per_caller=Limit(20, timedelta(minutes=15)),
                 order_lifetime=timedelta(hours=1),
@@ -257,8 +263,10 @@ class World:
         expires_at = self.clock.now() + timedelta(days=365)
         command = MakeBatch(value_micro, KES, count, expires_at, by="test")
         async with self.payments.database.transaction() as conn:
-            batch, printed = await make_batch(conn, self.payments, command)
-            await activate_batch(conn, self.payments, batch.batch_id, by="another")
+            made = await make_batch(conn, self.payments, command)
+            batch, printed = await print_batch(conn, self.payments, made.batch_id, by="printer")
+            approval = Approval("another", checksum(asdict(batch)))
+            await activate_batch(conn, self.payments, batch.batch_id, approval=approval)
         return [one.pin for one in printed]
 
     async def redeem(self, account_id: int, pin: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import httpx
 from sqlalchemy import text
 from tests.integration.payments.conftest import House
 
@@ -136,16 +137,18 @@ async def test_a_typing_error_says_so(house: House) -> None:
 async def test_pins_are_shown_once_and_kept_nowhere(house: House) -> None:
     await house.open_account(1)
     body = {"value": {"amount": "50", "currency": "KES"}, "count": 3}
-    first = await house.post("/v1/voucher-batches", body, key="b")
+    made = await house.post("/v1/voucher-batches", body, key="b")
+    assert (made.json()["state"], made.json()["vouchers"]) == ("inactive", None)
+    assert (await house.post("/v1/voucher-batches", body, key="b")).json() == made.json()
+    place, printer = batch_of(made), house.who("admin", subject="printer")
+    first = await house.post(f"{place}/print", by=printer)
     assert first.headers["Cache-Control"] == "no-store"
+    assert first.json()["state"] == "printed"
     pins = [one["pin"] for one in first.json()["vouchers"]]
     assert len(set(pins)) == 3
-    assert first.json()["state"] == "inactive"
-    again = await house.post("/v1/voucher-batches", body, key="b")
-    assert again.json()["batch_id"] == first.json()["batch_id"]
-    assert again.json()["vouchers"] is None
-    batch_id = first.json()["batch_id"]
-    await house.post(f"/v1/voucher-batches/{batch_id}/activate")
+    assert refusal(await house.post(f"{place}/print", by=printer)) == (409, "batch_printed")
+    assert (await house.get(place)).json()["vouchers"] is None
+    await house.agree(place, "activate")
     await redeem(house, 1, pins[0])
     async with house.service.database.connect() as conn:
         for table in ("voucher", "idempotency_key", "outbox", "payment", "voucher_batch"):
@@ -155,20 +158,68 @@ async def test_pins_are_shown_once_and_kept_nowhere(house: House) -> None:
             assert not any(pin in dump or pin.encode().hex() in dump for pin in pins)
 
 
+def batch_of(made: httpx.Response) -> str:
+    return f"/v1/voucher-batches/{made.json()['batch_id']}"
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+async def test_who_makes_prints_and_activates_a_batch_are_three_people(house: House) -> None:
+    body = {"value": {"amount": "50", "currency": "KES"}, "count": 1}
+    maker, printer, third = (
+        house.who("operator", "admin", subject=name) for name in ("maker", "printer", "third")
+    )
+    place = batch_of(await house.post("/v1/voucher-batches", body, by=maker))
+    early = await house.agree(place, "activate", by=third)
+    assert refusal(early) == (409, "batch_not_printed")
+    own = await house.post(f"{place}/print", by=maker)
+    assert refusal(own) == (409, "second_person_required")
+    assert await house.count("voucher") == 0
+    before = (await house.get(place)).headers["ETag"]
+    assert (await house.post(f"{place}/print", by=printer)).status_code == 200
+    for hand in (maker, printer):
+        refused = await house.agree(place, "activate", by=hand)
+        assert refusal(refused) == (409, "second_person_required")
+    stale = await house.post(f"{place}/activate", by={**third, "If-Match": before})
+    assert refusal(stale) == (412, "precondition_failed")
+    unseen = await house.post(f"{place}/activate", by=third)
+    assert refusal(unseen) == (428, "precondition_required")
+    active = (await house.agree(place, "activate", by=third)).json()
+    assert [active[f"{verb}_by"] for verb in ("created", "printed", "activated")] == [
+        "maker",
+        "printer",
+        "third",
+    ]
+
+
+async def test_a_rejected_batch_redeems_nothing(house: House) -> None:
+    await house.open_account(1)
+    body = {"value": {"amount": "50", "currency": "KES"}, "count": 1}
+    place = batch_of(await house.post("/v1/voucher-batches", body))
+    printed = await house.post(f"{place}/print", by=house.who("admin", subject="printer"))
+    pin = printed.json()["vouchers"][0]["pin"]
+    taken = await house.agree(place, "reject", by=house.who("operator", "admin"))
+    assert (taken.status_code, taken.json()["state"]) == (200, "rejected")
+    assert refusal(await house.agree(place, "activate")) == (409, "batch_rejected")
+    assert refusal(await redeem(house, 1, pin)) == (422, "voucher_refused")
+
+
 async def test_batches_are_activated_once_and_by_admins(house: House) -> None:
     body = {"value": {"amount": "50", "currency": "KES"}, "count": 1}
     refused = await house.post("/v1/voucher-batches", body, by=house.who("operator"))
     assert refused.status_code == 403
-    batch = (await house.post("/v1/voucher-batches", body)).json()
-    path = f"/v1/voucher-batches/{batch['batch_id']}"
-    active = await house.post(f"{path}/activate", by=house.who("admin", subject="second"))
-    assert (active.json()["state"], active.json()["activated_by"]) == ("active", "second")
-    assert (await house.post(f"{path}/activate")).json()["code"] == "batch_active"
+    path = batch_of(await house.post("/v1/voucher-batches", body))
+    await house.post(f"{path}/print", by=house.who("admin", subject="printer"))
+    active = await house.agree(path, "activate")
+    assert (active.json()["state"], active.json()["activated_by"]) == ("active", "the-boss")
+    assert refusal(await house.agree(path, "activate")) == (409, "batch_active")
     assert (await house.get(path)).json()["vouchers"] is None
     past = body | {"expires_at": "2020-01-01T00:00:00Z"}
     assert (await house.post("/v1/voucher-batches", past)).json()["code"] == "expiry_in_the_past"
-    missing = f"/v1/voucher-batches/{'0' * 8}-0000-7000-8000-{'0' * 12}/activate"
-    assert (await house.post(missing)).status_code == 404
+    missing = f"/v1/voucher-batches/{'0' * 8}-0000-7000-8000-{'0' * 12}"
+    assert (await house.agree(missing, "activate")).status_code == 404
 
 
 async def test_a_customer_redeems_for_what_is_theirs(house: House) -> None:

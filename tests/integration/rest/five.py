@@ -290,6 +290,7 @@ def bodies() -> dict[str, Any]:
             "expires_at": "2100-01-01T00:00:00+00:00",
         },
         "set_partner_limit": {"day_limit": MONEY, "reason": "Ten tills since December."},
+        "reject_voucher_batch": {"reason": "The printer jammed."},
         "allocate_suspense": {"account_id": 1, "reason": "The payer wrote 11 for 1."},
         "receive_webhook": {"type": "checkout.paid"},
         "replace_contacts": {

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npms_shared.approval import (
-    AloneLimits,
     Approval,
     ReviewedChanged,
     SecondPersonRequired,
     checksum,
+    has_room,
 )
+from npms_shared.money import AmountsByCurrency
 
 PEOPLE = st.sampled_from(["amina", "baraka", "chebet", "daudi"])
 FACTS = st.dictionaries(
@@ -58,25 +59,10 @@ def test_times_ids_and_nested_facts_have_a_checksum():
 
 @given(amounts=AMOUNTS, limit=st.integers(0, 20_000_000))
 def test_no_sequence_of_amounts_moves_more_than_the_limit(amounts, limit):
-    limits, moved = AloneLimits({"*": limit}), 0
+    limits, moved = AmountsByCurrency({"*": limit}), 0
     for amount in amounts:
-        if limits.have_room(amount, "KES", moved_micro=moved):
+        if has_room(limits, amount, "KES", moved_micro=moved):
             moved += abs(amount)
         else:
             assert moved + abs(amount) > limit
     assert moved <= limit
-
-
-def test_each_currency_has_its_limit_and_the_rest_the_star():
-    limits = AloneLimits.parse({"KES": "500", "*": "5"})
-    assert [limits.of(code) for code in ("KES", "ZAR")] == [500_000_000, 5_000_000]
-    assert AloneLimits.parse({"KES": "500"}).of("ZAR") == 0
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [({"kes": "5"}, "no ISO"), ({"KES": "-5"}, "negative"), ({"KES": "five"}, "not_an_amount")],
-)
-def test_what_is_no_limit_is_refused(wrong, words):
-    with pytest.raises(ValueError, match=words):
-        AloneLimits.parse(wrong)

@@ -23,10 +23,12 @@ class Clients:
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
-        self.token = scene.stack.issuer.issue_token("demo-operator", ["operator", "admin"])
+        self.token = self._token_of("demo-operator")
         urls = {process.service: process.url for process in scene.services}
-        second = scene.stack.issuer.issue_token("demo-second-operator", ["operator"])
-        self._second = {"Authorization": f"Bearer {second}"}
+        self._others = {
+            name: {"Authorization": f"Bearer {self._token_of(f'demo-{name}-operator')}"}
+            for name in ("second", "third")
+        }
         self._clients = {
             name: httpx.Client(
                 base_url=url, headers={"Authorization": f"Bearer {self.token}"}, timeout=20
@@ -45,14 +47,35 @@ class Clients:
         headers = {"Idempotency-Key": key} if key else {}
         return self._clients[service].request(method, path, headers=headers, **words)
 
+    def _token_of(self, subject: str) -> str:
+        return str(self._scene.stack.issuer.issue_token(subject, ["operator", "admin"]))
+
     def agree(
-        self, service: str, place: str, verb: str = "approve", body: Any = None
+        self,
+        service: str,
+        place: str,
+        verb: str = "approve",
+        body: Any = None,
+        *,
+        by: str = "second",
     ) -> httpx.Response:
         """Another person looks at what waits for one, and decides about what they saw."""
-        client = self._clients[service]
-        seen = client.get(place, headers=self._second).headers.get("ETag", "")
-        headers = {**self._second, "If-Match": seen}
-        return client.post(f"{place}/{verb}", json=body, headers=headers)
+        client, who = self._clients[service], self._others[by]
+        seen = client.get(place, headers=who).headers.get("ETag", "")
+        return client.post(f"{place}/{verb}", json=body, headers={**who, "If-Match": seen})
+
+    def agreed(
+        self,
+        service: str,
+        place: str,
+        verb: str = "approve",
+        body: Any = None,
+        *,
+        by: str = "second",
+    ) -> Any:
+        """What came of it; raises StackError where it was refused."""
+        answer = self.agree(service, place, verb, body, by=by)
+        return self._body_of(answer, f"POST {service} {place}/{verb}", service)
 
     def get(self, service: str, path: str, **query: Any) -> Any:
         return self._good("GET", service, path, params=query)
@@ -91,9 +114,12 @@ class Clients:
 
     def _good(self, method: str, service: str, path: str, **words: Any) -> Any:
         answer = self.call(method, service, path, **words)
+        return self._body_of(answer, f"{method} {service} {path}", service)
+
+    def _body_of(self, answer: httpx.Response, what: str, service: str) -> Any:
         if answer.is_error:
             raise StackError(
-                f"{method} {service} {path} was refused: {answer.status_code} {answer.text[:500]}",
+                f"{what} was refused: {answer.status_code} {answer.text[:500]}",
                 log=self._scene.stack.folder / "logs" / f"{service}.log",
                 advice="read the answer above, then the log",
             )

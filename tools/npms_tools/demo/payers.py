@@ -26,16 +26,27 @@ class Payers:
             "source": "bank",
             "reference": reference,
         }
-        answer: dict[str, Any] = self._api.post("payments", "/v1/payments", body, key=reference)
-        return answer
+        asked: dict[str, Any] = self._api.post("payments", "/v1/payments", body, key=reference)
+        return self._recorded(asked["request_id"]) if "request_id" in asked else asked
+
+    def _recorded(self, request_id: str) -> dict[str, Any]:
+        """What it became, once another person has seen it on the statement too."""
+        body = {"reason": "On the statement."}
+        done = self._api.agreed("payments", f"/v1/money-requests/{request_id}", body=body)
+        if done["payment_id"] is not None:
+            return dict(self._api.get("payments", f"/v1/payments/{done['payment_id']}"))
+        waiting = self._api.get("payments", "/v1/suspense", state="open")["items"]
+        return next(item for item in waiting if item["suspense_id"] == done["suspense_id"])
 
     def redeem(self, home: Household, amount: str) -> None:
-        """A voucher printed, activated and redeemed."""
+        """A voucher asked for, printed and activated by three people, and redeemed."""
         value = {"value": _money(amount), "count": 1}
         key = f"batch-{secrets.token_hex(4)}"
         batch = self._api.post("payments", "/v1/voucher-batches", value, key=key)
-        self._api.post("payments", f"/v1/voucher-batches/{batch['batch_id']}/activate")
-        self.used_pin = batch["vouchers"][0]["pin"]
+        place = f"/v1/voucher-batches/{batch['batch_id']}"
+        printed = self._api.agreed("payments", place, "print")
+        self._api.agreed("payments", place, "activate", by="third")
+        self.used_pin = printed["vouchers"][0]["pin"]
         path = f"/v1/accounts/{home.account_id}/vouchers"
         self._api.post("payments", path, {"pin": self.used_pin}, key=f"redeem-{batch['batch_id']}")
 

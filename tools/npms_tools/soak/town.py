@@ -211,9 +211,11 @@ class Town:
                 "source": "bank",
                 "reference": f"soak-{resident.account_id}",
             }
-            await self.call(
+            asked = await self.call(
                 "POST", "payments", "/v1/payments", json=body, key=f"pay-{resident.account_id}"
             )
+            if "request_id" in asked:
+                await self._agree("payments", f"/v1/money-requests/{asked['request_id']}")
 
 
 def _fuse_w(meter: dict[str, Any]) -> int:

@@ -24,10 +24,10 @@ from npms_ledger.api.statement_schemas import StatementEntry, to_api_entry
 from npms_ledger.handlers import change_account, look, trail
 from npms_ledger.handlers.errors import AccountUnknown
 from npms_ledger.handlers.open_by_hand import open_by_hand
-from npms_shared.approval import AloneLimits
 from npms_shared.auth.tokens import Principal
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
+from npms_shared.money import AmountsByCurrency
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, encode_cursor, number_in
 from npms_shared.web.principals import Operator, require
@@ -38,7 +38,7 @@ from npms_shared.web.schemas import FilterId, PathId
 Looker = Annotated[Principal, Depends(require("customer", "operator", "admin", "service"))]
 
 
-def accounts_router(database: Database, clock: Clock, limits: AloneLimits) -> APIRouter:
+def accounts_router(database: Database, clock: Clock, limits: AmountsByCurrency) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
     _add_opening(router, database, clock, limits)
     _add_looking(router, database, clock)
@@ -48,7 +48,9 @@ def accounts_router(database: Database, clock: Clock, limits: AloneLimits) -> AP
     return router
 
 
-def _add_opening(router: APIRouter, database: Database, clock: Clock, limits: AloneLimits) -> None:
+def _add_opening(
+    router: APIRouter, database: Database, clock: Clock, limits: AmountsByCurrency
+) -> None:
     @router.post(
         "",
         operation_id="open_account",

@@ -23,9 +23,9 @@ from npms_ledger.api.supply_exceptions import supply_exceptions_router
 from npms_ledger.api.trials import trials_router
 from npms_ledger.api.why import why_router
 from npms_ledger.domain.guardrail import Guardrail
-from npms_shared.approval import AloneLimits
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
+from npms_shared.money import AmountsByCurrency
 from npms_shared.web.app import create_app
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
@@ -36,7 +36,7 @@ def build_app(
     database: Database,
     clock: Clock,
     edge: Edge,
-    limits: AloneLimits,
+    limits: AmountsByCurrency,
     *,
     guardrail: Guardrail,
     reconnect_limit_s: int,

@@ -17,9 +17,9 @@ from npms_ledger.api.credit_schemas import (
 from npms_ledger.api.money_requests import ASKED
 from npms_ledger.api.money_schemas import to_api_request
 from npms_ledger.handlers import grants, trail
-from npms_shared.approval import AloneLimits
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
+from npms_shared.money import AmountsByCurrency
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
@@ -29,7 +29,7 @@ from npms_shared.web.schemas import PathId
 GrantNo = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
 
 
-def credits_router(database: Database, clock: Clock, limits: AloneLimits) -> APIRouter:
+def credits_router(database: Database, clock: Clock, limits: AmountsByCurrency) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts/{account_id}/credits", tags=["credits"])
     _add_listing(router, database, clock)
     _add_granting(router, database, clock, limits)
@@ -52,7 +52,9 @@ def _add_listing(router: APIRouter, database: Database, clock: Clock) -> None:
         return Page(items=[credit for _, credit in page], next_cursor=following)
 
 
-def _add_granting(router: APIRouter, database: Database, clock: Clock, limits: AloneLimits) -> None:
+def _add_granting(
+    router: APIRouter, database: Database, clock: Clock, limits: AmountsByCurrency
+) -> None:
     @router.post(
         "",
         operation_id="grant_credit",

@@ -21,10 +21,10 @@ from npms_ledger.api.money_schemas import (
 )
 from npms_ledger.handlers import look, money_decisions, money_requests
 from npms_ledger.handlers.errors import AccountUnknown
-from npms_shared.approval import AloneLimits
 from npms_shared.auth.tokens import Principal
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
+from npms_shared.money import AmountsByCurrency
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Caller, Operator
@@ -41,7 +41,7 @@ ASKED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def money_requests_router(database: Database, clock: Clock, limits: AloneLimits) -> APIRouter:
+def money_requests_router(database: Database, clock: Clock, limits: AmountsByCurrency) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["money moved by people"])
     _add_fixes(router, database, clock, limits)
     _add_transfers(router, database, clock, limits)
@@ -63,7 +63,9 @@ async def _ask(
     return await answer_once(database, key=key, caller=caller, path=path, body=body, act=action)
 
 
-def _add_fixes(router: APIRouter, database: Database, clock: Clock, limits: AloneLimits) -> None:
+def _add_fixes(
+    router: APIRouter, database: Database, clock: Clock, limits: AmountsByCurrency
+) -> None:
     @router.post(
         "/accounts/{account_id}/money-fixes",
         operation_id="fix_money",
@@ -87,7 +89,7 @@ def _add_fixes(router: APIRouter, database: Database, clock: Clock, limits: Alon
 
 
 def _add_transfers(
-    router: APIRouter, database: Database, clock: Clock, limits: AloneLimits
+    router: APIRouter, database: Database, clock: Clock, limits: AmountsByCurrency
 ) -> None:
     @router.post(
         "/accounts/{account_id}/transfers",

@@ -23,7 +23,7 @@ from npms_ledger.handlers.errors import (
 from npms_ledger.handlers.money_requests import MoneyRequest, alone, ask
 from npms_ledger.handlers.move_money import take_open
 from npms_ledger.storage import grants
-from npms_shared.approval import AloneLimits
+from npms_shared.money import AmountsByCurrency
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ async def request_grant(
     new: NewGrant,
     *,
     by: Actor,
-    limits: AloneLimits,
+    limits: AmountsByCurrency,
     now: datetime,
 ) -> Granted | Row[Any]:
     """Grant a credit, or ask somebody to agree to it: the money request that waits then.

@@ -23,9 +23,9 @@ from npms_ledger.handlers.money_errors import (
 )
 from npms_ledger.handlers.move_money import Moved
 from npms_ledger.storage import money_requests, payments
-from npms_shared.approval import AloneLimits
 from npms_shared.db.moved_alone import move_alone
 from npms_shared.ids import new_id
+from npms_shared.money import AmountsByCurrency
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,12 @@ class MoneyRequest:
 
 
 async def alone(
-    conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, limits: AloneLimits, now: datetime
+    conn: AsyncConnection,
+    asked: MoneyRequest,
+    *,
+    by: Actor,
+    limits: AmountsByCurrency,
+    now: datetime,
 ) -> bool:
     """Whether one person may do it without a second; if so it counts for a day."""
     return await move_alone(
@@ -60,7 +65,12 @@ async def alone(
 
 
 async def request_fix(
-    conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, limits: AloneLimits, now: datetime
+    conn: AsyncConnection,
+    asked: MoneyRequest,
+    *,
+    by: Actor,
+    limits: AmountsByCurrency,
+    now: datetime,
 ) -> Row[Any]:
     """Put a balance right, or ask somebody to agree to it.
 
@@ -78,7 +88,12 @@ async def request_fix(
 
 
 async def request_transfer(
-    conn: AsyncConnection, asked: MoneyRequest, *, by: Actor, limits: AloneLimits, now: datetime
+    conn: AsyncConnection,
+    asked: MoneyRequest,
+    *,
+    by: Actor,
+    limits: AmountsByCurrency,
+    now: datetime,
 ) -> Row[Any]:
     """Move credit at once between accounts of one customer, or a small amount; else ask.
 

@@ -12,8 +12,9 @@ from npms_ledger.domain.actor import Actor
 from npms_ledger.domain.policy import CreditPolicy, lends_micro
 from npms_ledger.handlers.money_requests import MoneyRequest, ask
 from npms_ledger.handlers.open_account import OpenAccount, Opened, open_account
-from npms_shared.approval import AloneLimits, SecondPersonRequired
+from npms_shared.approval import SecondPersonRequired
 from npms_shared.db.moved_alone import move_alone
+from npms_shared.money import AmountsByCurrency
 
 OWN_POLICY = "may not lend so much alone by a policy of the account's own"
 
@@ -27,7 +28,12 @@ class OpenedByHand:
 
 
 async def open_by_hand(
-    conn: AsyncConnection, command: OpenAccount, *, by: Actor, limits: AloneLimits, now: datetime
+    conn: AsyncConnection,
+    command: OpenAccount,
+    *,
+    by: Actor,
+    limits: AmountsByCurrency,
+    now: datetime,
 ) -> OpenedByHand:
     """Raises SecondPersonRequired for a policy of its own that lends more than one person may move
     alone, and what open_account raises.

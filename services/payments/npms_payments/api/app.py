@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from npms_payments.api.money_requests import money_requests_router
 from npms_payments.api.partners import partners_router
 from npms_payments.api.payments import payments_router
 from npms_payments.api.problems import ERRORS
@@ -25,6 +26,7 @@ def build_app(context: Context, edge: Edge) -> FastAPI:
             payments_router(context),
             vouchers_router(context),
             suspense_router(context),
+            money_requests_router(context),
             partners_router(context),
             webhooks_router(context),
             parked_router(context.database),

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_payments.api.access import Collector, Looker, check_sees, issuer_of, own_account
+from npms_payments.api.money_request_schemas import MoneyRequestView, to_request_view
 from npms_payments.api.schemas import (
     PaymentRequest,
     PaymentView,
@@ -18,9 +19,10 @@ from npms_payments.api.schemas import (
     to_payment_view,
     to_suspense_view,
 )
-from npms_payments.domain.records import Money, Payment
+from npms_payments.domain.records import Money, MoneyRequest, Payment
 from npms_payments.domain.vouchers import lookup_key
 from npms_payments.handlers.context import Context
+from npms_payments.handlers.money_requests import record_by_hand
 from npms_payments.handlers.order_top_up import OrderTopUp, open_order, show_order, write_order
 from npms_payments.handlers.read import find_payment, list_payments
 from npms_payments.handlers.record_payment import RecordPayment, record_payment
@@ -144,14 +146,19 @@ def _add_collection(router: APIRouter, context: Context) -> None:
         status_code=201,
         response_model=PaymentView,
         responses={
-            202: {"model": SuspenseView, "description": "set aside: the account does not fit"},
+            202: {
+                "model": SuspenseView | MoneyRequestView,
+                "description": "set aside, the account does not fit; or typed in by staff and more "
+                "than one person may move in a day: a second person must agree",
+            },
             **problem_responses(400, 409),
         },
     )
     async def record(
         request: PaymentRequest, caller: Collector, key: IdempotencyKey
     ) -> JSONResponse:
-        """Record money that came by bank or through a partner."""
+        """Record money that came by bank or through a partner. What staff types in above what one
+        person may move in a day waits for another."""
         if not caller.is_staff() and request.source != "partner":
             raise Problem(403, "forbidden", "A partner records payments of source `partner`.")
         money = Money(
@@ -164,9 +171,12 @@ def _add_collection(router: APIRouter, context: Context) -> None:
 
         async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             command = RecordPayment(request.account_number, money, caller.subject)
-            made = await record_payment(conn, context, command)
+            record = record_by_hand if caller.is_staff() else record_payment
+            made = await record(conn, context, command)
             if isinstance(made, Payment):
                 return _created(made)
+            if isinstance(made, MoneyRequest):
+                return 202, to_request_view(made).model_dump(mode="json")
             return 202, to_suspense_view(made).model_dump(mode="json")
 
         return await answer_once(

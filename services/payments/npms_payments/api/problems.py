@@ -5,13 +5,15 @@ import math
 from npms_payments.domain.errors import (
     AccountIsClosed,
     AccountUnknown,
+    AllocationWaits,
     AlreadyReceived,
     AmountRefused,
-    BatchIsActive,
+    BatchState,
     ExpiryRefused,
     NotFound,
     PartnerLimitReached,
     ProviderUnknown,
+    RequestDecided,
     SuspenseClosed,
     VendRefused,
     VoucherLocked,
@@ -60,6 +62,14 @@ def _partner(fault: PartnerLimitReached) -> Problem:
     return Problem(422, fault.code, words, errors=[error])
 
 
+_BATCH_WORDS = {
+    "batch_not_printed": "The batch has not been printed: it has no vouchers yet.",
+    "batch_printed": "The batch was printed before; its PINs are shown once.",
+    "batch_active": "The batch is active already.",
+    "batch_rejected": "The batch was rejected; make another.",
+}
+
+
 def _currency(fault: WrongCurrency) -> Problem:
     return Problem(422, fault.code, f"The account is in {fault.expected}, not in {fault.given}.")
 
@@ -96,7 +106,11 @@ ERRORS: ErrorMap = {
     ),
     VoucherRefused: lambda fault: Problem(422, fault.code, "This voucher cannot be redeemed."),
     VoucherLocked: _locked,
-    BatchIsActive: lambda fault: Problem(409, fault.code, "The batch is active already."),
+    BatchState: lambda fault: Problem(409, fault.code, _BATCH_WORDS[fault.code]),
+    AllocationWaits: lambda fault: Problem(
+        409, fault.code, "Somebody asked for its allocation; decide about that first."
+    ),
+    RequestDecided: lambda fault: Problem(409, fault.code, f"It was {fault.state} before."),
     ExpiryRefused: lambda fault: Problem(422, fault.code, "The batch would expire at once."),
     SuspenseClosed: lambda fault: Problem(409, fault.code, f"This money was {fault.state} before."),
     AlreadyReceived: _already,

@@ -1,5 +1,6 @@
 """Requests and answers of the REST interface."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -150,13 +151,18 @@ class BatchView(BaseModel):
     value: Money
     count: int
     expires_at: datetime
-    state: Literal["inactive", "active"]
+    state: Literal["inactive", "printed", "active", "rejected"]
     created_at: datetime
     created_by: str
+    printed_at: datetime | None
+    printed_by: str | None
     activated_at: datetime | None
     activated_by: str | None
+    rejected_at: datetime | None
+    rejected_by: str | None
+    rejected_reason: str | None
     vouchers: list[PrintedView] | None = Field(
-        default=None, description="with their PINs, in the first answer to their making only"
+        default=None, description="with their PINs, in the answer to the printing only"
     )
 
 
@@ -238,18 +244,13 @@ def to_review_view(found: Review) -> ReviewView:
 
 
 def to_batch_view(batch: Batch, printed: list[Printed] | None = None) -> BatchView:
-    return BatchView(
-        batch_id=batch.batch_id,
-        batch_number=batch.batch_number,
-        value=Money.of(batch.value_micro, batch.currency),
-        count=batch.voucher_count,
-        expires_at=batch.expires_at,
-        state="active" if batch.state == "active" else "inactive",
-        created_at=batch.created_at,
-        created_by=batch.created_by,
-        activated_at=batch.activated_at,
-        activated_by=batch.activated_by,
-        vouchers=_to_printed(printed),
+    return BatchView.model_validate(
+        {
+            **asdict(batch),
+            "value": Money.of(batch.value_micro, batch.currency),
+            "count": batch.voucher_count,
+            "vouchers": _to_printed(printed),
+        }
     )
 
 

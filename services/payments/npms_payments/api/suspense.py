@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_payments.api.money_request_schemas import MoneyRequestView, to_request_view
 from npms_payments.api.schemas import (
     AllocationRequest,
     PaymentView,
@@ -16,8 +17,10 @@ from npms_payments.api.schemas import (
     to_review_view,
     to_suspense_view,
 )
-from npms_payments.handlers.allocate_suspense import Allocate, allocate
+from npms_payments.domain.records import MoneyRequest
+from npms_payments.handlers.allocate_suspense import Allocate
 from npms_payments.handlers.context import Context
+from npms_payments.handlers.money_requests import allocate_by_hand
 from npms_payments.handlers.read import list_reviews, list_suspense
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
@@ -55,17 +58,23 @@ def _add_allocation(router: APIRouter, context: Context) -> None:
         operation_id="allocate_suspense",
         status_code=201,
         response_model=PaymentView,
-        responses=problem_responses(400, 404, 409),
+        responses={
+            202: {"model": MoneyRequestView, "description": "a second person must agree"},
+            **problem_responses(400, 404, 409),
+        },
     )
     async def allocate_item(
         suspense_id: UUID, request: AllocationRequest, caller: Operator, key: IdempotencyKey
     ) -> JSONResponse:
-        """Give the money to an account: it settles there as the payment it was."""
+        """Give the money to an account: it settles there as the payment it was; above what one
+        person may move in a day once another agrees."""
 
         async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             command = Allocate(suspense_id, request.account_id, request.reason, caller.subject)
-            payment = await allocate(conn, context, command)
-            return 201, to_payment_view(payment).model_dump(mode="json")
+            made = await allocate_by_hand(conn, context, command)
+            if isinstance(made, MoneyRequest):
+                return 202, to_request_view(made).model_dump(mode="json")
+            return 201, to_payment_view(made).model_dump(mode="json")
 
         return await answer_once(
             context.database,

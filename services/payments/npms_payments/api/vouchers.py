@@ -1,27 +1,31 @@
 """Voucher batches."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_payments.api.access import Admin
+from npms_payments.api.money_request_schemas import DecisionRequest
 from npms_payments.api.schemas import BatchRequest, BatchView, to_batch_view
-from npms_payments.domain.records import Batch
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.make_vouchers import (
     MakeBatch,
-    Printed,
     activate_batch,
     find_batch,
     make_batch,
+    print_batch,
+    reject_batch,
 )
+from npms_shared.approval import Approval
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.reviews import Seen, show_etag
 
 LIFETIME = timedelta(days=365)
 PRIVATE = {"Cache-Control": "no-store"}
@@ -30,7 +34,9 @@ PRIVATE = {"Cache-Control": "no-store"}
 def vouchers_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/voucher-batches", tags=["vouchers"])
     _add_making(router, context)
-    _add_upkeep(router, context)
+    _add_printing(router, context)
+    _add_deciding(router, context)
+    _add_looking(router, context)
     return router
 
 
@@ -43,9 +49,7 @@ def _add_making(router: APIRouter, context: Context) -> None:
         responses=problem_responses(400, 409),
     )
     async def make(request: BatchRequest, caller: Admin, key: IdempotencyKey) -> JSONResponse:
-        """Make vouchers, inactive. Their PINs are in this answer only; a repetition of the
-        request gets the batch without them."""
-        made: list[tuple[Batch, list[Printed]]] = []
+        """Ask for vouchers. Another person prints them, a third one activates them."""
 
         async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             command = MakeBatch(
@@ -55,31 +59,61 @@ def _add_making(router: APIRouter, context: Context) -> None:
                 expires_at=request.expires_at or context.clock.now() + LIFETIME,
                 by=caller.subject,
             )
-            made.append(await make_batch(conn, context, command))
-            return 201, to_batch_view(made[0][0]).model_dump(mode="json")
+            made = await make_batch(conn, context, command)
+            return 201, to_batch_view(made).model_dump(mode="json")
 
-        kept = await answer_once(
+        return await answer_once(
             context.database, key=key, caller=caller, path="voucher-batches", body=request, act=act
         )
-        if not made:
-            return kept
-        view = to_batch_view(*made[0])
-        return JSONResponse(view.model_dump(mode="json"), 201, headers=PRIVATE)
 
 
-def _add_upkeep(router: APIRouter, context: Context) -> None:
+def _add_printing(router: APIRouter, context: Context) -> None:
+    @router.post(
+        "/{batch_id}/print",
+        operation_id="print_voucher_batch",
+        responses=problem_responses(404, 409),
+    )
+    async def print_(batch_id: UUID, caller: Admin, response: Response) -> BatchView:
+        """The vouchers with their PINs, inactive; by another person than who asked for them. The
+        PINs are in this answer only: where it is lost, reject the batch and make another."""
+        async with context.database.transaction() as conn:
+            batch, printed = await print_batch(conn, context, batch_id, by=caller.subject)
+        response.headers.update(PRIVATE)
+        return to_batch_view(batch, printed)
+
+
+def _add_deciding(router: APIRouter, context: Context) -> None:
     @router.post(
         "/{batch_id}/activate",
         operation_id="activate_voucher_batch",
-        responses=problem_responses(404, 409),
+        responses=problem_responses(404, 409, 412, 428),
     )
-    async def activate(batch_id: UUID, caller: Admin) -> BatchView:
-        """Let the vouchers of a batch be redeemed from now on."""
+    async def activate(batch_id: UUID, caller: Admin, seen: Seen) -> BatchView:
+        """Let the vouchers of a printed batch be redeemed from now on; by a third person."""
+        approval = Approval(caller.subject, seen)
         async with context.database.transaction() as conn:
-            batch = await activate_batch(conn, context, batch_id, by=caller.subject)
+            batch = await activate_batch(conn, context, batch_id, approval=approval)
         return to_batch_view(batch)
 
+    @router.post(
+        "/{batch_id}/reject",
+        operation_id="reject_voucher_batch",
+        responses=problem_responses(404, 409),
+    )
+    async def reject(batch_id: UUID, request: DecisionRequest, caller: Admin) -> BatchView:
+        """Its vouchers are never redeemed; who asked for it takes it back so."""
+        async with context.database.transaction() as conn:
+            batch = await reject_batch(
+                conn, context, batch_id, by=caller.subject, reason=request.reason
+            )
+        return to_batch_view(batch)
+
+
+def _add_looking(router: APIRouter, context: Context) -> None:
     @router.get("/{batch_id}", operation_id="get_voucher_batch", responses=problem_responses(404))
-    async def get_batch(batch_id: UUID, _caller: Operator) -> BatchView:
+    async def get_batch(batch_id: UUID, _caller: Operator, response: Response) -> BatchView:
+        """Without PINs; with the ETag that activating asks for."""
         async with context.database.connect() as conn:
-            return to_batch_view(await find_batch(conn, batch_id))
+            batch = await find_batch(conn, batch_id)
+        show_etag(response, asdict(batch))
+        return to_batch_view(batch)

@@ -100,12 +100,31 @@ class VoucherLocked(PaymentsError):
         self.retry_after = retry_after
 
 
-class BatchIsActive(PaymentsError):
-    code = "batch_active"
+class BatchState(PaymentsError):
+    """What is asked of a batch does not fit its state: `batch_not_printed`, `batch_printed`,
+    `batch_active`, `batch_rejected`.
+    """
 
-    def __init__(self, batch_id: UUID) -> None:
-        super().__init__(f"batch {batch_id}")
-        self.batch_id = batch_id
+    def __init__(self, state: str) -> None:
+        self.code = f"batch_{state}" if state != "inactive" else "batch_not_printed"
+        super().__init__(self.code)
+
+
+class AllocationWaits(PaymentsError):
+    """Somebody asked for an allocation of this money already."""
+
+    code = "allocation_requested"
+
+    def __init__(self, suspense_id: UUID) -> None:
+        super().__init__(f"suspense item {suspense_id}")
+
+
+class RequestDecided(PaymentsError):
+    code = "request_decided"
+
+    def __init__(self, request_id: UUID, state: str) -> None:
+        super().__init__(f"{request_id} was {state} before")
+        self.state = state
 
 
 class ExpiryRefused(PaymentsError):

@@ -79,6 +79,36 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
+class MoneyRequest:
+    """What somebody asked for, and what came of it: `kind` is payment or allocation.
+
+    Posted, a payment has a `payment_id`, or the `suspense_id` where its account did not fit.
+    """
+
+    request_id: UUID
+    kind: str
+    amount_micro: int
+    currency: str
+    source: str
+    issuer: str
+    reference: str
+    account_number: str
+    requested_by: str
+    requested_at: datetime
+    suspense_id: UUID | None = None
+    reason: str | None = None
+    state: str = "requested"
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    decided_reason: str | None = None
+    payment_id: UUID | None = None
+
+    @property
+    def money(self) -> Money:
+        return Money(self.amount_micro, self.currency, self.source, self.reference, self.issuer)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     batch_id: UUID
     batch_number: int
@@ -91,6 +121,11 @@ class Batch:
     created_by: str
     activated_at: datetime | None
     activated_by: str | None
+    printed_at: datetime | None
+    printed_by: str | None
+    rejected_at: datetime | None
+    rejected_by: str | None
+    rejected_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +174,8 @@ class Policy:
     max_payment_micro: int
     partner_day_limits: AmountsByCurrency
     """Of partners who were given no limit of their own."""
+    alone_limits: AmountsByCurrency
+    """What one person may type in or allocate within a day without a second."""
     failures_per_account: Limit
     failures_per_caller: Limit
     order_lifetime: timedelta

@@ -26,11 +26,7 @@ class Allocate:
 
 async def allocate(conn: AsyncConnection, context: Context, command: Allocate) -> Payment:
     """Raises NotFound, SuspenseClosed, AccountUnknown, AccountIsClosed, WrongCurrency."""
-    item = await find_item(conn, command.suspense_id, lock=True)
-    if item.state != "open":
-        raise SuspenseClosed(item.suspense_id, item.state)
-    _, currency = await find_open_account(conn, command.account_id)
-    check_currency(item.currency, expected=currency)
+    item = await find_open_item(conn, command)
     payment_id, now = new_id(), context.clock.now()
     await settle_new(
         conn,
@@ -49,6 +45,16 @@ async def allocate(conn: AsyncConnection, context: Context, command: Allocate) -
         reason=command.reason,
     )
     return await find_payment(conn, payment_id)
+
+
+async def find_open_item(conn: AsyncConnection, command: Allocate) -> Suspended:
+    """What is to be allocated, locked. Raises as allocate does."""
+    item = await find_item(conn, command.suspense_id, lock=True)
+    if item.state != "open":
+        raise SuspenseClosed(item.suspense_id, item.state)
+    _, currency = await find_open_account(conn, command.account_id)
+    check_currency(item.currency, expected=currency)
+    return item
 
 
 async def find_item(conn: AsyncConnection, suspense_id: UUID, *, lock: bool = False) -> Suspended:

@@ -1,18 +1,19 @@
-"""Voucher batches: made inactive, their PINs shown once, and activated by a later word."""
+"""Voucher batches, by three people: one makes a batch, one prints it, one activates it."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_payments.domain.amounts import check_amount
-from npms_payments.domain.errors import BatchIsActive, NotFound
+from npms_payments.domain.errors import BatchState, NotFound
 from npms_payments.domain.records import Batch
 from npms_payments.domain.vouchers import check_expiry, lookup_key, make_pin, serial_of
 from npms_payments.handlers.context import Context
 from npms_payments.storage import vouchers
+from npms_shared.approval import Approval, SecondPersonRequired
 from npms_shared.ids import new_id
 
 
@@ -36,14 +37,13 @@ class Printed:
         return f"Printed({self.serial})"
 
 
-async def make_batch(
-    conn: AsyncConnection, context: Context, command: MakeBatch
-) -> tuple[Batch, list[Printed]]:
+async def make_batch(conn: AsyncConnection, context: Context, command: MakeBatch) -> Batch:
+    """A batch without vouchers as yet. Raises AmountRefused, ExpiryRefused."""
     now = context.clock.now()
     check_amount(command.value_micro, limit_micro=context.policy.max_payment_micro)
     check_expiry(command.expires_at, now=now)
     batch_id = new_id()
-    number = await vouchers.insert_batch(
+    await vouchers.insert_batch(
         conn,
         batch_id=batch_id,
         value_micro=command.value_micro,
@@ -53,9 +53,22 @@ async def make_batch(
         at=now,
         by=command.by,
     )
+    return await find_batch(conn, batch_id)
+
+
+async def print_batch(
+    conn: AsyncConnection, context: Context, batch_id: UUID, *, by: str
+) -> tuple[Batch, list[Printed]]:
+    """The vouchers with their PINs, which nobody can be shown again; by another than who made it.
+
+    Raises NotFound, BatchState, SecondPersonRequired.
+    """
+    batch = await _lock_batch(conn, batch_id, "inactive")
+    if batch.created_by == by:
+        raise SecondPersonRequired(by)
     printed = [
-        Printed(serial_of(number, index), make_pin(secrets.randbelow))
-        for index in range(1, command.count + 1)
+        Printed(serial_of(batch.batch_number, index), make_pin(secrets.randbelow))
+        for index in range(1, batch.voucher_count + 1)
     ]
     await vouchers.insert_vouchers(
         conn,
@@ -63,17 +76,37 @@ async def make_batch(
         keys=[lookup_key(one.pin, context.pepper) for one in printed],
         serials=[one.serial for one in printed],
     )
+    await vouchers.mark_printed(conn, batch_id, at=context.clock.now(), by=by)
     return await find_batch(conn, batch_id), printed
 
 
 async def activate_batch(
-    conn: AsyncConnection, context: Context, batch_id: UUID, *, by: str
+    conn: AsyncConnection, context: Context, batch_id: UUID, *, approval: Approval
 ) -> Batch:
-    found = await find_batch(conn, batch_id, lock=True)
-    if found.state == "active":
-        raise BatchIsActive(batch_id)
-    await vouchers.activate_batch(conn, batch_id, at=context.clock.now(), by=by)
+    """Let its vouchers be redeemed; by another than who made it and who saw the PINs.
+
+    Raises NotFound, BatchState, SecondPersonRequired, ReviewedChanged.
+    """
+    batch = await _lock_batch(conn, batch_id, "printed")
+    approval.check(hands=[batch.created_by, batch.printed_by], reviewed=asdict(batch))
+    await vouchers.activate_batch(conn, batch_id, at=context.clock.now(), by=approval.by)
     return await find_batch(conn, batch_id)
+
+
+async def reject_batch(
+    conn: AsyncConnection, context: Context, batch_id: UUID, *, by: str, reason: str
+) -> Batch:
+    """Nothing of it is ever redeemed; who made it takes it back so. Raises NotFound, BatchState."""
+    await _lock_batch(conn, batch_id, "inactive", "printed")
+    await vouchers.reject_batch(conn, batch_id, at=context.clock.now(), by=by, reason=reason)
+    return await find_batch(conn, batch_id)
+
+
+async def _lock_batch(conn: AsyncConnection, batch_id: UUID, *states: str) -> Batch:
+    found = await find_batch(conn, batch_id, lock=True)
+    if found.state not in states:
+        raise BatchState(found.state)
+    return found
 
 
 async def find_batch(conn: AsyncConnection, batch_id: UUID, *, lock: bool = False) -> Batch:

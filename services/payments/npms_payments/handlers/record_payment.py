@@ -48,7 +48,7 @@ async def record_payment(
     if is_partners:
         await count_sale(conn, context, money, now)
     try:
-        account_id = _account_id(command.account_number)
+        account_id = account_id_in(command.account_number)
         account, currency = await find_open_account(conn, account_id)
     except (AccountUnknown, AccountIsClosed) as fault:
         suspense_id = await _suspend(conn, command, context=context, reason=fault.code)
@@ -66,7 +66,8 @@ async def record_payment(
     return await find_payment(conn, payment_id)
 
 
-def _account_id(text: str) -> int:
+def account_id_in(text: str) -> int:
+    """What a payer wrote as a number. Raises AccountUnknown for what can be none."""
     digits = text.strip()
     account_id = int(digits) if digits.isascii() and digits.isdigit() else 0
     if not 0 < account_id <= MAX_ACCOUNT_ID:

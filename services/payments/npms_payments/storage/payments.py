@@ -62,6 +62,17 @@ async def insert_payment(
     )
 
 
+async def has_arrived(conn: AsyncConnection, money: Money) -> bool:
+    found = await conn.execute(
+        select(arrival.c.reference).where(
+            arrival.c.source == money.source,
+            arrival.c.issuer == money.issuer,
+            arrival.c.reference == money.reference,
+        )
+    )
+    return found.first() is not None
+
+
 async def claim_arrival(conn: AsyncConnection, money: Money, *, at: datetime) -> bool:
     """Note that this money came; False when it was noted before."""
     statement = (

@@ -153,6 +153,11 @@ voucher_batch = Table(
     Column("created_by", Text),
     _time("activated_at"),
     Column("activated_by", Text),
+    _time("printed_at"),
+    Column("printed_by", Text),
+    _time("rejected_at"),
+    Column("rejected_by", Text),
+    Column("rejected_reason", Text),
 )
 
 voucher = Table(

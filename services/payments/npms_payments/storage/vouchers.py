@@ -53,11 +53,10 @@ async def insert_batch(
     expires_at: datetime,
     at: datetime,
     by: str,
-) -> int:
-    """An inactive batch; returns its number."""
-    statement = (
-        insert(voucher_batch)
-        .values(
+) -> None:
+    """An inactive batch, as yet without vouchers."""
+    await conn.execute(
+        insert(voucher_batch).values(
             batch_id=batch_id,
             value_micro=value_micro,
             currency=currency,
@@ -67,9 +66,7 @@ async def insert_batch(
             created_at=at,
             created_by=by,
         )
-        .returning(voucher_batch.c.batch_number)
     )
-    return int((await conn.execute(statement)).scalar_one())
 
 
 async def insert_vouchers(
@@ -86,6 +83,25 @@ async def find_batch(conn: AsyncConnection, batch_id: UUID, *, lock: bool = Fals
         statement = statement.with_for_update()
     row = (await conn.execute(statement)).first()
     return Batch(**row._mapping) if row else None
+
+
+async def mark_printed(conn: AsyncConnection, batch_id: UUID, *, at: datetime, by: str) -> None:
+    await conn.execute(
+        update(voucher_batch)
+        .where(voucher_batch.c.batch_id == batch_id)
+        .values(state="printed", printed_at=at, printed_by=by)
+    )
+
+
+async def reject_batch(
+    conn: AsyncConnection, batch_id: UUID, *, at: datetime, by: str, reason: str
+) -> None:
+    """Its vouchers, if it has any, stay inactive."""
+    await conn.execute(
+        update(voucher_batch)
+        .where(voucher_batch.c.batch_id == batch_id)
+        .values(state="rejected", rejected_at=at, rejected_by=by, rejected_reason=reason)
+    )
 
 
 async def activate_batch(conn: AsyncConnection, batch_id: UUID, *, at: datetime, by: str) -> None:
