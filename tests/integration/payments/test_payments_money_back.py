@@ -111,3 +111,31 @@ async def test_the_provider_names_what_it_gives_back(house: House) -> None:
     assert [one["transaction_id"] for one in kept] == [first["transaction_id"]]
     assert outcomes(await at_provider(house, made, "refund")) == ["reversed"]
     assert (await house.sim.get("/settled")).json() == []
+
+
+async def test_money_for_a_closed_account_goes_back_from_suspense_by_two_people(
+    house: House,
+) -> None:
+    await house.open_account(1)
+    await house.close_account(1)
+    brought = {
+        "account_number": "1",
+        "amount": {"amount": "5", "currency": "KES"},
+        "source": "bank",
+        "reference": "FT-1",
+    }
+    item = (await house.post("/v1/payments", brought)).json()
+    assert item["reason"] == "account_closed"
+    clerk = house.who("operator", subject="the-clerk")
+    path = f"/v1/suspense/{item['suspense_id']}/return"
+    body = {"reference": "FT-9", "reason": "the payer asked for it"}
+    asked = await house.post(path, body, by=clerk)
+    assert asked.status_code == 202, asked.text
+    assert (await house.post(path, body, by=clerk)).json()["code"] == "allocation_requested"
+    place = f"/v1/money-requests/{asked.json()['request_id']}"
+    assert (await house.agree(place, by=clerk)).json()["code"] == "second_person_required"
+    assert (await house.agree(place)).json()["state"] == "posted"
+    [kept] = (await house.get("/v1/suspense?state=returned")).json()["items"]
+    assert (kept["returned_by"], kept["returned_reference"]) == ("the-clerk", "FT-9")
+    assert (await house.post(path, body, by=clerk)).json()["code"] == "suspense_returned"
+    assert await house.told() == []

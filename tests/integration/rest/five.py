@@ -291,6 +291,7 @@ def bodies() -> dict[str, Any]:
         },
         "set_partner_limit": {"day_limit": MONEY, "reason": "Ten tills since December."},
         "reject_voucher_batch": {"reason": "The printer jammed."},
+        "return_suspense": {"reference": "FT26340-12", "reason": "The payer asked for it."},
         "allocate_suspense": {"account_id": 1, "reason": "The payer wrote 11 for 1."},
         "receive_webhook": {"type": "checkout.paid"},
         "replace_contacts": {

@@ -19,7 +19,7 @@ class MoneyRequestView(BaseModel):
     """What was asked, by whom, and what came of it: a payment, or money set aside."""
 
     request_id: UUID
-    kind: Literal["payment", "allocation"]
+    kind: Literal["payment", "allocation", "return"]
     state: Literal["requested", "posted", "rejected"]
     amount: Money
     account_number: str
@@ -29,6 +29,7 @@ class MoneyRequestView(BaseModel):
         description="of an allocation; of a payment that was posted and set aside"
     )
     reason: str | None
+    returned_reference: str | None = Field(description="of a return: the number of its way back")
     requested_by: str
     requested_at: datetime
     decided_by: str | None

@@ -108,7 +108,7 @@ ERRORS: ErrorMap = {
     VoucherLocked: _locked,
     BatchState: lambda fault: Problem(409, fault.code, _BATCH_WORDS[fault.code]),
     AllocationWaits: lambda fault: Problem(
-        409, fault.code, "Somebody asked for its allocation; decide about that first."
+        409, fault.code, "Somebody asked to allocate or return it; decide about that first."
     ),
     RequestDecided: lambda fault: Problem(409, fault.code, f"It was {fault.state} before."),
     ExpiryRefused: lambda fault: Problem(422, fault.code, "The batch would expire at once."),

@@ -49,6 +49,11 @@ class AllocationRequest(Schema):
     reason: Line = Field(examples=["The payer wrote 11 for 1."])
 
 
+class ReturnRequest(Schema):
+    reference: Line = Field(description="the number of the way back", examples=["FT26340-12"])
+    reason: Line = Field(examples=["The account is closed; the payer asked for it."])
+
+
 class PartnerLimitRequest(Schema):
     day_limit: Money = Field(description="most that the partner may sell in a day; not negative")
     reason: Line = Field(examples=["Ten tills since December."])

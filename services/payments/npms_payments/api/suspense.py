@@ -11,6 +11,7 @@ from npms_payments.api.money_request_schemas import MoneyRequestView, to_request
 from npms_payments.api.schemas import (
     AllocationRequest,
     PaymentView,
+    ReturnRequest,
     ReviewView,
     SuspenseView,
     to_payment_view,
@@ -20,7 +21,7 @@ from npms_payments.api.schemas import (
 from npms_payments.domain.records import MoneyRequest
 from npms_payments.handlers.allocate_suspense import Allocate
 from npms_payments.handlers.context import Context
-from npms_payments.handlers.money_requests import allocate_by_hand
+from npms_payments.handlers.money_requests import allocate_by_hand, return_by_hand
 from npms_payments.handlers.read import list_reviews, list_suspense
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
@@ -32,6 +33,7 @@ def suspense_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["suspense"])
     _add_suspense(router, context)
     _add_allocation(router, context)
+    _add_return(router, context)
     _add_reviews(router, context)
     return router
 
@@ -81,6 +83,40 @@ def _add_allocation(router: APIRouter, context: Context) -> None:
             key=key,
             caller=caller,
             path=f"suspense/{suspense_id}",
+            body=request,
+            act=act,
+        )
+
+
+def _add_return(router: APIRouter, context: Context) -> None:
+    @router.post(
+        "/suspense/{suspense_id}/return",
+        operation_id="return_suspense",
+        status_code=202,
+        response_model=MoneyRequestView,
+        responses=problem_responses(400, 404, 409),
+    )
+    async def return_item(
+        suspense_id: UUID, request: ReturnRequest, caller: Operator, key: IdempotencyKey
+    ) -> JSONResponse:
+        """The money goes back to its payer; closed once another person agrees."""
+
+        async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
+            asked = await return_by_hand(
+                conn,
+                context,
+                suspense_id,
+                reference=request.reference,
+                reason=request.reason,
+                by=caller.subject,
+            )
+            return 202, to_request_view(asked).model_dump(mode="json")
+
+        return await answer_once(
+            context.database,
+            key=key,
+            caller=caller,
+            path=f"suspense/{suspense_id}/return",
             body=request,
             act=act,
         )

@@ -80,7 +80,8 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class MoneyRequest:
-    """What somebody asked for, and what came of it: `kind` is payment or allocation.
+    """What somebody asked for, and what came of it: `kind` is payment, allocation or return, whose
+    money goes back from suspense under `returned_reference`.
 
     Posted, a payment has a `payment_id`, or the `suspense_id` where its account did not fit.
     """
@@ -97,6 +98,7 @@ class MoneyRequest:
     requested_at: datetime
     suspense_id: UUID | None = None
     reason: str | None = None
+    returned_reference: str | None = None
     state: str = "requested"
     decided_by: str | None = None
     decided_at: datetime | None = None

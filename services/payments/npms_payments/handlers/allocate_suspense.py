@@ -49,11 +49,17 @@ async def allocate(conn: AsyncConnection, context: Context, command: Allocate) -
 
 async def find_open_item(conn: AsyncConnection, command: Allocate) -> Suspended:
     """What is to be allocated, locked. Raises as allocate does."""
-    item = await find_item(conn, command.suspense_id, lock=True)
-    if item.state != "open":
-        raise SuspenseClosed(item.suspense_id, item.state)
+    item = await lock_open_item(conn, command.suspense_id)
     _, currency = await find_open_account(conn, command.account_id)
     check_currency(item.currency, expected=currency)
+    return item
+
+
+async def lock_open_item(conn: AsyncConnection, suspense_id: UUID) -> Suspended:
+    """Raises NotFound, SuspenseClosed."""
+    item = await find_item(conn, suspense_id, lock=True)
+    if item.state != "open":
+        raise SuspenseClosed(item.suspense_id, item.state)
     return item
 
 

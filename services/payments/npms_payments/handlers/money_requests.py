@@ -22,10 +22,11 @@ from npms_payments.handlers.allocate_suspense import (
     allocate,
     find_item,
     find_open_item,
+    lock_open_item,
 )
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.record_payment import RecordPayment, account_id_in, record_payment
-from npms_payments.storage import money_requests, payments
+from npms_payments.storage import money_requests, payments, suspense
 from npms_shared.approval import Approval
 from npms_shared.db.moved_alone import move_alone
 from npms_shared.ids import new_id
@@ -85,6 +86,35 @@ async def allocate_by_hand(
     return asked
 
 
+async def return_by_hand(
+    conn: AsyncConnection,
+    context: Context,
+    suspense_id: UUID,
+    *,
+    reference: str,
+    reason: str,
+    by: str,
+) -> MoneyRequest:
+    """Money set aside goes back to its payer, always by two people, like every refund.
+
+    Raises NotFound, SuspenseClosed, AllocationWaits.
+    """
+    item = await lock_open_item(conn, suspense_id)
+    asked = _request(
+        context,
+        "return",
+        _money_of(item),
+        by=by,
+        number=item.account_given,
+        suspense_id=suspense_id,
+        reason=reason,
+        returned_reference=reference,
+    )
+    if not await money_requests.add(conn, asked):
+        raise AllocationWaits(suspense_id)
+    return asked
+
+
 async def approve(
     conn: AsyncConnection, context: Context, request_id: UUID, *, approval: Approval, reason: str
 ) -> MoneyRequest:
@@ -135,6 +165,8 @@ async def list_requests(
 
 
 async def _do(conn: AsyncConnection, context: Context, asked: MoneyRequest) -> Payment | Suspended:
+    if asked.kind == "return":
+        return await _return(conn, context, asked)
     if asked.kind == "allocation":
         assert asked.suspense_id is not None
         account_id, reason = int(asked.account_number), asked.reason or ""
@@ -143,6 +175,20 @@ async def _do(conn: AsyncConnection, context: Context, asked: MoneyRequest) -> P
     return await record_payment(
         conn, context, RecordPayment(asked.account_number, asked.money, asked.requested_by)
     )
+
+
+async def _return(conn: AsyncConnection, context: Context, asked: MoneyRequest) -> Suspended:
+    assert asked.suspense_id is not None
+    item = await lock_open_item(conn, asked.suspense_id)
+    await suspense.mark_returned(
+        conn,
+        item.suspense_id,
+        at=context.clock.now(),
+        by=asked.requested_by,
+        reason=asked.reason or "",
+        reference=asked.returned_reference or "",
+    )
+    return item
 
 
 async def _hands(conn: AsyncConnection, asked: MoneyRequest) -> list[str]:

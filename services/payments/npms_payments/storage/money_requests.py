@@ -13,9 +13,9 @@ _COLUMNS = ", ".join(MoneyRequest.__slots__)
 _ADD = text(
     """
     INSERT INTO money_request (request_id, kind, amount_micro, currency, source, issuer, reference,
-        account_number, suspense_id, reason, requested_by, requested_at)
+        account_number, suspense_id, reason, returned_reference, requested_by, requested_at)
     VALUES (:request_id, :kind, :amount_micro, :currency, :source, :issuer, :reference,
-        :account_number, :suspense_id, :reason, :requested_by, :requested_at)
+        :account_number, :suspense_id, :reason, :returned_reference, :requested_by, :requested_at)
     ON CONFLICT DO NOTHING
     """
 )
