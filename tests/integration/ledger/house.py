@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -60,7 +61,7 @@ class House:
                     version=3,
                     plan_version_id=7,
                     currency="KES",
-                    valid_from=self.clock.now(),
+                    valid_from=self.clock.now() - timedelta(days=60),
                 ),
             )
             await note_profile(

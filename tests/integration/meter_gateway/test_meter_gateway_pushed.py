@@ -1,6 +1,7 @@
 """Meters that send their readings, and readings that are sent for meters that do not."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -25,8 +26,9 @@ async def world(database_for: MakeDatabase) -> World:
 async def test_a_reading_sent_for_a_meter_that_is_polled_is_refused_or_marked(
     world: World, http: httpx.AsyncClient
 ) -> None:
-    await world.open(1, meter=POLLED)
-    await world.open(2)
+    before = world.clock.now() - timedelta(hours=1)
+    await world.open(1, meter=POLLED, opened_at=before)
+    await world.open(2, opened_at=before)
     at_s = int(world.clock.now().timestamp())
     given = [
         Given("P1", at_s, 1_000_100),

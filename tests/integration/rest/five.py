@@ -391,6 +391,7 @@ async def _built(
         database_url=made.url,
         amqp_url="amqp://nobody.invalid/",
         jwks_path=issuer.jwks_path,
+        refused_tokens_per_minute_and_address=100_000,
         **EXTRA.get(name, {}),
     )
     service: Service = import_module(f"{package}.bootstrap").build(settings)

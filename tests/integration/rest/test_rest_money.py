@@ -12,6 +12,7 @@ MONEY = {
     "record_payment",
     "make_voucher_batch",
     "allocate_suspense",
+    "return_suspense",
     "fix_money",
     "transfer_credit",
     "reallocate_payment",

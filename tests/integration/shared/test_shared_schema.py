@@ -41,7 +41,7 @@ from npms_shared.messaging.subscriptions import Meta
 from npms_shared.messaging.worker import Worker
 from npms_shared.observability import logs
 from npms_shared.runtime import Service, add_checks
-from npms_shared.web.app import health_router
+from npms_shared.web.health import internal_app
 
 FRAME = migrations_of("frame")
 
@@ -68,7 +68,6 @@ async def readiness(made: TestDatabase, worker: Worker, *, work: bool) -> dict[s
     """The checks that fail, with what they say."""
     app = FastAPI()
     app.state.checks = {}
-    app.include_router(health_router())
     service = Service(
         name="ledger",
         settings=None,  # type: ignore[arg-type] - readiness asks no setting
@@ -77,7 +76,8 @@ async def readiness(made: TestDatabase, worker: Worker, *, work: bool) -> dict[s
         migrations=FRAME,
     )
     add_checks(app, service, worker, work=work)
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+    internal = internal_app(service.name, app.state.checks)
+    async with AsyncClient(transport=ASGITransport(internal), base_url="http://test") as client:
         answer = await client.get("/health/ready")
     failed = {name: said for name, said in answer.json()["checks"].items() if said != "ok"}
     assert answer.status_code == (503 if failed else 200)
@@ -186,11 +186,11 @@ async def test_a_missing_column_and_an_exhausted_pool_are_waited_out_and_park_no
         await until(misfit)
         assert REGISTRY.get_sample_value("npms_database_waits_total", {"reason": "schema"})
         await as_owner(made, "ALTER TABLE effect RENAME COLUMN thing TO item")
-        await until_effects(small, [1])
+        await until_effects(made.database, [1])
         assert small.misfit is None
         async with small.transaction() as conn:
             await outbox.publish(conn, report(2), subject="2")
-        await until_effects(small, [1, 2])
+        await until_effects(made.database, [1, 2])
         assert exhausted.is_set()
         async with small.connect() as conn:
             assert await parked.list_parked(conn) == []
