@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from npms_ledger.bootstrap import build
-from npms_ledger.domain.actor import Actor
 from npms_ledger.handlers.disown import KnownHere, disown
 from npms_ledger.handlers.import_accounts import ImportReport, Totals, import_accounts
 from npms_ledger.handlers.verify_seals import broken_seals, chain_heads
 from npms_ledger.settings import LedgerSettings
+from npms_shared.actor import Actor
 from npms_shared.cli import make_cli
 from npms_shared.clock import clock_from_environment
 from npms_shared.db.engine import Database

@@ -9,6 +9,7 @@ from typing import Any
 
 from joserfc.util import urlsafe_b64decode
 
+from npms_shared.actor import Actor
 from npms_shared.clock import wall_now
 from npms_shared.texts import is_readable_line
 
@@ -41,6 +42,15 @@ class Principal:
 
     def is_staff(self) -> bool:
         return bool(self.roles & {"operator", "admin", "service"})
+
+    def actor(self) -> Actor:
+        """What an audit trail keeps of them."""
+        acts_for = ""
+        if self.customer_id is not None:
+            acts_for = f"customer:{self.customer_id}"
+        elif self.partner_id is not None:
+            acts_for = f"partner:{self.partner_id}"
+        return Actor(self.subject, tuple(sorted(self.roles)), acts_for)
 
     def may_see(self, customer_id: int | None) -> bool:
         """Staff sees everyone; a customer only what is theirs."""

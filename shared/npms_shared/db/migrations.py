@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from npms_shared.db.audit_trail import AUDIT_TRAIL_SQL
 from npms_shared.db.engine import Database, asyncpg_url
 from npms_shared.db.moved_alone import MOVED_ALONE_SQL
 from npms_shared.db.tables import MESSAGING_2_SQL, MESSAGING_2_TABLES, MESSAGING_SQL
@@ -42,6 +43,13 @@ def create_moved_alone() -> None:
     for statement in MOVED_ALONE_SQL:
         op.execute(statement)
     grant_tables(append_only=("moved_alone",))
+
+
+def create_audit_trail() -> None:
+    """What people did in a service."""
+    for statement in AUDIT_TRAIL_SQL:
+        op.execute(statement)
+    grant_tables(append_only=("audit_trail",))
 
 
 def extend_messaging_tables() -> None:

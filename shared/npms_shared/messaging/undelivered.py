@@ -8,7 +8,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from npms_shared.db.engine import Database
 from npms_shared.messaging import parked
-from npms_shared.messaging.lane import Lane
+from npms_shared.messaging.queue_consumer import QueueConsumer
 from npms_shared.messaging.subscriptions import Unprocessable
 from npms_shared.messaging.topology import DELIVERY_LIMIT
 
@@ -24,10 +24,10 @@ class UndeliveredWorker:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def work(self, lane: Lane) -> None:
-        """Until the lane is stopped. Raises LaneLost."""
-        while await lane.wait():
-            message = lane.take()
+    async def work(self, consumer: QueueConsumer) -> None:
+        """Until the consumer is stopped. Raises ConsumerLost."""
+        while await consumer.wait():
+            message = consumer.take()
             if message is not None:
                 await self._database.outlast(partial(self._park, message))
                 await message.ack()

@@ -12,11 +12,11 @@ import structlog
 from npms_shared.db.engine import Database
 from npms_shared.loops import Loop, wait_or_stop
 from npms_shared.messaging.broker import BROKER_AWAY, Broker
-from npms_shared.messaging.crew import PREFETCH, Crew
 from npms_shared.messaging.declaration import Declaration, HeardPublisher
 from npms_shared.messaging.events import EventWorker
-from npms_shared.messaging.lane import Lane, open_lane
+from npms_shared.messaging.partition_consumer import PREFETCH, PartitionConsumer
 from npms_shared.messaging.publisher import Publisher
+from npms_shared.messaging.queue_consumer import QueueConsumer, open_consumer
 from npms_shared.messaging.relay import Relay
 from npms_shared.messaging.subscriptions import EventSubscription, Subscription
 from npms_shared.messaging.topology import undelivered_queue
@@ -25,6 +25,9 @@ from npms_shared.messaging.users import BrokerUsers
 
 EVENT_PREFETCH = 32
 RECONNECT_S = (0.5, 2.0)
+
+Work = Callable[[QueueConsumer], Awaitable[None]]
+"""Settles what it takes until its consumer is stopped."""
 
 log = structlog.get_logger()
 
@@ -48,16 +51,16 @@ class Worker:
         self._database, self._loops, self._partitions = database, loops, partitions
         self._subscriptions = subscriptions
         self._users = BrokerUsers.of(service, amqp_url, trusted_users)
-        self._crews = [
-            [Crew(database, one, self._users) for _ in range(partition_concurrency)]
+        self._partitioned = [
+            [PartitionConsumer(database, one, self._users) for _ in range(partition_concurrency)]
             for one in subscriptions
             if not isinstance(one, EventSubscription)
         ]
         self._said = Broker(amqp_url, name=f"npms-{service}-publish")
         self._heard = Broker(amqp_url, name=f"npms-{service}-consume")
         self._declaration = Declaration(self._said, service, partitions=partitions)
-        self._lanes: set[Lane] = set()
-        self._lanes_wanted = 0
+        self._consumers: set[QueueConsumer] = set()
+        self._consumers_wanted = 0
         self._stopping = asyncio.Event()
         self._nothing_more = asyncio.Event()
         self._fits = fits
@@ -65,7 +68,7 @@ class Worker:
     @property
     def connected(self) -> bool:
         """The service's topology is declared, and it consumes from every queue it should."""
-        return self._declaration.is_declared and len(self._lanes) == self._lanes_wanted
+        return self._declaration.is_declared and len(self._consumers) == self._consumers_wanted
 
     async def run(self) -> None:
         """Until `stop`; then finishes what is in hand and empties the outbox."""
@@ -77,10 +80,10 @@ class Worker:
             asyncio.create_task(self._relay(), name="relay"),
             asyncio.create_task(self._declaration.run(self._nothing_more), name="declaration"),
         ]
-        lanes = self._lane_loops()
-        self._lanes_wanted = len(lanes)
-        work = [asyncio.create_task(lane) for lane in lanes]
-        work += [asyncio.create_task(turns) for turns in self._crew_loops()]
+        consumers = self._consumer_loops()
+        self._consumers_wanted = len(consumers)
+        work = [asyncio.create_task(consumer) for consumer in consumers]
+        work += [asyncio.create_task(turns) for turns in self._partition_loops()]
         work += [asyncio.create_task(self._keep_running(loop)) for loop in self._loops]
         try:
             await asyncio.gather(*work)
@@ -110,10 +113,10 @@ class Worker:
 
     def stop(self) -> None:
         self._stopping.set()
-        for lane in self._lanes:
-            lane.stop()
-        for crew in chain.from_iterable(self._crews):
-            crew.wake()
+        for consumer in self._consumers:
+            consumer.stop()
+        for one in chain.from_iterable(self._partitioned):
+            one.wake()
 
     async def _close(self) -> None:
         for broker in (self._heard, self._said):
@@ -125,44 +128,45 @@ class Worker:
         publisher = HeardPublisher(self._said, self._declaration)
         await Relay(self._database, publisher).run(self._nothing_more)
 
-    def _lane_loops(self) -> list[Coroutine[None, None, None]]:
+    def _consumer_loops(self) -> list[Coroutine[None, None, None]]:
         loops = [
             self._event_loop(s) for s in self._subscriptions if isinstance(s, EventSubscription)
         ]
         if self._subscriptions:
             keeper = UndeliveredWorker(self._database)
             queue = undelivered_queue(self._service)
-            loops.append(self._run_lane(queue, EVENT_PREFETCH, keeper.work))
+            loops.append(self._run_consumer(queue, EVENT_PREFETCH, keeper.work))
         staged = [s for s in self._subscriptions if not isinstance(s, EventSubscription)]
-        for subscription, crews in zip(staged, self._crews, strict=True):
+        for subscription, group in zip(staged, self._partitioned, strict=True):
             loops += [
-                self._run_lane(
+                self._run_consumer(
                     subscription.stage.queue_of(partition),
                     PREFETCH,
-                    partial(crews[partition % len(crews)].hold, partition),
+                    partial(group[partition % len(group)].hold, partition),
                 )
                 for partition in range(self._partitions)
             ]
         return loops
 
-    def _crew_loops(self) -> list[Coroutine[None, None, None]]:
-        return [self._keep_running(crew.run) for crew in chain.from_iterable(self._crews)]
+    def _partition_loops(self) -> list[Coroutine[None, None, None]]:
+        return [
+            self._keep_running(partition_consumer.run)
+            for partition_consumer in chain.from_iterable(self._partitioned)
+        ]
 
     def _event_loop(self, subscription: EventSubscription) -> Coroutine[None, None, None]:
         worker = EventWorker(self._database, Publisher(self._said), subscription, self._users)
-        return self._run_lane(subscription.queue, EVENT_PREFETCH, _events(worker))
+        return self._run_consumer(subscription.queue, EVENT_PREFETCH, _events(worker))
 
-    async def _run_lane(
-        self, queue: str, prefetch: int, work: Callable[[Lane], Awaitable[None]]
-    ) -> None:
+    async def _run_consumer(self, queue: str, prefetch: int, work: Work) -> None:
         """Consume, and again after every loss, until stopped."""
         while not self._stopping.is_set():
             await self._declaration.declared(self._stopping)
             if self._stopping.is_set():
                 return
             try:
-                async with open_lane(self._heard, queue, prefetch=prefetch) as lane:
-                    await self._work_on(lane, work)
+                async with open_consumer(self._heard, queue, prefetch=prefetch) as consumer:
+                    await self._work_on(consumer, work)
             except BROKER_AWAY as fault:
                 log.warning("lane_lost", queue=queue, fault=repr(fault))
                 self._declaration.doubt()
@@ -171,14 +175,14 @@ class Worker:
                 log.exception("lane_failed", queue=queue)
                 await self._pause()
 
-    async def _work_on(self, lane: Lane, work: Callable[[Lane], Awaitable[None]]) -> None:
-        self._lanes.add(lane)
+    async def _work_on(self, consumer: QueueConsumer, work: Work) -> None:
+        self._consumers.add(consumer)
         if self._stopping.is_set():
-            lane.stop()
+            consumer.stop()
         try:
-            await work(lane)
+            await work(consumer)
         finally:
-            self._lanes.discard(lane)
+            self._consumers.discard(consumer)
 
     async def _keep_running(self, loop: Loop) -> None:
         """A background loop that fails is told of and begun again."""
@@ -193,10 +197,10 @@ class Worker:
         await wait_or_stop(self._stopping, random.uniform(*RECONNECT_S))  # noqa: S311 - jitter
 
 
-def _events(worker: EventWorker) -> Callable[[Lane], Awaitable[None]]:
-    async def work(lane: Lane) -> None:
-        while await lane.wait():
-            message = lane.take()
+def _events(worker: EventWorker) -> Work:
+    async def work(consumer: QueueConsumer) -> None:
+        while await consumer.wait():
+            message = consumer.take()
             if message is not None:
                 await worker.handle(message)
 

@@ -14,7 +14,7 @@ from npms_shared.messaging.subscriptions import Unprocessable
 from npms_shared.web.pages import Limit
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import Problem, not_found, problem_responses
-from npms_shared.web.schemas import Schema
+from npms_shared.web.schemas import ReasonRequest
 
 
 class ParkedSummary(BaseModel):
@@ -36,10 +36,6 @@ class ParkedSummary(BaseModel):
 class ParkedDetail(ParkedSummary):
     headers: dict[str, Any]
     body: str = Field(description="text, or base64 where it is no UTF-8")
-
-
-class Decision(Schema):
-    reason: str = Field(min_length=3, max_length=500, examples=["The plan exists by now."])
 
 
 def parked_router(database: Database, elsewhere: parked.Elsewhere = parked.NOWHERE) -> APIRouter:
@@ -78,7 +74,7 @@ def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsew
         status_code=202,
         responses=problem_responses(409),
     )
-    async def replay(caller: Operator, parked_id: UUID, decision: Decision) -> dict[str, str]:
+    async def replay(caller: Operator, parked_id: UUID, decision: ReasonRequest) -> dict[str, str]:
         """Send it to its queue again; it is `replaying` until it was applied there.
 
         What was applied already is not sent: 409 `already_applied`, and it is settled.
@@ -103,7 +99,7 @@ def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsew
     @router.post(
         "/{parked_id}/drop", operation_id="drop_parked_message", responses=problem_responses(409)
     )
-    async def drop(caller: Operator, parked_id: UUID, decision: Decision) -> dict[str, str]:
+    async def drop(caller: Operator, parked_id: UUID, decision: ReasonRequest) -> dict[str, str]:
         """Give it up."""
         async with database.transaction() as conn:
             try:

@@ -79,6 +79,12 @@ class Schema(BaseModel):
         return value
 
 
+class ReasonRequest(Schema):
+    """Why somebody decides so."""
+
+    reason: str = Field(min_length=3, max_length=500, examples=["Seen and agreed with the site."])
+
+
 def _described(pattern: str) -> Any:
     """For what is checked with codes of its own: OpenAPI tells its form all the same."""
     return Field(json_schema_extra={"pattern": f"^{pattern}$"})

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 from npms_shared.db.engine import Database
 from npms_shared.messaging import unroutable
 from npms_shared.web.pages import Limit
-from npms_shared.web.parked_api import Decision, readable
+from npms_shared.web.parked_api import readable
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import Problem, not_found, problem_responses
+from npms_shared.web.schemas import ReasonRequest
 
 
 class UnroutableSummary(BaseModel):
@@ -70,7 +71,9 @@ def _add_settling(router: APIRouter, database: Database) -> None:
         status_code=202,
         responses=problem_responses(409),
     )
-    async def retry(caller: Operator, unroutable_id: UUID, decision: Decision) -> dict[str, str]:
+    async def retry(
+        caller: Operator, unroutable_id: UUID, decision: ReasonRequest
+    ) -> dict[str, str]:
         """Say it again, after what waits in the outbox."""
         async with database.transaction() as conn:
             try:
@@ -86,7 +89,9 @@ def _add_settling(router: APIRouter, database: Database) -> None:
         operation_id="drop_unroutable_message",
         responses=problem_responses(409),
     )
-    async def drop(caller: Operator, unroutable_id: UUID, decision: Decision) -> dict[str, str]:
+    async def drop(
+        caller: Operator, unroutable_id: UUID, decision: ReasonRequest
+    ) -> dict[str, str]:
         """Give it up."""
         async with database.transaction() as conn:
             try:

@@ -10,7 +10,6 @@ from sqlalchemy.exc import IntegrityError
 from tests.support.databases import TestDatabase
 
 from npms_ledger.consumers import subscriptions as ledger_hears
-from npms_ledger.domain.actor import Actor
 from npms_ledger.domain.debt import DebtKind, DebtTerms
 from npms_ledger.domain.grant import GrantTerms
 from npms_ledger.domain.periods import Period, PerPeriod
@@ -40,6 +39,7 @@ from npms_payments.handlers.make_vouchers import (
 )
 from npms_payments.handlers.record_payment import RecordPayment, record_payment
 from npms_payments.handlers.redeem_voucher import Redeem, attempt, redeem
+from npms_shared.actor import Actor
 from npms_shared.approval import Approval, checksum
 from npms_shared.clock import ManualClock
 from npms_shared.contracts.ledger import MeterConnection

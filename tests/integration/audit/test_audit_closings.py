@@ -14,7 +14,6 @@ from tests.integration.audit.audit_world import PROFILE, World
 from tests.integration.audit.test_audit_rules import ALL, spoiled
 from tests.support.wait import until
 
-from npms_ledger.domain.actor import Actor
 from npms_ledger.handlers.installation_errors import (
     FinalChargePending,
     NotRefundable,
@@ -24,6 +23,7 @@ from npms_ledger.handlers.move_out import move_out, request_refund
 from npms_ledger.handlers.swap_meter import SwapMeter, swap_meter
 from npms_meter_gateway.handlers.record_readings import Readings
 from npms_operations.audit.rules import charges, registers
+from npms_shared.actor import Actor
 from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.messaging.subscriptions import PartitionSubscription
 from npms_shared.messaging.worker import Worker

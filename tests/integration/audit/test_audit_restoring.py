@@ -13,12 +13,12 @@ from tests.integration.audit.audit_world import World
 from tests.integration.audit.test_audit_rules import ALL, spoiled
 from tests.support.tokens import TestIssuer
 
-from npms_ledger.domain.actor import Actor
 from npms_ledger.handlers.move_out import move_out
 from npms_ledger.handlers.tell_again import facts_of as ledger_facts
 from npms_meter_gateway.handlers.tell_again import facts as gateway_facts
 from npms_operations.audit.rules import balances, charges, money_in, payments, registers, supplies
 from npms_payments.handlers.tell_again import facts as payments_facts
+from npms_shared.actor import Actor
 from npms_shared.db.engine import Database
 from npms_shared.db.restoring import skip_numbers
 from npms_shared.messaging.telling import tell_again

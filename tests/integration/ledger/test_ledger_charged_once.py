@@ -20,8 +20,8 @@ from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.db.tables import INBOX_KEPT_DAYS, forget_old_keys
 from npms_shared.ids import new_id
 from npms_shared.messaging import parked
-from npms_shared.messaging.crew import Crew
-from npms_shared.messaging.lane import Lane
+from npms_shared.messaging.partition_consumer import PartitionConsumer
+from npms_shared.messaging.queue_consumer import QueueConsumer
 from npms_shared.messaging.subscriptions import PartitionSubscription, Portion
 from npms_shared.messaging.users import BrokerUsers
 
@@ -139,11 +139,14 @@ class Consumer:
 
         subscription = PartitionSubscription(ChargesBatch, handle, forget=post.forget)
         users = BrokerUsers.of("ledger", "amqp://npms@127.0.0.1/")
-        self.crew, self.lane = Crew(house.database, subscription, users), Lane("ledger.charges.0")
-        self.holding = asyncio.create_task(self.crew.hold(0, self.lane))
+        self.consumer, self.queue = (
+            PartitionConsumer(house.database, subscription, users),
+            QueueConsumer("ledger.charges.0"),
+        )
+        self.holding = asyncio.create_task(self.consumer.hold(0, self.queue))
 
     async def end(self) -> None:
-        self.lane.stop()
+        self.queue.stop()
         await asyncio.gather(self.holding, return_exceptions=True)
 
 

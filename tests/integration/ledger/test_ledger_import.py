@@ -7,9 +7,9 @@ from tests.integration.ledger.house import M
 from typer.testing import CliRunner
 
 from npms_ledger.cli import app
-from npms_ledger.domain.actor import Actor
 from npms_ledger.handlers.import_accounts import Totals, import_accounts
 from npms_ledger.handlers.import_rows import COLUMNS, read_file
+from npms_shared.actor import Actor
 
 BY = Actor("the-migrator", ("admin",))
 

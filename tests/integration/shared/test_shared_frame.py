@@ -23,7 +23,7 @@ from npms_shared.ids import new_id
 from npms_shared.loops import Loop
 from npms_shared.messaging import outbox, parked
 from npms_shared.messaging.broker import Broker
-from npms_shared.messaging.crew import Crew
+from npms_shared.messaging.partition_consumer import PartitionConsumer
 from npms_shared.messaging.publisher import Outgoing, Publisher
 from npms_shared.messaging.relay import Relay
 from npms_shared.messaging.subscriptions import (
@@ -462,9 +462,9 @@ async def test_a_turn_that_breaks_is_taken_again(
 ) -> None:
     """A fault outside of any handler: nothing taken may stay in the memory of a dead turn."""
     turns = 0
-    work_off = Crew._work_off
+    work_off = PartitionConsumer._work_off
 
-    async def break_once(crew: Crew) -> bool:
+    async def break_once(crew: PartitionConsumer) -> bool:
         nonlocal turns
         turns += 1
         if turns == 1:
@@ -472,7 +472,7 @@ async def test_a_turn_that_breaks_is_taken_again(
             raise ZeroDivisionError
         return await work_off(crew)
 
-    monkeypatch.setattr(Crew, "_work_off", break_once)
+    monkeypatch.setattr(PartitionConsumer, "_work_off", break_once)
     async with database.transaction() as conn:
         await outbox.publish_batches(conn, [(0, readings(41))])
     async with working(database, amqp_url, partition_subscription()):

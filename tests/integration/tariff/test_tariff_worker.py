@@ -11,9 +11,9 @@ from npms_shared.contracts.base import Event
 from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.ids import new_id
 from npms_shared.messaging.broker import Broker
-from npms_shared.messaging.lane import open_lane
 from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.publisher import Outgoing, Publisher
+from npms_shared.messaging.queue_consumer import open_consumer
 from npms_shared.messaging.topology import CHARGES, READINGS, events_exchange
 from npms_shared.runtime import make_worker
 
@@ -56,7 +56,7 @@ async def test_a_reading_on_the_broker_becomes_a_charge_on_the_broker(
             readings((1, 60, 3000)), exchange=READINGS.exchange, routing_key=str(PARTITION)
         )
         await publisher.publish([batch, batch])
-        async with open_lane(broker, CHARGES.queue_of(PARTITION), prefetch=1) as lane:
+        async with open_consumer(broker, CHARGES.queue_of(PARTITION), prefetch=1) as lane:
             await asyncio.wait_for(lane.wait(), 20)
             charge = lane.take()
     finally:

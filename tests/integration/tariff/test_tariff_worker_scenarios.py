@@ -9,8 +9,8 @@ from tests.support.wait import until
 
 from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.messaging.broker import Broker
-from npms_shared.messaging.lane import open_lane
 from npms_shared.messaging.publisher import Publisher
+from npms_shared.messaging.queue_consumer import open_consumer
 from npms_shared.messaging.topology import CHARGES, READINGS, events_exchange
 from npms_shared.runtime import make_worker
 
@@ -56,7 +56,7 @@ async def test_r8_duplicates_late_and_disordered_readings_make_one_debit_per_int
         await until(known, within_s=20, what="the installation")
         await publisher.publish([said[0], said[0], said[1], said[0], said[1]])
         await until(heard, within_s=20, what="all readings")
-        async with open_lane(broker, CHARGES.queue_of(PARTITION), prefetch=10) as lane:
+        async with open_consumer(broker, CHARGES.queue_of(PARTITION), prefetch=10) as lane:
             while len(intervals) < 3:
                 await asyncio.wait_for(lane.wait(), 20)
                 while (taken := lane.take()) is not None:

@@ -320,5 +320,7 @@ async def test_rtu_answers_that_are_repeated_meet_no_other_request(after_s: list
                 return
             if repeater.slowest_s < 0.009:
                 believed = [pair for pair in zip(found, right, strict=True) if pair[0] != pair[1]]
-                assert all(isinstance(one, BadAnswer) for one, _ in believed), believed
+                assert all(isinstance(one, (BadAnswer, NotConnected)) for one, _ in believed), (
+                    believed
+                )
     pytest.skip("the machine is too busy to repeat an answer in 9 ms")

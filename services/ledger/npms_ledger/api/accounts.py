@@ -19,15 +19,13 @@ from npms_ledger.api.account_schemas import (
     to_api_opened,
     to_api_supply,
 )
-from npms_ledger.api.callers import actor
 from npms_ledger.api.statement_schemas import StatementEntry, to_api_entry
-from npms_ledger.handlers import change_account, look, trail
+from npms_ledger.handlers import audit_facts, change_account, look
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import AccountUnknown
 from npms_ledger.handlers.open_by_hand import open_by_hand
 from npms_shared.auth.tokens import Principal
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
-from npms_shared.money import AmountsByCurrency
+from npms_shared.db import audit_trail
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, encode_cursor, number_in
 from npms_shared.web.principals import Operator, require
@@ -38,19 +36,17 @@ from npms_shared.web.schemas import FilterId, PathId
 Looker = Annotated[Principal, Depends(require("customer", "operator", "admin", "service"))]
 
 
-def accounts_router(database: Database, clock: Clock, limits: AmountsByCurrency) -> APIRouter:
+def accounts_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
-    _add_opening(router, database, clock, limits)
-    _add_looking(router, database, clock)
-    _add_statement(router, database, clock)
-    _add_changes(router, database, clock)
-    _add_closing(router, database, clock)
+    _add_opening(router, context)
+    _add_looking(router, context)
+    _add_statement(router, context)
+    _add_changes(router, context)
+    _add_closing(router, context)
     return router
 
 
-def _add_opening(
-    router: APIRouter, database: Database, clock: Clock, limits: AmountsByCurrency
-) -> None:
+def _add_opening(router: APIRouter, context: Context) -> None:
     @router.post(
         "",
         operation_id="open_account",
@@ -67,22 +63,24 @@ def _add_opening(
 
         async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             command = request.to_command()
-            now = clock.now()
-            done = await open_by_hand(conn, command, by=actor(caller), limits=limits, now=now)
+            now = context.clock.now()
+            done = await open_by_hand(
+                conn, command, by=caller.actor(), limits=context.alone_limits, now=now
+            )
             opened, account = done.opened, done.opened.account
-            subject = trail.of_account(account.account_id)
-            after = opened_facts(command, opened) | trail.money_of(account)
-            await trail.note(
-                conn, actor(caller), "account_opened", subject=subject, now=now, after=after
+            subject = audit_facts.of_account(account.account_id)
+            after = opened_facts(command, opened) | audit_facts.money_of(account)
+            await audit_trail.note(
+                conn, caller.actor(), "account_opened", subject=subject, now=now, after=after
             )
             return 201, to_api_opened(done).model_dump(mode="json")
 
         return await answer_once(
-            database, key=key, caller=caller, path="/accounts", body=request, act=act
+            context.database, key=key, caller=caller, path="/accounts", body=request, act=act
         )
 
 
-def _add_looking(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_looking(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_accounts", responses=problem_responses())
     async def list_(
         caller: Looker, cursor: Cursor = None, limit: Limit = 50, customer_id: FilterId = None
@@ -90,9 +88,9 @@ def _add_looking(router: APIRouter, database: Database, clock: Clock) -> None:
         """By id; a customer gets their own."""
         wanted = customer_id if caller.is_staff() else _own(caller)
         after = number_in(cursor) or 0
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             found = await look.list_accounts(
-                conn, after=after, limit=limit + 1, customer_id=wanted, now=clock.now()
+                conn, after=after, limit=limit + 1, customer_id=wanted, now=context.clock.now()
             )
         page, following = cut(found, limit, lambda view: view.facts.account_id)
         return Page(items=[to_api_account(view) for view in page], next_cursor=following)
@@ -100,20 +98,20 @@ def _add_looking(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.get("/{account_id}", operation_id="get_account", responses=problem_responses(404))
     async def show(caller: Looker, account_id: PathId) -> AccountDetailResponse:
         """Balance, debt, emergency credit, supply, and what clears it."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
+            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
 
     @router.get("/{account_id}/supply", operation_id="get_supply", responses=problem_responses(404))
     async def supply(caller: Looker, account_id: PathId) -> list[SupplyResponse]:
         """What each supply should be, and what its relay was seen to be."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            rows, keep_on = await look.show_supply(conn, account_id, clock.now())
+            rows, keep_on = await look.show_supply(conn, account_id, context.clock.now())
         return [to_api_supply(row, keep_on) for row in rows]
 
 
-def _add_statement(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_statement(router: APIRouter, context: Context) -> None:
     @router.get(
         "/{account_id}/statement", operation_id="get_statement", responses=problem_responses(404)
     )
@@ -122,16 +120,16 @@ def _add_statement(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> Page[StatementEntry]:
         """Every posting, the newest first."""
         before = number_in(cursor) or look.NEWEST
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            detail = await look.show_account(conn, account_id, clock.now())
+            detail = await look.show_account(conn, account_id, context.clock.now())
             rows = await look.show_statement(conn, account_id, before=before, limit=limit)
         items = [to_api_entry(row, detail.view.account.currency) for row in rows]
         more = bool(items) and items[-1].seq > 1
         return Page(items=items, next_cursor=encode_cursor(items[-1].seq) if more else None)
 
 
-def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_changes(router: APIRouter, context: Context) -> None:
     @router.post(
         "/{account_id}/emergency-credit",
         operation_id="accept_emergency_credit",
@@ -140,23 +138,23 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
     )
     async def accept(caller: Looker, account_id: PathId) -> AccountDetailResponse:
         """Accept what is offered; 409 while it is not."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             await may_see(conn, caller, account_id)
-            now = clock.now()
+            now = context.clock.now()
             account = await change_account.accept_emergency(
                 conn, account_id, now, by=caller.subject
             )
             if caller.is_staff():
-                subject, after = trail.of_account(account_id), trail.money_of(account)
-                await trail.note(
+                subject, after = audit_facts.of_account(account_id), audit_facts.money_of(account)
+                await audit_trail.note(
                     conn,
-                    actor(caller),
+                    caller.actor(),
                     "emergency_credit_accepted",
                     subject=subject,
                     now=now,
                     after=after,
                 )
-            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
+            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
 
     @router.post(
         "/{account_id}/protection",
@@ -167,8 +165,8 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
         caller: Operator, account_id: PathId, request: ProtectionRequest
     ) -> AccountDetailResponse:
         """Never cut this customer, for a time or for good; or no longer never."""
-        async with database.transaction() as conn:
-            now = clock.now()
+        async with context.database.transaction() as conn:
+            now = context.clock.now()
             await change_account.protect_account(
                 conn,
                 account_id,
@@ -177,28 +175,28 @@ def _add_changes(router: APIRouter, database: Database, clock: Clock) -> None:
                 now=now,
                 by=caller.subject,
             )
-            subject = trail.of_account(account_id)
+            subject = audit_facts.of_account(account_id)
             after = request.model_dump(mode="json")
-            await trail.note(
-                conn, actor(caller), "protection_set", subject=subject, now=now, after=after
+            await audit_trail.note(
+                conn, caller.actor(), "protection_set", subject=subject, now=now, after=after
             )
-            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
+            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
 
 
-def _add_closing(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_closing(router: APIRouter, context: Context) -> None:
     @router.post(
         "/{account_id}/close", operation_id="close_account", responses=problem_responses(404, 409)
     )
     async def close(caller: Operator, account_id: PathId) -> AccountDetailResponse:
         """Switch off for good; what is left on the balance stays owed."""
-        async with database.transaction() as conn:
-            now = clock.now()
+        async with context.database.transaction() as conn:
+            now = context.clock.now()
             account = await change_account.close_account(conn, account_id, now, by=caller.subject)
-            subject, after = trail.of_account(account_id), trail.money_of(account)
-            await trail.note(
-                conn, actor(caller), "account_closed", subject=subject, now=now, after=after
+            subject, after = audit_facts.of_account(account_id), audit_facts.money_of(account)
+            await audit_trail.note(
+                conn, caller.actor(), "account_closed", subject=subject, now=now, after=after
             )
-            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
+            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
 
 
 async def may_see(conn: AsyncConnection, caller: Principal, account_id: int) -> None:

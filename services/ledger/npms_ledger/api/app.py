@@ -8,7 +8,6 @@ from npms_ledger.api.attention import (
     reconnections_router,
     review_tasks_router,
 )
-from npms_ledger.api.audit_trail import audit_trail_router
 from npms_ledger.api.credits import credits_router
 from npms_ledger.api.debts import debts_router
 from npms_ledger.api.dry_run import dry_run_router
@@ -22,50 +21,40 @@ from npms_ledger.api.supply import supply_router
 from npms_ledger.api.supply_exceptions import supply_exceptions_router
 from npms_ledger.api.trials import trials_router
 from npms_ledger.api.why import why_router
-from npms_ledger.domain.guardrail import Guardrail
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
-from npms_shared.money import AmountsByCurrency
+from npms_ledger.handlers.context import Context
 from npms_shared.web.app import create_app
+from npms_shared.web.audit_trail_api import audit_trail_router
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 from npms_shared.web.unroutable_api import unroutable_router
 
 
-def build_app(
-    database: Database,
-    clock: Clock,
-    edge: Edge,
-    limits: AmountsByCurrency,
-    *,
-    guardrail: Guardrail,
-    reconnect_limit_s: int,
-) -> FastAPI:
+def build_app(context: Context, edge: Edge) -> FastAPI:
     return create_app(
         service="ledger",
         description="Accounts, journal, credit policy and the desired supply state.",
         edge=edge,
         routers=[
-            accounts_router(database, clock, limits),
-            supply_router(database, clock),
-            why_router(database),
-            dry_run_router(database, clock),
-            month_statements_router(database, clock),
-            mass_cuts_router(database, clock, guardrail),
-            review_tasks_router(database, clock),
-            reconnections_router(database, clock, reconnect_limit_s),
-            supply_exceptions_router(database, clock),
-            money_requests_router(database, clock, limits),
-            moving_router(database, clock),
-            audit_trail_router(database),
-            trials_router(database, clock),
-            debts_router(database, clock),
-            credits_router(database, clock, limits),
-            policies_router(database, clock),
-            policy_requests_router(database, clock),
-            parked_charges_router(database),
-            parked_router(database),
-            unroutable_router(database),
+            accounts_router(context),
+            supply_router(context),
+            why_router(context),
+            dry_run_router(context),
+            month_statements_router(context),
+            mass_cuts_router(context),
+            review_tasks_router(context),
+            reconnections_router(context),
+            supply_exceptions_router(context),
+            money_requests_router(context),
+            moving_router(context),
+            trials_router(context),
+            debts_router(context),
+            credits_router(context),
+            policies_router(context),
+            policy_requests_router(context),
+            parked_charges_router(context),
+            audit_trail_router(context.database),
+            parked_router(context.database),
+            unroutable_router(context.database),
         ],
         errors=ERRORS,
     )

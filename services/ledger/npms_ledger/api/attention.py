@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.api.callers import actor
 from npms_ledger.api.supply_schemas import (
     DecisionReason,
     HeldCutResponse,
@@ -21,12 +20,11 @@ from npms_ledger.api.supply_schemas import (
     to_api_reconnection,
     to_api_task,
 )
-from npms_ledger.domain.guardrail import Guardrail
-from npms_ledger.handlers import mass_cuts, reviews, trail
+from npms_ledger.handlers import audit_facts, mass_cuts, reviews
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.reconnections import list_reconnections
 from npms_shared.auth.tokens import Principal
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
+from npms_shared.db import audit_trail
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
@@ -41,21 +39,21 @@ Done = Annotated[bool | None, Query(description="only done, or only open, tasks"
 Breached = Annotated[bool | None, Query(description="only those beyond the limit, or within it")]
 
 
-def mass_cuts_router(database: Database, clock: Clock, guardrail: Guardrail) -> APIRouter:
+def mass_cuts_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/mass-cuts", tags=["mass cuts"])
-    _add_looking(router, database)
-    _add_accounts(router, database)
-    _add_deciding(router, database, clock, guardrail)
+    _add_looking(router, context)
+    _add_accounts(router, context)
+    _add_deciding(router, context)
     return router
 
 
-def _add_looking(router: APIRouter, database: Database) -> None:
+def _add_looking(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_mass_cuts", responses=problem_responses())
     async def list_(
         _caller: Operator, state: State = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[MassCutResponse]:
         """Held lists, the newest first."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             rows = await mass_cuts.list_mass_cuts(
                 conn, before=id_in(cursor), limit=limit + 1, state=state
             )
@@ -65,13 +63,13 @@ def _add_looking(router: APIRouter, database: Database) -> None:
     @router.get("/{mass_cut_id}", operation_id="get_mass_cut", responses=problem_responses(404))
     async def show(_caller: Operator, response: Response, mass_cut_id: UUID) -> MassCutResponse:
         """One held list: its state and why it was held; with the ETag that approving asks for."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             row = await mass_cuts.show_mass_cut(conn, mass_cut_id)
         show_etag(response, mass_cuts.reviewed_of(row))
         return to_api_mass_cut(row)
 
 
-def _add_accounts(router: APIRouter, database: Database) -> None:
+def _add_accounts(router: APIRouter, context: Context) -> None:
     @router.get(
         "/{mass_cut_id}/accounts", operation_id="list_held_cuts", responses=problem_responses(404)
     )
@@ -83,7 +81,7 @@ def _add_accounts(router: APIRouter, database: Database) -> None:
         limit: Limit = 50,
     ) -> Page[HeldCutResponse]:
         """Who would be cut, why, and what amount avoids it; by account."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await mass_cuts.show_mass_cut(conn, mass_cut_id)
             rows = await mass_cuts.list_held(
                 conn, mass_cut_id, after=number_in(cursor) or 0, limit=limit + 1, on_list=on_list
@@ -92,9 +90,7 @@ def _add_accounts(router: APIRouter, database: Database) -> None:
         return Page(items=[to_api_held(row) for row in page], next_cursor=following)
 
 
-def _add_deciding(
-    router: APIRouter, database: Database, clock: Clock, guardrail: Guardrail
-) -> None:
+def _add_deciding(router: APIRouter, context: Context) -> None:
     @router.post(
         "/{mass_cut_id}/approve",
         operation_id="approve_mass_cut",
@@ -106,12 +102,12 @@ def _add_deciding(
         """Decide each account of the list again, and let the cuts pass. Whoever wrote or approved
         the policy that causes them may not approve; 412 where accounts have joined since.
         """
-        async with database.transaction() as conn:
-            now = clock.now()
+        async with context.database.transaction() as conn:
+            now = context.clock.now()
             row = await mass_cuts.approve(
                 conn,
                 mass_cut_id,
-                guardrail=guardrail,
+                guardrail=context.guardrail,
                 reason=request.reason,
                 now=now,
                 by=caller.subject,
@@ -129,12 +125,12 @@ def _add_deciding(
         caller: Operator, mass_cut_id: UUID, request: DecisionReason
     ) -> MassCutResponse:
         """Cut nobody of the list until `held_until`; then each is decided afresh."""
-        async with database.transaction() as conn:
-            now = clock.now()
+        async with context.database.transaction() as conn:
+            now = context.clock.now()
             row = await mass_cuts.reject(
                 conn,
                 mass_cut_id,
-                guardrail=guardrail,
+                guardrail=context.guardrail,
                 reason=request.reason,
                 now=now,
                 by=caller.subject,
@@ -144,9 +140,9 @@ def _add_deciding(
 
 
 async def _note(conn: AsyncConnection, caller: Principal, row: Row[Any], now: datetime) -> None:
-    await trail.note(
+    await audit_trail.note(
         conn,
-        actor(caller),
+        caller.actor(),
         f"mass_cut_{row.state}",
         subject=f"mass_cut:{row.mass_cut_id}",
         now=now,
@@ -155,7 +151,7 @@ async def _note(conn: AsyncConnection, caller: Principal, row: Row[Any], now: da
     )
 
 
-def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
+def review_tasks_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/review-tasks", tags=["review tasks"])
 
     @router.get("", operation_id="list_review_tasks", responses=problem_responses())
@@ -163,10 +159,12 @@ def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
         _caller: Operator, done: Done = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[ReviewTaskResponse]:
         """Protected customers who would be cut, the oldest first."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             tasks = await reviews.list_tasks(conn, after=id_in(cursor), limit=limit + 1, done=done)
         page, following = cut(tasks, limit, lambda task: task[0].review_task_id)
-        return Page(items=[to_api_task(*task, clock.now()) for task in page], next_cursor=following)
+        return Page(
+            items=[to_api_task(*task, context.clock.now()) for task in page], next_cursor=following
+        )
 
     @router.post(
         "/{review_task_id}/done",
@@ -177,25 +175,25 @@ def review_tasks_router(database: Database, clock: Clock) -> APIRouter:
         caller: Operator, review_task_id: UUID, request: TaskDoneRequest
     ) -> ReviewTaskResponse:
         """Say what was made of it."""
-        async with database.transaction() as conn:
-            now = clock.now()
+        async with context.database.transaction() as conn:
+            now = context.clock.now()
             task = await reviews.finish_task(
                 conn, review_task_id, note=request.note, now=now, by=caller.subject
             )
-            await trail.note(
+            await audit_trail.note(
                 conn,
-                actor(caller),
+                caller.actor(),
                 "review_task_done",
-                subject=trail.of_account(task[0].account_id),
+                subject=audit_facts.of_account(task[0].account_id),
                 now=now,
                 reason=request.note,
             )
-        return to_api_task(*task, clock.now())
+        return to_api_task(*task, context.clock.now())
 
     return router
 
 
-def reconnections_router(database: Database, clock: Clock, limit_s: int) -> APIRouter:
+def reconnections_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/reconnections", tags=["reconnections"])
 
     @router.get("", operation_id="list_reconnections", responses=problem_responses())
@@ -207,13 +205,13 @@ def reconnections_router(database: Database, clock: Clock, limit_s: int) -> APIR
         limit: Limit = 50,
     ) -> Page[ReconnectionResponse]:
         """From payment to closed relay, the newest first; open ones count until now."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             rows = await list_reconnections(
                 conn,
                 before=id_in(cursor),
                 limit=limit + 1,
-                limit_s=limit_s,
-                now=clock.now(),
+                limit_s=context.reconnect_limit_s,
+                now=context.clock.now(),
                 breached=breached,
                 account_id=account_id,
             )

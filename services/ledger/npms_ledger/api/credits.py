@@ -7,7 +7,6 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.api.accounts import Looker, may_see
-from npms_ledger.api.callers import actor
 from npms_ledger.api.credit_schemas import (
     CreditResponse,
     EndGrantRequest,
@@ -16,10 +15,9 @@ from npms_ledger.api.credit_schemas import (
 )
 from npms_ledger.api.money_requests import ASKED
 from npms_ledger.api.money_schemas import to_api_request
-from npms_ledger.handlers import grants, trail
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
-from npms_shared.money import AmountsByCurrency
+from npms_ledger.handlers import audit_facts, grants
+from npms_ledger.handlers.context import Context
+from npms_shared.db import audit_trail
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
@@ -29,32 +27,30 @@ from npms_shared.web.schemas import PathId
 GrantNo = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
 
 
-def credits_router(database: Database, clock: Clock, limits: AmountsByCurrency) -> APIRouter:
+def credits_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts/{account_id}/credits", tags=["credits"])
-    _add_listing(router, database, clock)
-    _add_granting(router, database, clock, limits)
-    _add_ending(router, database, clock)
+    _add_listing(router, context)
+    _add_granting(router, context)
+    _add_ending(router, context)
     return router
 
 
-def _add_listing(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_listing(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_credits", responses=problem_responses(404))
     async def list_(
         caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[CreditResponse]:
         """In the order of their use: balance, emergency credit and every grant there ever was."""
         begins = number_in(cursor) or 0
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            shown = to_api_credits(await grants.show_credits(conn, account_id, clock.now()))
+            shown = to_api_credits(await grants.show_credits(conn, account_id, context.clock.now()))
         numbered = list(enumerate(shown, start=1))[begins : begins + limit + 1]
         page, following = cut(numbered, limit, lambda one: one[0])
         return Page(items=[credit for _, credit in page], next_cursor=following)
 
 
-def _add_granting(
-    router: APIRouter, database: Database, clock: Clock, limits: AmountsByCurrency
-) -> None:
+def _add_granting(router: APIRouter, context: Context) -> None:
     @router.post(
         "",
         operation_id="grant_credit",
@@ -71,24 +67,31 @@ def _add_granting(
         async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
             new = request.to_new()
             granted = await grants.request_grant(
-                conn, account_id, new, by=actor(caller), limits=limits, now=clock.now()
+                conn,
+                account_id,
+                new,
+                by=caller.actor(),
+                limits=context.alone_limits,
+                now=context.clock.now(),
             )
             if not isinstance(granted, grants.Granted):
                 return 202, to_api_request(granted).model_dump(mode="json")
-            shown = (await _shown(conn, account_id, granted.number, clock)).model_dump(mode="json")
-            await trail.note(
+            shown = (await _shown(conn, account_id, granted.number, context)).model_dump(
+                mode="json"
+            )
+            await audit_trail.note(
                 conn,
-                actor(caller),
+                caller.actor(),
                 "credit_granted",
-                subject=trail.of_account(account_id),
-                now=clock.now(),
+                subject=audit_facts.of_account(account_id),
+                now=context.clock.now(),
                 reason=request.reason,
                 after=shown,
             )
             return 201, shown
 
         return await answer_once(
-            database,
+            context.database,
             key=key,
             caller=caller,
             path=f"/accounts/{account_id}/credits",
@@ -97,35 +100,35 @@ def _add_granting(
         )
 
 
-def _add_ending(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_ending(router: APIRouter, context: Context) -> None:
     @router.post("/{grant_no}/end", operation_id="end_grant", responses=problem_responses(404, 409))
     async def end(
         caller: Operator, account_id: PathId, grant_no: GrantNo, request: EndGrantRequest
     ) -> CreditResponse:
         """Let what is left of a grant expire now."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             await grants.end_grant(
                 conn,
                 account_id,
                 grant_no,
-                now=clock.now(),
+                now=context.clock.now(),
                 by=caller.subject,
                 why=request.reason,
             )
-            await trail.note(
+            await audit_trail.note(
                 conn,
-                actor(caller),
+                caller.actor(),
                 "grant_ended",
-                subject=trail.of_account(account_id),
-                now=clock.now(),
+                subject=audit_facts.of_account(account_id),
+                now=context.clock.now(),
                 reason=request.reason,
                 after={"number": grant_no},
             )
-            return await _shown(conn, account_id, grant_no, clock)
+            return await _shown(conn, account_id, grant_no, context)
 
 
 async def _shown(
-    conn: AsyncConnection, account_id: int, number: int, clock: Clock
+    conn: AsyncConnection, account_id: int, number: int, context: Context
 ) -> CreditResponse:
-    shown = to_api_credits(await grants.show_credits(conn, account_id, clock.now()))
+    shown = to_api_credits(await grants.show_credits(conn, account_id, context.clock.now()))
     return next(credit for credit in shown if credit.number == number)

@@ -7,17 +7,16 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.api.accounts import Looker, may_see
-from npms_ledger.api.callers import actor
 from npms_ledger.api.debt_schemas import (
     ChangeDebtRequest,
     DebtRequest,
     DebtResponse,
     to_api_debt,
 )
-from npms_ledger.handlers import debts, look, trail
+from npms_ledger.handlers import audit_facts, debts, look
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import CurrencyMismatch, DebtUnknown
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
+from npms_shared.db import audit_trail
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
@@ -27,22 +26,22 @@ from npms_shared.web.schemas import PathId
 DebtNo = Annotated[int, Path(ge=0, le=2**31 - 1, examples=[1])]
 
 
-def debts_router(database: Database, clock: Clock) -> APIRouter:
+def debts_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts/{account_id}/debts", tags=["debts"])
-    _add_listing(router, database)
-    _add_taking_over(router, database, clock)
-    _add_changing(router, database, clock)
+    _add_listing(router, context)
+    _add_taking_over(router, context)
+    _add_changing(router, context)
     return router
 
 
-def _add_listing(router: APIRouter, database: Database) -> None:
+def _add_listing(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_debts", responses=problem_responses(404))
     async def list_(
         caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[DebtResponse]:
         """By number, recovered ones too."""
         after = number_in(cursor)
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
             currency = await look.currency_of(conn, account_id)
             rows = await debts.list_debts(
@@ -52,7 +51,7 @@ def _add_listing(router: APIRouter, database: Database) -> None:
         return Page(items=[to_api_debt(row, currency) for row in page], next_cursor=following)
 
 
-def _add_taking_over(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_taking_over(router: APIRouter, context: Context) -> None:
     @router.post(
         "",
         operation_id="add_debt",
@@ -70,22 +69,22 @@ def _add_taking_over(router: APIRouter, database: Database, clock: Clock) -> Non
             if request.amount.currency != currency:
                 raise CurrencyMismatch("debt", request.amount.currency, currency)
             number = await debts.take_over_debt(
-                conn, account_id, request.to_new(), now=clock.now(), by=caller.subject
+                conn, account_id, request.to_new(), now=context.clock.now(), by=caller.subject
             )
             shown = (await _shown(conn, account_id, number)).model_dump(mode="json")
-            await trail.note(
+            await audit_trail.note(
                 conn,
-                actor(caller),
+                caller.actor(),
                 "debt_added",
-                subject=trail.of_account(account_id),
-                now=clock.now(),
+                subject=audit_facts.of_account(account_id),
+                now=context.clock.now(),
                 reason=request.reason,
                 after=shown,
             )
             return 201, shown
 
         return await answer_once(
-            database,
+            context.database,
             key=key,
             caller=caller,
             path=f"/accounts/{account_id}/debts",
@@ -94,30 +93,30 @@ def _add_taking_over(router: APIRouter, database: Database, clock: Clock) -> Non
         )
 
 
-def _add_changing(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_changing(router: APIRouter, context: Context) -> None:
     @router.put("/{debt_no}", operation_id="change_debt", responses=problem_responses(404, 409))
     async def change(
         caller: Operator, account_id: PathId, debt_no: DebtNo, request: ChangeDebtRequest
     ) -> DebtResponse:
         """Recover an open debt by other terms."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             before = await _shown(conn, account_id, debt_no)
             await debts.change_debt(
                 conn,
                 account_id,
                 debt_no,
                 terms=request.to_terms(),
-                now=clock.now(),
+                now=context.clock.now(),
                 by=caller.subject,
                 why=request.reason,
             )
             after = await _shown(conn, account_id, debt_no)
-            await trail.note(
+            await audit_trail.note(
                 conn,
-                actor(caller),
+                caller.actor(),
                 "debt_changed",
-                subject=trail.of_account(account_id),
-                now=clock.now(),
+                subject=audit_facts.of_account(account_id),
+                now=context.clock.now(),
                 reason=request.reason,
                 before=before.model_dump(mode="json"),
                 after=after.model_dump(mode="json"),

@@ -9,11 +9,10 @@ from pydantic import BaseModel, Field
 from npms_ledger.api.policy_schemas import PolicyDocument
 from npms_ledger.domain.account import Account
 from npms_ledger.domain.foresight import ForeseenCut, Use
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.dry_run import ASSUMPTION, Foreseen, Question, foresee_cuts
 from npms_ledger.handlers.errors import CurrencyMismatch
 from npms_ledger.handlers.policies import read_policy
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, encode_cursor, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
@@ -67,7 +66,7 @@ class DryRunRequest(Schema):
     )
 
 
-def dry_run_router(database: Database, clock: Clock) -> APIRouter:
+def dry_run_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/dry-run", tags=["dry run"])
 
     @router.get(
@@ -81,9 +80,9 @@ def dry_run_router(database: Database, clock: Clock) -> APIRouter:
         limit: Limit = 50,
     ) -> DryRunResponse:
         """Who would be cut in the next hours if use went on as lately; nothing is changed."""
-        now = clock.now()
+        now = context.clock.now()
         question = Question(now, now + timedelta(hours=hours), policy_code)
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             found = await foresee_cuts(conn, question, after=number_in(cursor) or 0, limit=limit)
         return _to_api(found, question)
 
@@ -97,14 +96,14 @@ def dry_run_router(database: Database, clock: Clock) -> APIRouter:
         _caller: Operator, request: DryRunRequest, cursor: Cursor = None, limit: Limit = 50
     ) -> DryRunResponse:
         """The same under a policy that is not written: try it before you put it in force."""
-        now = clock.now()
+        now = context.clock.now()
         question = Question(
             now,
             now + timedelta(hours=request.hours),
             request.policy_code,
             request.policy.to_policy(),
         )
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             written = await read_policy(conn, request.policy_code)
             if written.currency != request.policy.currency:
                 raise CurrencyMismatch("credit policy", request.policy.currency, written.currency)

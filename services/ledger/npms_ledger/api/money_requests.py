@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.api.callers import actor
 from npms_ledger.api.money_schemas import (
     DecisionBody,
     MoneyFixBody,
@@ -20,11 +19,9 @@ from npms_ledger.api.money_schemas import (
     to_api_request,
 )
 from npms_ledger.handlers import look, money_decisions, money_requests
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import AccountUnknown
 from npms_shared.auth.tokens import Principal
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
-from npms_shared.money import AmountsByCurrency
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Caller, Operator
@@ -41,18 +38,18 @@ ASKED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def money_requests_router(database: Database, clock: Clock, limits: AmountsByCurrency) -> APIRouter:
+def money_requests_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["money moved by people"])
-    _add_fixes(router, database, clock, limits)
-    _add_transfers(router, database, clock, limits)
-    _add_reallocations(router, database, clock)
-    _add_decisions(router, database, clock)
-    _add_looking(router, database)
+    _add_fixes(router, context)
+    _add_transfers(router, context)
+    _add_reallocations(router, context)
+    _add_decisions(router, context)
+    _add_looking(router, context)
     return router
 
 
 async def _ask(
-    database: Database, *, key: str, caller: Principal, path: str, body: BaseModel, act: Act
+    context: Context, *, key: str, caller: Principal, path: str, body: BaseModel, act: Act
 ) -> JSONResponse:
     """Once by the key; 201 if it was posted, 202 if it waits for a second person."""
 
@@ -60,12 +57,12 @@ async def _ask(
         asked = to_api_request(await act(conn))
         return 201 if asked.state == "posted" else 202, asked.model_dump(mode="json")
 
-    return await answer_once(database, key=key, caller=caller, path=path, body=body, act=action)
+    return await answer_once(
+        context.database, key=key, caller=caller, path=path, body=body, act=action
+    )
 
 
-def _add_fixes(
-    router: APIRouter, database: Database, clock: Clock, limits: AmountsByCurrency
-) -> None:
+def _add_fixes(router: APIRouter, context: Context) -> None:
     @router.post(
         "/accounts/{account_id}/money-fixes",
         operation_id="fix_money",
@@ -81,16 +78,14 @@ def _add_fixes(
         async def act(conn: AsyncConnection) -> Row[Any]:
             asked = body.to_command(account_id)
             return await money_requests.request_fix(
-                conn, asked, by=actor(caller), limits=limits, now=clock.now()
+                conn, asked, by=caller.actor(), limits=context.alone_limits, now=context.clock.now()
             )
 
         path = f"/accounts/{account_id}/money-fixes"
-        return await _ask(database, key=key, caller=caller, path=path, body=body, act=act)
+        return await _ask(context, key=key, caller=caller, path=path, body=body, act=act)
 
 
-def _add_transfers(
-    router: APIRouter, database: Database, clock: Clock, limits: AmountsByCurrency
-) -> None:
+def _add_transfers(router: APIRouter, context: Context) -> None:
     @router.post(
         "/accounts/{account_id}/transfers",
         operation_id="transfer_credit",
@@ -109,14 +104,14 @@ def _add_transfers(
                     raise AccountUnknown(one)
             asked = body.to_command(account_id)
             return await money_requests.request_transfer(
-                conn, asked, by=actor(caller), limits=limits, now=clock.now()
+                conn, asked, by=caller.actor(), limits=context.alone_limits, now=context.clock.now()
             )
 
         path = f"/accounts/{account_id}/transfers"
-        return await _ask(database, key=key, caller=caller, path=path, body=body, act=act)
+        return await _ask(context, key=key, caller=caller, path=path, body=body, act=act)
 
 
-def _add_reallocations(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_reallocations(router: APIRouter, context: Context) -> None:
     @router.post(
         "/payments/{payment_id}/reallocate",
         operation_id="reallocate_payment",
@@ -135,15 +130,15 @@ def _add_reallocations(router: APIRouter, database: Database, clock: Clock) -> N
                 payment_id,
                 to_account_id=body.to_account_id,
                 reason=body.reason,
-                by=actor(caller),
-                now=clock.now(),
+                by=caller.actor(),
+                now=context.clock.now(),
             )
 
         path = f"/payments/{payment_id}/reallocate"
-        return await _ask(database, key=key, caller=caller, path=path, body=body, act=act)
+        return await _ask(context, key=key, caller=caller, path=path, body=body, act=act)
 
 
-def _add_decisions(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_decisions(router: APIRouter, context: Context) -> None:
     @router.post(
         "/money-requests/{request_id}/approve",
         operation_id="approve_money_request",
@@ -153,9 +148,14 @@ def _add_decisions(router: APIRouter, database: Database, clock: Clock) -> None:
         caller: Operator, seen: Seen, request_id: RequestId, body: DecisionBody
     ) -> MoneyRequestResponse:
         """Post what somebody else asked for."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             row = await money_decisions.approve(
-                conn, request_id, by=actor(caller), seen=seen, reason=body.reason, now=clock.now()
+                conn,
+                request_id,
+                by=caller.actor(),
+                seen=seen,
+                reason=body.reason,
+                now=context.clock.now(),
             )
         return to_api_request(row)
 
@@ -168,14 +168,14 @@ def _add_decisions(router: APIRouter, database: Database, clock: Clock) -> None:
         caller: Operator, request_id: RequestId, body: DecisionBody
     ) -> MoneyRequestResponse:
         """Move nothing; who asked for it takes it back so."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             row = await money_decisions.reject(
-                conn, request_id, by=actor(caller), reason=body.reason, now=clock.now()
+                conn, request_id, by=caller.actor(), reason=body.reason, now=context.clock.now()
             )
         return to_api_request(row)
 
 
-def _add_looking(router: APIRouter, database: Database) -> None:
+def _add_looking(router: APIRouter, context: Context) -> None:
     @router.get(
         "/money-requests", operation_id="list_money_requests", responses=problem_responses()
     )
@@ -188,7 +188,7 @@ def _add_looking(router: APIRouter, database: Database) -> None:
     ) -> Page[MoneyRequestResponse]:
         """The newest first; `state=requested` are those that wait for a second person."""
         after = id_in(cursor)
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             rows = await money_requests.list_requests(
                 conn, after=after, limit=limit + 1, state=state, account_id=account_id
             )
@@ -204,7 +204,7 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         _caller: Operator, response: Response, request_id: RequestId
     ) -> MoneyRequestResponse:
         """With the ETag that approving asks for."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             row = await money_requests.show_request(conn, request_id)
         show_etag(response, row._mapping)
         return to_api_request(row)

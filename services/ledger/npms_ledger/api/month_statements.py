@@ -10,10 +10,9 @@ from fastapi.responses import JSONResponse
 from npms_ledger.api.accounts import Looker, may_see
 from npms_ledger.api.month_csv import HEADER, to_csv
 from npms_ledger.api.month_schemas import PATH_EXAMPLE, MonthStatement, to_api_month
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.monthly_statement import Month, month_of
 from npms_shared.auth.tokens import Principal
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.web.problems import Problem, problem_responses
 from npms_shared.web.schemas import PathId
 
@@ -31,9 +30,9 @@ Accept = Annotated[str, Header(description=f"one of {', '.join(KINDS)}", example
 _WEIGHT = re.compile(r"q=([01](\.[0-9]{0,3})?)")
 
 
-def month_statements_router(database: Database, clock: Clock) -> APIRouter:
+def month_statements_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts/{account_id}/statements", tags=["statements"])
-    asked = _Asked(database, clock)
+    asked = _Asked(context)
     _add_files(router, asked)
     _add_negotiated(router, asked)
     return router
@@ -42,14 +41,15 @@ def month_statements_router(database: Database, clock: Clock) -> APIRouter:
 class _Asked:
     """What every form of the statement begins with."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     async def month(self, caller: Principal, account_id: int, name: str) -> Month:
         year, _, month = name.partition("-")
-        async with self._database.connect() as conn:
+        now = self._context.clock.now()
+        async with self._context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            return await month_of(conn, account_id, int(year), int(month), now=self._clock.now())
+            return await month_of(conn, account_id, int(year), int(month), now=now)
 
 
 def _add_negotiated(router: APIRouter, asked: _Asked) -> None:

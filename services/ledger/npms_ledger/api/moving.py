@@ -8,7 +8,6 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.api.account_schemas import AccountDetailResponse, to_api_detail
-from npms_ledger.api.callers import actor
 from npms_ledger.api.moving_schemas import (
     MoveOutBody,
     PaidBody,
@@ -19,9 +18,8 @@ from npms_ledger.api.moving_schemas import (
     to_api_refund,
 )
 from npms_ledger.handlers import look, move_out
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.swap_meter import swap_meter
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
@@ -33,16 +31,16 @@ RefundId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001"
 State = Annotated[Literal["payable", "paid"] | None, Query()]
 
 
-def moving_router(database: Database, clock: Clock) -> APIRouter:
+def moving_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["moving"])
-    _add_swap(router, database, clock)
-    _add_move_out(router, database, clock)
-    _add_refunds(router, database, clock)
-    _add_paying(router, database, clock)
+    _add_swap(router, context)
+    _add_move_out(router, context)
+    _add_refunds(router, context)
+    _add_paying(router, context)
     return router
 
 
-def _add_swap(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_swap(router: APIRouter, context: Context) -> None:
     @router.post(
         "/accounts/{account_id}/installations/{installation_id}/swap",
         operation_id="swap_meter",
@@ -54,14 +52,14 @@ def _add_swap(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> SwappedResponse:
         """Put a new meter in the place of an old one."""
         command = body.to_command(account_id, installation_id)
-        async with database.transaction() as conn:
-            new = await swap_meter(conn, command, by=actor(caller), now=clock.now())
+        async with context.database.transaction() as conn:
+            new = await swap_meter(conn, command, by=caller.actor(), now=context.clock.now())
         return SwappedResponse(
             account_id=account_id, closed_installation_id=installation_id, installation_id=new
         )
 
 
-def _add_move_out(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_move_out(router: APIRouter, context: Context) -> None:
     @router.post(
         "/accounts/{account_id}/move-out",
         operation_id="move_out",
@@ -71,19 +69,19 @@ def _add_move_out(router: APIRouter, database: Database, clock: Clock) -> None:
         caller: Operator, account_id: PathId, body: MoveOutBody
     ) -> AccountDetailResponse:
         """Final reading and switching off; what remains is refunded once it is billed."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             await move_out.move_out(
                 conn,
                 account_id,
                 registers_wh=body.registers_wh(),
                 reason=body.reason,
-                by=actor(caller),
-                now=clock.now(),
+                by=caller.actor(),
+                now=context.clock.now(),
             )
-            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
+            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
 
 
-def _add_refunds(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_refunds(router: APIRouter, context: Context) -> None:
     @router.post(
         "/accounts/{account_id}/refund",
         operation_id="request_refund",
@@ -102,13 +100,13 @@ def _add_refunds(router: APIRouter, database: Database, clock: Clock) -> None:
                 account_id,
                 payee=body.payee,
                 reason=body.reason,
-                by=actor(caller),
-                now=clock.now(),
+                by=caller.actor(),
+                now=context.clock.now(),
             )
             return 201, to_api_refund(row).model_dump(mode="json")
 
         return await answer_once(
-            database,
+            context.database,
             key=key,
             caller=caller,
             path=f"/accounts/{account_id}/refund",
@@ -122,7 +120,7 @@ def _add_refunds(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> Page[RefundResponse]:
         """The newest first; `state=payable` are those to be paid."""
         after = id_in(cursor)
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             rows = await move_out.list_refunds(conn, after=after, limit=limit + 1, state=state)
         page, following = cut(rows, limit, lambda row: row.refund_id)
         return Page(items=[to_api_refund(row) for row in page], next_cursor=following)
@@ -130,13 +128,13 @@ def _add_refunds(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.get("/refunds/{refund_id}", operation_id="get_refund", responses=problem_responses(404))
     async def show(_caller: Operator, response: Response, refund_id: RefundId) -> RefundResponse:
         """With the ETag that `paid` asks for."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             row = await move_out.show_refund(conn, refund_id)
         show_etag(response, row._mapping)
         return to_api_refund(row)
 
 
-def _add_paying(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_paying(router: APIRouter, context: Context) -> None:
     @router.post(
         "/refunds/{refund_id}/paid",
         operation_id="pay_refund",
@@ -146,13 +144,13 @@ def _add_paying(router: APIRouter, database: Database, clock: Clock) -> None:
         caller: Operator, seen: Seen, refund_id: RefundId, body: PaidBody
     ) -> RefundResponse:
         """Say that it was paid out, and how: another person than who asked for it."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             row = await move_out.pay_refund(
                 conn,
                 refund_id,
                 reference=body.reference,
-                by=actor(caller),
+                by=caller.actor(),
                 seen=seen,
-                now=clock.now(),
+                now=context.clock.now(),
             )
         return to_api_refund(row)

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from npms_ledger.api.callers import actor
 from npms_ledger.api.policy_schemas import (
     PolicyDocument,
     PolicyRequestResponse,
@@ -17,10 +16,9 @@ from npms_ledger.api.policy_schemas import (
     to_api_policy_request,
 )
 from npms_ledger.handlers import look, policy_requests
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import PolicyUnknown
 from npms_ledger.handlers.policies import WrittenPolicy, read_policy
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.web.pages import Limit
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import not_found, problem_responses
@@ -39,13 +37,13 @@ class ParkedChargeResponse(BaseModel):
     parked_at: datetime
 
 
-def policies_router(database: Database, clock: Clock) -> APIRouter:
+def policies_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/credit-policies", tags=["credit policies"])
 
     @router.get("/{code}", operation_id="get_credit_policy", responses=problem_responses(404))
     async def show(_caller: Operator, code: Code) -> PolicyResponse:
         """The version in force."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             try:
                 return to_api_policy(await read_policy(conn, code))
             except PolicyUnknown:
@@ -63,14 +61,14 @@ def policies_router(database: Database, clock: Clock) -> APIRouter:
     async def put(caller: Operator, code: Code, document: PolicyDocument) -> JSONResponse:
         """Ask for a new version; in force for every account on the policy once another person
         approves. 200 where it is in force already."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             asked = await policy_requests.request_policy(
                 conn,
                 code,
                 policy=document.to_policy(),
                 currency=document.currency,
-                by=actor(caller),
-                now=clock.now(),
+                by=caller.actor(),
+                now=context.clock.now(),
             )
         if isinstance(asked, WrittenPolicy):
             return JSONResponse(to_api_policy(asked).model_dump(mode="json", by_alias=True))
@@ -81,13 +79,13 @@ def policies_router(database: Database, clock: Clock) -> APIRouter:
     return router
 
 
-def parked_charges_router(database: Database) -> APIRouter:
+def parked_charges_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/parked-charges", tags=["parked charges"])
 
     @router.get("", operation_id="list_parked_charges", responses=problem_responses())
     async def list_(_caller: Operator, limit: Limit = 100) -> list[ParkedChargeResponse]:
         """Charges that fit no account of ours, the newest first."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             rows = await look.list_parked_charges(conn, limit)
         return [ParkedChargeResponse.model_validate(row, from_attributes=True) for row in rows]
 

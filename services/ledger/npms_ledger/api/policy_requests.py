@@ -5,12 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
 
-from npms_ledger.api.callers import actor
 from npms_ledger.api.money_schemas import DecisionBody
 from npms_ledger.api.policy_schemas import PolicyRequestResponse, to_api_policy_request
 from npms_ledger.handlers import policy_requests
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
+from npms_ledger.handlers.context import Context
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
@@ -20,20 +18,20 @@ RequestId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001
 State = Annotated[Literal["requested", "approved", "rejected"] | None, Query()]
 
 
-def policy_requests_router(database: Database, clock: Clock) -> APIRouter:
+def policy_requests_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/credit-policy-requests", tags=["credit policies"])
-    _add_looking(router, database)
-    _add_deciding(router, database, clock)
+    _add_looking(router, context)
+    _add_deciding(router, context)
     return router
 
 
-def _add_looking(router: APIRouter, database: Database) -> None:
+def _add_looking(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_credit_policy_requests", responses=problem_responses())
     async def list_(
         _caller: Operator, cursor: Cursor = None, limit: Limit = 50, state: State = None
     ) -> Page[PolicyRequestResponse]:
         """The newest first; `state=requested` are those that wait for a second person."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             found = await policy_requests.list_requests(
                 conn, before=id_in(cursor), limit=limit + 1, state=state
             )
@@ -49,13 +47,13 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         _caller: Operator, response: Response, request_id: RequestId
     ) -> PolicyRequestResponse:
         """With the ETag that approving asks for."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             found = await policy_requests.show_request(conn, request_id)
         show_etag(response, found.reviewed)
         return to_api_policy_request(found)
 
 
-def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_deciding(router: APIRouter, context: Context) -> None:
     @router.post(
         "/{request_id}/approve",
         operation_id="approve_credit_policy_request",
@@ -66,9 +64,14 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> PolicyRequestResponse:
         """Put it in force for every account on the policy; 412 where another version has been put
         in force since it was looked at."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             decided = await policy_requests.approve(
-                conn, request_id, by=actor(caller), seen=seen, reason=body.reason, now=clock.now()
+                conn,
+                request_id,
+                by=caller.actor(),
+                seen=seen,
+                reason=body.reason,
+                now=context.clock.now(),
             )
         return to_api_policy_request(decided)
 
@@ -81,8 +84,8 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
         caller: Operator, request_id: RequestId, body: DecisionBody
     ) -> PolicyRequestResponse:
         """What is in force stays; who asked for it takes it back so."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             decided = await policy_requests.reject(
-                conn, request_id, by=actor(caller), reason=body.reason, now=clock.now()
+                conn, request_id, by=caller.actor(), reason=body.reason, now=context.clock.now()
             )
         return to_api_policy_request(decided)

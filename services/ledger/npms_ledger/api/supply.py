@@ -4,26 +4,25 @@ from fastapi import APIRouter
 
 from npms_ledger.api.account_schemas import AccountDetailResponse, KeepOnRequest, to_api_detail
 from npms_ledger.api.accounts import Looker, may_see
-from npms_ledger.api.callers import actor
 from npms_ledger.api.supply_schemas import KeepOnEntry, SupplyDecisionResponse, to_api_decision
-from npms_ledger.handlers import keep_on, look, trail
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
+from npms_ledger.handlers import audit_facts, keep_on, look
+from npms_ledger.handlers.context import Context
+from npms_shared.db import audit_trail
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import PathId
 
 
-def supply_router(database: Database, clock: Clock) -> APIRouter:
+def supply_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts", tags=["supply"])
-    _add_keep_on(router, database, clock)
-    _add_keep_on_list(router, database)
-    _add_decisions(router, database, clock)
+    _add_keep_on(router, context)
+    _add_keep_on_list(router, context)
+    _add_decisions(router, context)
     return router
 
 
-def _add_keep_on(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_keep_on(router: APIRouter, context: Context) -> None:
     @router.post(
         "/{account_id}/keep-on",
         operation_id="keep_supply_on",
@@ -33,8 +32,8 @@ def _add_keep_on(router: APIRouter, database: Database, clock: Clock) -> None:
         caller: Operator, account_id: PathId, request: KeepOnRequest
     ) -> AccountDetailResponse:
         """Keep the supply on until then, whatever the credit; a later word replaces this one."""
-        async with database.transaction() as conn:
-            now = clock.now()
+        async with context.database.transaction() as conn:
+            now = context.clock.now()
             await keep_on.keep_on(
                 conn,
                 account_id,
@@ -43,16 +42,16 @@ def _add_keep_on(router: APIRouter, database: Database, clock: Clock) -> None:
                 now=now,
                 by=caller.subject,
             )
-            await trail.note(
+            await audit_trail.note(
                 conn,
-                actor(caller),
+                caller.actor(),
                 "supply_kept_on",
-                subject=trail.of_account(account_id),
+                subject=audit_facts.of_account(account_id),
                 now=now,
                 reason=request.reason,
                 after={"until": request.until.isoformat()},
             )
-            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
+            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
 
     @router.delete(
         "/{account_id}/keep-on",
@@ -61,14 +60,14 @@ def _add_keep_on(router: APIRouter, database: Database, clock: Clock) -> None:
     )
     async def lift(caller: Operator, account_id: PathId) -> AccountDetailResponse:
         """Leave the supply to the rules again; 409 where nobody keeps it on."""
-        async with database.transaction() as conn:
-            now, subject = clock.now(), trail.of_account(account_id)
+        async with context.database.transaction() as conn:
+            now, subject = context.clock.now(), audit_facts.of_account(account_id)
             await keep_on.let_go(conn, account_id, now=now, by=caller.subject)
-            await trail.note(conn, actor(caller), "keep_on_ended", subject=subject, now=now)
-            return to_api_detail(await look.show_account(conn, account_id, clock.now()))
+            await audit_trail.note(conn, caller.actor(), "keep_on_ended", subject=subject, now=now)
+            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
 
 
-def _add_keep_on_list(router: APIRouter, database: Database) -> None:
+def _add_keep_on_list(router: APIRouter, context: Context) -> None:
     @router.get(
         "/{account_id}/keep-on", operation_id="list_keep_ons", responses=problem_responses(404)
     )
@@ -76,7 +75,7 @@ def _add_keep_on_list(router: APIRouter, database: Database) -> None:
         _caller: Operator, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[KeepOnEntry]:
         """Who ever kept the supply on, until when and why; the newest first."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await look.owner_of(conn, account_id)
             rows = await keep_on.list_keep_ons(
                 conn, account_id, before=id_in(cursor), limit=limit + 1
@@ -86,7 +85,7 @@ def _add_keep_on_list(router: APIRouter, database: Database) -> None:
         return Page(items=items, next_cursor=following)
 
 
-def _add_decisions(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_decisions(router: APIRouter, context: Context) -> None:
     @router.get(
         "/{account_id}/supply/decisions",
         operation_id="list_supply_decisions",
@@ -97,9 +96,9 @@ def _add_decisions(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> Page[SupplyDecisionResponse]:
         """Why the supply was switched, each time; the newest first."""
         before = number_in(cursor) or look.NEWEST
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            detail = await look.show_account(conn, account_id, clock.now())
+            detail = await look.show_account(conn, account_id, context.clock.now())
             rows = await look.show_decisions(conn, account_id, before=before, limit=limit + 1)
         page, following = cut(rows, limit, lambda row: row.decision_id)
         currency = detail.view.account.currency

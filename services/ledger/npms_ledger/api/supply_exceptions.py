@@ -7,9 +7,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.supply_exceptions import Why, list_exceptions, why
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
@@ -46,7 +45,7 @@ OlderThan = Annotated[
 ]
 
 
-def supply_exceptions_router(database: Database, clock: Clock) -> APIRouter:
+def supply_exceptions_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/supply-exceptions", tags=["supply exceptions"])
 
     @router.get("", operation_id="list_supply_exceptions", responses=problem_responses())
@@ -58,10 +57,10 @@ def supply_exceptions_router(database: Database, clock: Clock) -> APIRouter:
         limit: Limit = 50,
     ) -> Page[SupplyException]:
         """In the order of their installations."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             rows = await list_exceptions(
                 conn,
-                now=clock.now(),
+                now=context.clock.now(),
                 older_than_s=older_than_s,
                 desired=desired,
                 after=number_in(cursor) or 0,

@@ -9,9 +9,8 @@ from npms_ledger.api.accounts import Looker, may_see
 from npms_ledger.domain.policy import Step
 from npms_ledger.domain.position import Bucket, Entry, PostingKind
 from npms_ledger.domain.waterfall import ACCUMULATED
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.try_top_up import Trial, try_top_up
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.money import parse_amount
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Amount, CodedError, Money, PathId
@@ -50,7 +49,7 @@ class TopUpTrialResponse(BaseModel):
     debt_after: Money
 
 
-def trials_router(database: Database, clock: Clock) -> APIRouter:
+def trials_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
     @router.get(
@@ -59,9 +58,9 @@ def trials_router(database: Database, clock: Clock) -> APIRouter:
     async def try_(caller: Looker, account_id: PathId, amount: TopUpAmount) -> TopUpTrialResponse:
         """Where a top-up would go now; nothing is sold and nothing is kept."""
         amount_micro = parse_amount(amount)
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            trial = await try_top_up(conn, account_id, amount_micro, clock.now())
+            trial = await try_top_up(conn, account_id, amount_micro, context.clock.now())
         return _shown(trial, amount_micro)
 
     return router

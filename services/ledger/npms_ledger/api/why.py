@@ -17,9 +17,9 @@ from npms_ledger.api.why_schemas import (
     to_api_top_up,
 )
 from npms_ledger.handlers import explain
+from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import AccountUnknown
 from npms_ledger.handlers.money_errors import PaymentUnknown
-from npms_shared.db.engine import Database
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Instant, PathId
 
@@ -41,16 +41,16 @@ To = Annotated[
 ]
 
 
-def why_router(database: Database) -> APIRouter:
+def why_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["why"])
-    _add_posting(router, database)
-    _add_balance(router, database)
-    _add_supply(router, database)
-    _add_top_up(router, database)
+    _add_posting(router, context)
+    _add_balance(router, context)
+    _add_supply(router, context)
+    _add_top_up(router, context)
     return router
 
 
-def _add_posting(router: APIRouter, database: Database) -> None:
+def _add_posting(router: APIRouter, context: Context) -> None:
     @router.get(
         "/accounts/{account_id}/postings/{seq}/why",
         operation_id="explain_posting",
@@ -58,12 +58,12 @@ def _add_posting(router: APIRouter, database: Database) -> None:
     )
     async def posting(caller: Looker, account_id: PathId, seq: PathId) -> PostingWhy:
         """Readings, plan version, each line as a difference of cumulative costs, tax, rounding."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
             return to_api_posting(await explain.explain_posting(conn, account_id, seq))
 
 
-def _add_balance(router: APIRouter, database: Database) -> None:
+def _add_balance(router: APIRouter, context: Context) -> None:
     @router.get(
         "/accounts/{account_id}/why",
         operation_id="explain_balance",
@@ -73,12 +73,12 @@ def _add_balance(router: APIRouter, database: Database) -> None:
         caller: Looker, account_id: PathId, begin: From = None, end: To = None
     ) -> BalanceWhy:
         """Where the money went: bucket by bucket, opening + entries by kind = closing."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
             return to_api_balance(await explain.explain_balance(conn, account_id, begin, end))
 
 
-def _add_supply(router: APIRouter, database: Database) -> None:
+def _add_supply(router: APIRouter, context: Context) -> None:
     @router.get(
         "/accounts/{account_id}/supply/why",
         operation_id="explain_supply",
@@ -86,12 +86,12 @@ def _add_supply(router: APIRouter, database: Database) -> None:
     )
     async def supply(caller: Looker, account_id: PathId) -> SupplyWhy:
         """Why supply was cut: policy, balance, floor, hold, who decided, what had avoided it."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
             return to_api_supply_why(await explain.explain_supply(conn, account_id))
 
 
-def _add_top_up(router: APIRouter, database: Database) -> None:
+def _add_top_up(router: APIRouter, context: Context) -> None:
     @router.get(
         "/payments/{payment_id}/why",
         operation_id="explain_top_up",
@@ -99,7 +99,7 @@ def _add_top_up(router: APIRouter, database: Database) -> None:
     )
     async def top_up(caller: Looker, payment_id: UUID) -> TopUpWhy:
         """Where a payment went: to charges, debts, emergency credit, balance; before and after."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             account_id = await explain.account_of_payment(conn, payment_id)
             try:
                 await may_see(conn, caller, account_id)

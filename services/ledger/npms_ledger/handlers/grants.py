@@ -9,7 +9,6 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
-from npms_ledger.domain.actor import Actor
 from npms_ledger.domain.credits import Credit, credits_of
 from npms_ledger.domain.grant import Grant, GrantTerms
 from npms_ledger.handlers import books, holdings
@@ -23,6 +22,7 @@ from npms_ledger.handlers.errors import (
 from npms_ledger.handlers.money_requests import MoneyRequest, alone, ask
 from npms_ledger.handlers.move_money import take_open
 from npms_ledger.storage import grants
+from npms_shared.actor import Actor
 from npms_shared.money import AmountsByCurrency
 
 

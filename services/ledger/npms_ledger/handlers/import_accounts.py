@@ -11,13 +11,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.domain.actor import Actor
 from npms_ledger.domain.errors import LedgerError
-from npms_ledger.handlers import trail
+from npms_ledger.handlers import audit_facts
 from npms_ledger.handlers.import_rows import ImportRow, RowFault, read_file
 from npms_ledger.handlers.open_account import check_command, open_account
 from npms_ledger.storage import imports
+from npms_shared.actor import Actor
 from npms_shared.clock import Clock
+from npms_shared.db import audit_trail
 from npms_shared.db.engine import Database
 from npms_shared.money import format_amount
 
@@ -127,12 +128,12 @@ async def _open(conn: AsyncConnection, row: ImportRow, *, by: Actor, now: dateti
     opened = await open_account(conn, row.command, now=now, by=by.subject)
     account_id = opened.account.account_id
     await imports.note_account(conn, row.reference, account_id)
-    await trail.note(
+    await audit_trail.note(
         conn,
         by,
         "account_imported",
-        subject=trail.of_account(account_id),
+        subject=audit_facts.of_account(account_id),
         now=now,
-        after={"external_reference": row.reference, **trail.money_of(opened.account)},
+        after={"external_reference": row.reference, **audit_facts.money_of(opened.account)},
     )
     return True

@@ -8,13 +8,14 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
-from npms_ledger.domain.actor import Actor
-from npms_ledger.handlers import grants, move_money, trail
+from npms_ledger.handlers import audit_facts, grants, move_money
 from npms_ledger.handlers.money_errors import RequestDecided, RequestUnknown
 from npms_ledger.handlers.money_requests import show_request
 from npms_ledger.handlers.move_money import Moved
 from npms_ledger.storage import money_requests
+from npms_shared.actor import Actor
 from npms_shared.approval import Approval
+from npms_shared.db import audit_trail
 
 
 async def approve(
@@ -43,7 +44,7 @@ async def approve(
         decided_by=by.subject,
         decided_reason=reason,
     )
-    posted = {"moved_micro": moved[1], "journal_id": str(moved[0]), **trail.money_of(account)}
+    posted = {"moved_micro": moved[1], "journal_id": str(moved[0]), **audit_facts.money_of(account)}
     await _note_decided(conn, request, "approved", by=by, reason=reason, now=now, more=posted)
     return await show_request(conn, request_id)
 
@@ -68,14 +69,14 @@ async def _note_decided(
     by: Actor,
     reason: str,
     now: datetime,
-    more: trail.Facts,
+    more: audit_trail.Facts,
 ) -> None:
     asked = {"request_id": str(request.request_id), "requested_by": request.requested_by}
-    await trail.note(
+    await audit_trail.note(
         conn,
         by,
         f"{request.kind}_{how}",
-        subject=trail.of_account(request.account_id),
+        subject=audit_facts.of_account(request.account_id),
         now=now,
         reason=reason,
         after={**asked, **more},

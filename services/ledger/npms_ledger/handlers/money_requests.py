@@ -13,8 +13,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
-from npms_ledger.domain.actor import Actor
-from npms_ledger.handlers import move_money, trail
+from npms_ledger.handlers import audit_facts, move_money
 from npms_ledger.handlers.look import owner_of
 from npms_ledger.handlers.money_errors import (
     NotMovable,
@@ -23,6 +22,8 @@ from npms_ledger.handlers.money_errors import (
 )
 from npms_ledger.handlers.move_money import Moved
 from npms_ledger.storage import money_requests, payments
+from npms_shared.actor import Actor
+from npms_shared.db import audit_trail
 from npms_shared.db.moved_alone import move_alone
 from npms_shared.ids import new_id
 from npms_shared.money import AmountsByCurrency
@@ -80,7 +81,7 @@ async def request_fix(
     if not await alone(conn, asked, by=by, limits=limits, now=now):
         return await ask(conn, asked, by=by, now=now)
     request_id = await _add(conn, asked, by=by, now=now)
-    before = trail.money_of(account)
+    before = audit_facts.money_of(account)
     moved = await move_money.fix_balance(conn, account, amount_micro=asked.amount_micro, now=now)
     await _posted_alone(conn, request_id, moved, now)
     await note(conn, by, "money_fix_posted", asked, now=now, before=before, account=account)
@@ -108,7 +109,7 @@ async def request_transfer(
     if len(owners) > 1 and not await alone(conn, asked, by=by, limits=limits, now=now):
         return await ask(conn, asked, by=by, now=now)
     request_id = await _add(conn, asked, by=by, now=now)
-    before = trail.money_of(source)
+    before = audit_facts.money_of(source)
     moved = await move_money.transfer(
         conn, source, target, amount_micro=asked.amount_micro, now=now
     )
@@ -213,11 +214,11 @@ async def note(
     asked: MoneyRequest,
     *,
     now: datetime,
-    before: trail.Facts | None = None,
+    before: audit_trail.Facts | None = None,
     account: Account | None = None,
 ) -> None:
     """Keep in the audit trail what was asked or done."""
-    after: trail.Facts = {"amount_micro": asked.amount_micro, "currency": asked.currency}
+    after: audit_trail.Facts = {"amount_micro": asked.amount_micro, "currency": asked.currency}
     if asked.to_account_id is not None:
         after["to_account_id"] = asked.to_account_id
     if asked.payment_id is not None:
@@ -225,12 +226,12 @@ async def note(
     if asked.terms is not None:
         after["terms"] = asked.terms
     if account is not None:
-        after |= trail.money_of(account)
-    await trail.note(
+        after |= audit_facts.money_of(account)
+    await audit_trail.note(
         conn,
         by,
         action,
-        subject=trail.of_account(asked.account_id),
+        subject=audit_facts.of_account(asked.account_id),
         now=now,
         reason=asked.reason,
         before=before,

@@ -14,10 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain import moves
 from npms_ledger.domain.account import Account
-from npms_ledger.domain.actor import Actor
 from npms_ledger.domain.journal import SystemAccount
 from npms_ledger.domain.seal import account_chain
-from npms_ledger.handlers import books, journals, trail
+from npms_ledger.handlers import audit_facts, books, journals
 from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.close_installations import close_all, close_settled
 from npms_ledger.handlers.installation_errors import (
@@ -30,8 +29,10 @@ from npms_ledger.handlers.journals import Journal
 from npms_ledger.handlers.move_money import take_open
 from npms_ledger.handlers.swap_meter import lock_installation
 from npms_ledger.storage import installations, payments, refunds
+from npms_shared.actor import Actor
 from npms_shared.approval import Approval
 from npms_shared.contracts.ledger import AccountClosed
+from npms_shared.db import audit_trail
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 
@@ -52,7 +53,7 @@ async def move_out(
     RegisterBelowBilled.
     """
     account = await take_open(conn, account_id)
-    before = trail.money_of(account)
+    before = audit_facts.money_of(account)
     account.close(now)
     cause = Cause("person", subject=by.subject)
     await books.put_back_one(conn, account, kind="closing", now=now, cause=cause)
@@ -63,11 +64,11 @@ async def move_out(
     await close_settled(conn, [account_id], now)
     event = AccountClosed(account_id=account_id, closed_at=now)
     await outbox.publish(conn, event, subject=str(account_id))
-    await trail.note(
+    await audit_trail.note(
         conn,
         by,
         "moved_out",
-        subject=trail.of_account(account_id),
+        subject=audit_facts.of_account(account_id),
         now=now,
         reason=reason,
         before=before,
@@ -109,7 +110,7 @@ async def _make_payable(
     now: datetime,
 ) -> Row[Any]:
     """What nobody paid for goes back to where it was given from."""
-    before, given = trail.money_of(account), moves.own_micro(account.position) - payable
+    before, given = audit_facts.money_of(account), moves.own_micro(account.position) - payable
     account.move(moves.fix(account.position, -given), now)
     account.move(moves.clear(account.position), now)
     journal_id = await books.put_back_one(
@@ -138,11 +139,11 @@ async def _make_payable(
         },
     )
     await installations.mark_closed(conn, account.account_id, now)
-    await trail.note(
+    await audit_trail.note(
         conn,
         by,
         "refund_requested",
-        subject=trail.of_account(account.account_id),
+        subject=audit_facts.of_account(account.account_id),
         now=now,
         reason=reason,
         before=before,
@@ -172,11 +173,11 @@ async def pay_refund(
         journal_id=journal.journal_id,
         now=now,
     )
-    await trail.note(
+    await audit_trail.note(
         conn,
         by,
         "refund_paid",
-        subject=trail.of_account(refund.account_id),
+        subject=audit_facts.of_account(refund.account_id),
         now=now,
         after={
             "refund_id": str(refund_id),

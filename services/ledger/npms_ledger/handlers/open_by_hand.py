@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.domain.actor import Actor
 from npms_ledger.domain.policy import CreditPolicy, lends_micro
 from npms_ledger.handlers.money_requests import MoneyRequest, ask
 from npms_ledger.handlers.open_account import OpenAccount, Opened, open_account
+from npms_shared.actor import Actor
 from npms_shared.approval import SecondPersonRequired
 from npms_shared.db.moved_alone import move_alone
 from npms_shared.money import AmountsByCurrency

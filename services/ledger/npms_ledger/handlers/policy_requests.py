@@ -9,15 +9,15 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.domain.actor import Actor
 from npms_ledger.domain.documents import from_document, to_document
 from npms_ledger.domain.policy import CreditPolicy
-from npms_ledger.handlers import trail
 from npms_ledger.handlers.errors import CurrencyMismatch
 from npms_ledger.handlers.money_errors import RequestDecided, RequestUnknown
 from npms_ledger.handlers.policies import WrittenPolicy, put_in_force
 from npms_ledger.storage import policies, policy_requests
+from npms_shared.actor import Actor
 from npms_shared.approval import Approval, ReviewedChanged
+from npms_shared.db import audit_trail
 from npms_shared.ids import new_id
 
 
@@ -149,9 +149,9 @@ async def _note(
     *,
     now: datetime,
     reason: str = "",
-    after: trail.Facts,
+    after: audit_trail.Facts,
 ) -> None:
-    await trail.note(
+    await audit_trail.note(
         conn,
         by,
         f"credit_policy_{how}",

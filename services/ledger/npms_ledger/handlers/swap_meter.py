@@ -8,8 +8,7 @@ from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.domain.actor import Actor
-from npms_ledger.handlers import books, trail
+from npms_ledger.handlers import audit_facts, books
 from npms_ledger.handlers.admit_meter import admit_meter
 from npms_ledger.handlers.causes import Cause
 from npms_ledger.handlers.close_installations import check_closing_register, close_one
@@ -21,11 +20,13 @@ from npms_ledger.handlers.move_money import take_open
 from npms_ledger.handlers.open_account import meter_taken, refuse_taken
 from npms_ledger.handlers.supply_changes import desire_first
 from npms_ledger.storage import installations, views
+from npms_shared.actor import Actor
 from npms_shared.contracts.ledger import (
     InstallationOpened,
     MeterConnection,
     SupplyDesired,
 )
+from npms_shared.db import audit_trail
 from npms_shared.messaging import outbox
 
 
@@ -139,11 +140,11 @@ async def _note(
     by: Actor,
     now: datetime,
 ) -> None:
-    await trail.note(
+    await audit_trail.note(
         conn,
         by,
         "meter_swapped",
-        subject=trail.of_account(command.account_id),
+        subject=audit_facts.of_account(command.account_id),
         now=now,
         reason=command.reason,
         before={

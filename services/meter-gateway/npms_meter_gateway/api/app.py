@@ -33,6 +33,7 @@ from npms_meter_gateway.handlers.watch_serial import SerialDesk
 from npms_shared.db.engine import Database
 from npms_shared.messaging.parked import Elsewhere
 from npms_shared.web.app import create_app
+from npms_shared.web.audit_trail_api import audit_trail_router
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 from npms_shared.web.unroutable_api import unroutable_router
@@ -71,6 +72,7 @@ def build_app(
             commands_router(database),
             switching_router(supplies, openings),
             reading_now_router(ReadDesk(database)),
+            audit_trail_router(database),
             parked_router(database, elsewhere),
             unroutable_router(database),
         ],

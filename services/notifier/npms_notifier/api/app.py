@@ -9,6 +9,7 @@ from npms_notifier.handlers.notify import Herald
 from npms_notifier.handlers.tickets import Desk
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
+from npms_shared.web.audit_trail_api import audit_trail_router
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 from npms_shared.web.unroutable_api import unroutable_router
@@ -22,6 +23,7 @@ def build_app(database: Database, herald: Herald, edge: Edge) -> FastAPI:
         routers=[
             contacts_router(database),
             tickets_router(database, Desk(herald)),
+            audit_trail_router(database),
             parked_router(database),
             unroutable_router(database),
         ],

@@ -11,6 +11,7 @@ from npms_payments.api.vouchers import vouchers_router
 from npms_payments.api.webhooks import webhooks_router
 from npms_payments.handlers.context import Context
 from npms_shared.web.app import create_app
+from npms_shared.web.audit_trail_api import audit_trail_router
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 from npms_shared.web.unroutable_api import unroutable_router
@@ -29,6 +30,7 @@ def build_app(context: Context, edge: Edge) -> FastAPI:
             money_requests_router(context),
             partners_router(context),
             webhooks_router(context),
+            audit_trail_router(context.database),
             parked_router(context.database),
             unroutable_router(context.database),
         ],

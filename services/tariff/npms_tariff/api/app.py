@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
+from npms_shared.web.audit_trail_api import audit_trail_router
 from npms_shared.web.edge import Edge
 from npms_shared.web.parked_api import parked_router
 from npms_shared.web.unroutable_api import unroutable_router
@@ -39,6 +40,7 @@ def build_app(database: Database, clock: Clock, edge: Edge) -> FastAPI:
             simulations_router(database, clock),
             plan_schema_router(),
             insights_router(database, clock),
+            audit_trail_router(database),
             parked_router(database),
             unroutable_router(database),
         ],

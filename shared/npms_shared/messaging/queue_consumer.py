@@ -11,11 +11,11 @@ from aiormq.exceptions import ChannelInvalidStateError
 from npms_shared.messaging.broker import Broker
 
 
-class LaneLost(ConnectionError):
+class ConsumerLost(ConnectionError):
     """The channel or the queue has gone: what was delivered and not acknowledged comes again."""
 
 
-class Lane:
+class QueueConsumer:
     def __init__(self, queue: str) -> None:
         self.queue = queue
         self._ready: deque[AbstractIncomingMessage] = deque()
@@ -52,44 +52,46 @@ class Lane:
         self._over.set()
 
     async def ended(self) -> None:
-        """Until it is stopped. Raises LaneLost."""
+        """Until it is stopped. Raises ConsumerLost."""
         await self._over.wait()
         if self._lost:
-            raise LaneLost(self.queue)
+            raise ConsumerLost(self.queue)
 
     async def wait(self) -> bool:
-        """True when something is there, False when stopped. Raises LaneLost."""
+        """True when something is there, False when stopped. Raises ConsumerLost."""
         while not self._ready or self._stopped:
             if self._stopped:
                 return False
             if self._lost:
-                raise LaneLost(self.queue)
+                raise ConsumerLost(self.queue)
             self._wake.clear()
             await self._wake.wait()
         return True
 
     def take(self) -> AbstractIncomingMessage | None:
-        """The next delivery, if one is there. Raises LaneLost."""
+        """The next delivery, if one is there. Raises ConsumerLost."""
         if self._lost:
-            raise LaneLost(self.queue)
+            raise ConsumerLost(self.queue)
         return self._ready.popleft() if self._ready else None
 
 
 @asynccontextmanager
-async def open_lane(broker: Broker, queue: str, *, prefetch: int) -> AsyncIterator[Lane]:
+async def open_consumer(
+    broker: Broker, queue: str, *, prefetch: int
+) -> AsyncIterator[QueueConsumer]:
     """Consume the queue on a channel of its own until the block ends."""
     channel = await broker.channel()
-    lane = Lane(queue)
-    channel.close_callbacks.add(lane.lose)
+    consumer = QueueConsumer(queue)
+    channel.close_callbacks.add(consumer.lose)
     underlay = await channel.get_underlay_channel()
-    underlay.on_consumer_cancel_callbacks.add(lane.lose)
+    underlay.on_consumer_cancel_callbacks.add(consumer.lose)
     try:
         await channel.set_qos(prefetch_count=prefetch)
         source = await channel.get_queue(queue, ensure=False)
-        await source.consume(lane.receive)
-        yield lane
+        await source.consume(consumer.receive)
+        yield consumer
     finally:
         try:
             await channel.close()
         except (ChannelInvalidStateError, OSError, RuntimeError):
-            lane.lose()
+            consumer.lose()

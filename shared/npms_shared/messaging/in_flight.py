@@ -1,4 +1,4 @@
-"""What a partition consumer has taken of its lanes and not settled yet."""
+"""What a partition consumer has taken from its queues and not settled yet."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 from aio_pika.abc import AbstractIncomingMessage
 
 from npms_shared.contracts.base import Batch
-from npms_shared.messaging.lane import Lane, LaneLost
+from npms_shared.messaging.queue_consumer import ConsumerLost, QueueConsumer
 from npms_shared.messaging.subscriptions import Received
 
 Delivery = tuple[AbstractIncomingMessage, Received[Batch]]
@@ -21,36 +21,36 @@ class Fenced(Exception):
 
 
 @dataclass(slots=True)
-class Share:
-    """A partition held: its lane, and the epoch under which it was claimed, once it was."""
+class Claim:
+    """A partition held: its consumer, and the epoch under which it was claimed, once it was."""
 
     partition: int
-    lane: Lane
+    consumer: QueueConsumer
     epoch: int | None = None
 
 
 @dataclass(slots=True)
-class Hand:
-    """What was taken of a share's lane; `last` acknowledges it all."""
+class InFlight:
+    """What was taken from a claim's queue; `last` acknowledges it all."""
 
-    share: Share
+    claim: Claim
     deliveries: list[Delivery] = field(default_factory=list)
     last: AbstractIncomingMessage | None = None
 
 
-def next_of(lane: Lane) -> AbstractIncomingMessage | None:
+def next_of(consumer: QueueConsumer) -> AbstractIncomingMessage | None:
     try:
-        return lane.take()
-    except LaneLost:
+        return consumer.take()
+    except ConsumerLost:
         return None
 
 
-def apart(hands: list[Hand]) -> list[Hand]:
+def apart(in_flight: list[InFlight]) -> list[InFlight]:
     """By partition where there are several, else by message."""
-    if len(hands) > 1:
-        return hands
-    (hand,) = hands
-    return [Hand(hand.share, [delivery]) for delivery in hand.deliveries]
+    if len(in_flight) > 1:
+        return in_flight
+    (taken,) = in_flight
+    return [InFlight(taken.claim, [delivery]) for delivery in taken.deliveries]
 
 
 def first_of_each(deliveries: list[Delivery], new: set[UUID]) -> list[Received[Batch]]:

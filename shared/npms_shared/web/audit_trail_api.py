@@ -1,4 +1,4 @@
-"""Who did what, when and why."""
+"""Who did what, when and why: the same in every service, for operators."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -6,27 +6,34 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from npms_ledger.handlers import look, trail
+from npms_shared.db import audit_trail
+from npms_shared.db.audit_trail import AuditEntry
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
+from npms_shared.web.schemas import MAX_ID
 
 Filter = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 
-class TrailEntry(BaseModel):
+class AuditEntryResponse(BaseModel):
     """One thing that somebody did; `before` and `after` are the facts that it changed."""
 
     audit_id: int
     at: datetime
     by_subject: str
     by_roles: list[str]
+    on_behalf_of: str = Field(examples=["customer:17"], description="empty: nobody else")
     action: str = Field(examples=["money_fix_posted"])
     subject: str = Field(examples=["account:17"])
     reason: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> "AuditEntryResponse":
+        return cls.model_validate(entry, from_attributes=True)
 
 
 def audit_trail_router(database: Database) -> APIRouter:
@@ -40,20 +47,18 @@ def audit_trail_router(database: Database) -> APIRouter:
         subject: Filter = None,
         by: Filter = None,
         action: Filter = None,
-    ) -> Page[TrailEntry]:
+    ) -> Page[AuditEntryResponse]:
         """What people did, the newest first; of one thing, by one person or of one kind."""
-        before = number_in(cursor) or look.NEWEST
         async with database.connect() as conn:
-            rows = await trail.list_trail(
+            entries = await audit_trail.list_entries(
                 conn,
-                before=before,
+                before=number_in(cursor) or MAX_ID,
                 limit=limit + 1,
                 subject=subject,
                 by_subject=by,
                 action=action,
             )
-        page, following = cut(rows, limit, lambda row: row.audit_id)
-        items = [TrailEntry.model_validate(row, from_attributes=True) for row in page]
-        return Page(items=items, next_cursor=following)
+        page, following = cut(entries, limit, lambda entry: entry.audit_id)
+        return Page(items=[AuditEntryResponse.of(one) for one in page], next_cursor=following)
 
     return router

@@ -1,0 +1,13 @@
+"""What people do here is kept: who, in whose name, what, when and why."""
+
+from alembic import op
+
+from npms_shared.db.migrations import create_audit_trail
+
+revision = "0024"
+down_revision = "0023"
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    create_audit_trail()
