@@ -74,7 +74,7 @@ def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsew
         status_code=202,
         responses=problem_responses(409),
     )
-    async def replay(caller: Operator, parked_id: UUID, decision: ReasonRequest) -> dict[str, str]:
+    async def replay(caller: Operator, parked_id: UUID, body: ReasonRequest) -> dict[str, str]:
         """Send it to its queue again; it is `replaying` until it was applied there.
 
         What was applied already is not sent: 409 `already_applied`, and it is settled.
@@ -85,7 +85,7 @@ def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsew
                     conn,
                     parked_id,
                     by=caller.subject,
-                    reason=decision.reason,
+                    reason=body.reason,
                     elsewhere=elsewhere,
                 )
             except parked.NotParked:
@@ -99,11 +99,11 @@ def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsew
     @router.post(
         "/{parked_id}/drop", operation_id="drop_parked_message", responses=problem_responses(409)
     )
-    async def drop(caller: Operator, parked_id: UUID, decision: ReasonRequest) -> dict[str, str]:
+    async def drop(caller: Operator, parked_id: UUID, body: ReasonRequest) -> dict[str, str]:
         """Give it up."""
         async with database.transaction() as conn:
             try:
-                await parked.drop(conn, parked_id, by=caller.subject, reason=decision.reason)
+                await parked.drop(conn, parked_id, by=caller.subject, reason=body.reason)
             except parked.NotParked:
                 raise _settled() from None
         return {"state": "dropped"}

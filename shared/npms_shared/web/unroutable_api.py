@@ -71,15 +71,11 @@ def _add_settling(router: APIRouter, database: Database) -> None:
         status_code=202,
         responses=problem_responses(409),
     )
-    async def retry(
-        caller: Operator, unroutable_id: UUID, decision: ReasonRequest
-    ) -> dict[str, str]:
+    async def retry(caller: Operator, unroutable_id: UUID, body: ReasonRequest) -> dict[str, str]:
         """Say it again, after what waits in the outbox."""
         async with database.transaction() as conn:
             try:
-                await unroutable.retry(
-                    conn, unroutable_id, by=caller.subject, reason=decision.reason
-                )
+                await unroutable.retry(conn, unroutable_id, by=caller.subject, reason=body.reason)
             except unroutable.NotSetAside:
                 raise _settled() from None
         return {"state": "retried"}
@@ -89,15 +85,11 @@ def _add_settling(router: APIRouter, database: Database) -> None:
         operation_id="drop_unroutable_message",
         responses=problem_responses(409),
     )
-    async def drop(
-        caller: Operator, unroutable_id: UUID, decision: ReasonRequest
-    ) -> dict[str, str]:
+    async def drop(caller: Operator, unroutable_id: UUID, body: ReasonRequest) -> dict[str, str]:
         """Give it up."""
         async with database.transaction() as conn:
             try:
-                await unroutable.drop(
-                    conn, unroutable_id, by=caller.subject, reason=decision.reason
-                )
+                await unroutable.drop(conn, unroutable_id, by=caller.subject, reason=body.reason)
             except unroutable.NotSetAside:
                 raise _settled() from None
         return {"state": "dropped"}
