@@ -139,10 +139,8 @@ class Consumer:
 
         subscription = PartitionSubscription(ChargesBatch, handle, forget=post.forget)
         users = BrokerUsers.of("ledger", "amqp://npms@127.0.0.1/")
-        self.consumer, self.queue = (
-            PartitionConsumer(house.database, subscription, users),
-            QueueConsumer("ledger.charges.0"),
-        )
+        self.consumer = PartitionConsumer(house.database, subscription, users)
+        self.queue = QueueConsumer("ledger.charges.0")
         self.holding = asyncio.create_task(self.consumer.hold(0, self.queue))
 
     async def end(self) -> None:
@@ -176,7 +174,7 @@ class Partition:
         elif move == "hand_over":
             await self.hand_over()
         elif move == "wake" and self.frozen:
-            await self.frozen.crew.take_turn()
+            await self.frozen.consumer.take_turn()
         elif move == "replay":
             await self.replay(number)
         elif move == "forget":
@@ -205,7 +203,7 @@ class Partition:
 
         handed = Delivered(UUID(message.message_id), message.body, message.timestamp)
         handed.acknowledge = acknowledge
-        await consumer.lane.receive(handed)  # type: ignore[arg-type]
+        await consumer.queue.receive(handed)  # type: ignore[arg-type]
 
     async def now_consuming(self) -> Consumer:
         if self.consumer is None:
@@ -216,10 +214,10 @@ class Partition:
         return self.consumer
 
     async def turn(self) -> None:
-        """One turn; a lane that was lost with it is opened anew."""
+        """One turn; a consumer that was lost with it is opened anew."""
         consumer = await self.now_consuming()
-        await consumer.crew.take_turn()
-        if consumer.lane.is_lost:
+        await consumer.consumer.take_turn()
+        if consumer.queue.is_lost:
             await self.hand_over()
 
     async def hand_over(self) -> None:

@@ -464,13 +464,13 @@ async def test_a_turn_that_breaks_is_taken_again(
     turns = 0
     work_off = PartitionConsumer._work_off
 
-    async def break_once(crew: PartitionConsumer) -> bool:
+    async def break_once(consumer: PartitionConsumer) -> bool:
         nonlocal turns
         turns += 1
         if turns == 1:
-            await crew._collect()
+            await consumer._collect()
             raise ZeroDivisionError
-        return await work_off(crew)
+        return await work_off(consumer)
 
     monkeypatch.setattr(PartitionConsumer, "_work_off", break_once)
     async with database.transaction() as conn:

@@ -56,9 +56,9 @@ async def test_a_reading_on_the_broker_becomes_a_charge_on_the_broker(
             readings((1, 60, 3000)), exchange=READINGS.exchange, routing_key=str(PARTITION)
         )
         await publisher.publish([batch, batch])
-        async with open_consumer(broker, CHARGES.queue_of(PARTITION), prefetch=1) as lane:
-            await asyncio.wait_for(lane.wait(), 20)
-            charge = lane.take()
+        async with open_consumer(broker, CHARGES.queue_of(PARTITION), prefetch=1) as consumer:
+            await asyncio.wait_for(consumer.wait(), 20)
+            charge = consumer.take()
     finally:
         worker.stop()
         await asyncio.wait_for(working, 20)

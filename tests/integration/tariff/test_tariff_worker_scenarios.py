@@ -56,10 +56,10 @@ async def test_r8_duplicates_late_and_disordered_readings_make_one_debit_per_int
         await until(known, within_s=20, what="the installation")
         await publisher.publish([said[0], said[0], said[1], said[0], said[1]])
         await until(heard, within_s=20, what="all readings")
-        async with open_consumer(broker, CHARGES.queue_of(PARTITION), prefetch=10) as lane:
+        async with open_consumer(broker, CHARGES.queue_of(PARTITION), prefetch=10) as consumer:
             while len(intervals) < 3:
-                await asyncio.wait_for(lane.wait(), 20)
-                while (taken := lane.take()) is not None:
+                await asyncio.wait_for(consumer.wait(), 20)
+                while (taken := consumer.take()) is not None:
                     batch = ChargesBatch.model_validate_json(taken.body)
                     columns = (batch.from_register_wh, batch.to_register_wh, batch.energy_wh)
                     intervals += zip(*columns, strict=True)
