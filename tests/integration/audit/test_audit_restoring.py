@@ -227,3 +227,26 @@ async def test_all_that_is_told_again_to_whoever_knows_it_changes_nothing(town):
     assert (await town.balances(), await town.desired("ledger")) == before
     assert await town.desired("meter-gateway") == before[1]
     await assert_proven(town, registers.check_registers, supplies.check_supplies)
+
+
+async def test_payments_that_are_set_back_serve_every_account_and_the_audit_names_what_they_forgot(
+    town, databases
+):
+    restored = town.databases["payments"]
+    await databases.back_up(restored)
+    await town.pay("2", "later-2", amount_micro=300_000_000)
+    opened = await town.open(4)
+    before = await town.balances()
+    await databases.restore(restored)
+    await town.restored("payments")
+    await town.tell("ledger")
+    assert await town.balances() == before
+    await town.pay(str(opened), "after", amount_micro=50_000_000)
+    after = await town.balances()
+    assert after[opened] > before[opened], (
+        "an account that was opened after the backup is paid into"
+    )
+    assert {**after, opened: 0} == {**before, opened: 0}
+    async with spoiled(town.databases, {}) as snapshots:
+        result = await payments.check_payments(snapshots, ALL)
+    assert len([one for one in result.findings if "payment " in str(one)]) == 1, "the forgotten one"
