@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode
 
 from npms_shared.auth.keys import is_safe_url
-from npms_shared.auth.tokens import ROLES
+from npms_shared.auth.tokens import ROLES, RoleRules
 from npms_shared.auth.verifier import TrustedIssuer
 from npms_shared.money import ANY_CURRENCY, AmountsByCurrency
 from npms_shared.web.limits import Limits
@@ -36,12 +36,14 @@ class IssuerSettings(BaseModel):
 
     issuer: str = Field(min_length=1, max_length=500)
     roles: frozenset[str] = Field(default=ROLES, min_length=1)
+    roles_claim: str = Field(default="roles", max_length=500, pattern=r"^(/[^/]+)+$|^[^/]+$")
+    role_names: dict[str, str] = Field(default_factory=dict)
     jwks_path: Path | None = None
     jwks_url: str | None = None
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> "IssuerSettings":
-        if unknown := self.roles - ROLES:
+        if unknown := (self.roles | set(self.role_names.values())) - ROLES:
             raise ValueError(f"no such role: {', '.join(sorted(unknown))}")
         asked = self.jwks_url or (None if self.jwks_path else self.issuer)
         if asked is not None and not is_safe_url(asked):
@@ -49,7 +51,8 @@ class IssuerSettings(BaseModel):
         return self
 
     def trusted(self) -> TrustedIssuer:
-        return TrustedIssuer(self.issuer, self.roles, self.jwks_path, self.jwks_url)
+        rules = RoleRules(self.roles, self.roles_claim, self.role_names)
+        return TrustedIssuer(self.issuer, rules, self.jwks_path, self.jwks_url)
 
 
 class ServiceSettings(BaseSettings):

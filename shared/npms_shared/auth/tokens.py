@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from joserfc.util import urlsafe_b64decode
@@ -58,6 +58,42 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleRules:
+    """Where an issuer's tokens have roles, what it calls them, and which of ours it may give.
+
+    `claim` is a name, or a JSON Pointer such as `/realm_access/roles`. `names` is from the issuer's
+    word to our role; without it they are the same.
+    """
+
+    allowed: frozenset[str] = ROLES
+    claim: str = "roles"
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def roles_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """Raises TokenRefused for none, for an unknown one, and for one that it may not give.
+
+        Among nested or renamed roles others of the issuer's own are passed over.
+        """
+        texts = self._listed(claims)
+        if self.names:
+            texts = [self.names[text] for text in texts if text in self.names]
+        elif self.claim.startswith("/"):
+            texts = [text for text in texts if text in ROLES]
+        if not texts or not ROLES.issuperset(texts):
+            raise TokenRefused(f"roles must be some of {', '.join(sorted(ROLES))}")
+        if not self.allowed.issuperset(texts):
+            raise TokenRefused("its issuer may not give these roles")
+        return frozenset(texts)
+
+    def _listed(self, claims: Mapping[str, Any]) -> list[str]:
+        found: Any = claims
+        for name in self.claim[1:].split("/") if self.claim.startswith("/") else [self.claim]:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        whole = isinstance(found, list) and all(isinstance(one, str) for one in found)
+        return found if whole else []
+
+
+@dataclass(frozen=True, slots=True)
 class Unverified:
     """A token's parts, of the right form and believed by nobody yet."""
 
@@ -80,15 +116,15 @@ def read_token(token: str) -> Unverified:
     return Unverified(algorithm, key_id, claims)
 
 
-def principal_of(claims: Mapping[str, Any], *, audience: str, roles: frozenset[str]) -> Principal:
-    """Who a verified token speaks for; its issuer may give `roles`. Raises TokenRefused."""
+def principal_of(claims: Mapping[str, Any], *, audience: str, roles: RoleRules) -> Principal:
+    """Who a verified token speaks for; by its issuer's rules. Raises TokenRefused."""
     given = claims.get("aud")
     if audience not in (given if isinstance(given, list) else [given]):
         raise TokenRefused("`aud` does not name this system")
     _check_times(claims)
     return Principal(
         _subject(claims.get("sub")),
-        _roles(claims.get("roles"), roles),
+        roles.roles_in(claims),
         _customer(claims.get("customer_id")),
         _partner(claims.get("partner_id")),
     )
@@ -126,15 +162,6 @@ def _subject(claim: Any) -> str:
     if not isinstance(claim, str) or not 0 < len(claim) <= 200 or not is_readable_line(claim):
         raise TokenRefused("`sub` must be a readable text of at most 200 characters")
     return claim
-
-
-def _roles(claim: Any, allowed: frozenset[str]) -> frozenset[str]:
-    texts = claim if isinstance(claim, list) else []
-    if not texts or not all(isinstance(role, str) and role in ROLES for role in texts):
-        raise TokenRefused(f"roles must be some of {', '.join(sorted(ROLES))}")
-    if not allowed.issuperset(texts):
-        raise TokenRefused("its issuer may not give these roles")
-    return frozenset(texts)
 
 
 def _customer(claim: Any) -> int | None:

@@ -1,7 +1,7 @@
 """Tokens of the issuers that are trusted, each with the roles it may give; services only verify."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from joserfc import jws
@@ -9,7 +9,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key
 
 from npms_shared.auth.keys import OF_A_FILE, FileKeys, HttpKeys, KeyRing, Pace
-from npms_shared.auth.tokens import ROLES, Principal, TokenRefused, principal_of, read_token
+from npms_shared.auth.tokens import Principal, RoleRules, TokenRefused, principal_of, read_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class TrustedIssuer:
     """`name` is the `iss` of its tokens; keys come from a file, a URL or discovery below `name`."""
 
     name: str
-    roles: frozenset[str] = ROLES
+    roles: RoleRules = field(default_factory=RoleRules)
     jwks_path: Path | None = None
     jwks_url: str | None = None
 

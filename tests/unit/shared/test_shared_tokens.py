@@ -17,7 +17,7 @@ from tests.support.tokens import TestIssuer
 from tests.support.wait import until
 
 from npms_shared.auth.keys import KeysUnavailable, Pace
-from npms_shared.auth.tokens import Principal, TokenRefused
+from npms_shared.auth.tokens import Principal, RoleRules, TokenRefused
 from npms_shared.auth.verifier import TokenVerifier, TrustedIssuer
 from npms_shared.web.app import create_app
 from npms_shared.web.principals import Caller
@@ -146,8 +146,8 @@ async def test_several_issuers_give_the_roles_that_each_may(
     oidc: OidcIssuer, issuer: TestIssuer
 ) -> None:
     both = verifier(
-        TrustedIssuer(oidc.name, frozenset({"customer"}), jwks_url=f"{oidc.name}/keys"),
-        TrustedIssuer("npms-dev", frozenset({"operator"}), jwks_path=issuer.jwks_path),
+        TrustedIssuer(oidc.name, RoleRules(frozenset({"customer"})), jwks_url=f"{oidc.name}/keys"),
+        TrustedIssuer("npms-dev", RoleRules(frozenset({"operator"})), jwks_path=issuer.jwks_path),
     )
     assert (await both.verify(oidc.token("customer"))).roles == {"customer"}
     assert (await both.verify(issuer.token("operator"))).roles == {"operator"}
@@ -225,3 +225,48 @@ async def test_a_file_of_keys_that_changes_is_read_anew(tmp_path: Path) -> None:
 
     await until(taken)
     await refusal(of_file, first.token("operator"))
+
+
+KEYCLOAK = RoleRules(claim="/realm_access/roles")
+
+
+@pytest.mark.parametrize(
+    ("rules", "claims", "roles"),
+    [
+        (KEYCLOAK, {"realm_access": {"roles": ["offline_access", "operator"]}}, {"operator"}),
+        (
+            RoleRules(names={"npms-staff": "operator", "npms-root": "admin"}),
+            {"roles": ["npms-staff", "operator-of-something-else"]},
+            {"operator"},
+        ),
+        (
+            RoleRules(claim="/urn:roles", names={"a": "customer"}),
+            {"urn:roles": ["a", "admin"]},
+            {"customer"},
+        ),
+    ],
+)
+def test_roles_are_read_where_an_issuer_has_them(
+    rules: RoleRules, claims: dict[str, Any], roles: set[str]
+) -> None:
+    assert rules.roles_in(claims) == roles
+
+
+@pytest.mark.parametrize(
+    ("rules", "claims"),
+    [
+        (KEYCLOAK, {"roles": ["operator"]}),
+        (KEYCLOAK, {"realm_access": ["operator"]}),
+        (KEYCLOAK, {"realm_access": {"roles": ["offline_access"]}}),
+        (KEYCLOAK, {"realm_access": {"roles": "operator"}}),
+        (RoleRules(frozenset({"customer"}), "/a/b"), {"a": {"b": ["customer", "admin"]}}),
+        (RoleRules(names={"npms-staff": "operator"}), {"roles": ["operator"]}),
+        (RoleRules(), {"roles": ["operator", "unknown"]}),
+        (RoleRules(), {"roles": ["operator", 5]}),
+    ],
+)
+def test_no_role_is_taken_from_elsewhere_or_beyond_what_the_issuer_may_give(
+    rules: RoleRules, claims: dict[str, Any]
+) -> None:
+    with pytest.raises(TokenRefused):
+        rules.roles_in(claims)
