@@ -26,11 +26,11 @@ def list_parked(
     service: Service, limit: int = 100, profile: ProfilePath = None, url: Url = None
 ) -> None:
     """The oldest first."""
-    rows = ask(find_installation(profile, url, of=service), service, PLACE, limit=limit)
-    for row in rows:
+    page = ask(find_installation(profile, url, of=service), service, PLACE, limit=limit)
+    for row in page["items"]:
         where = f"{row['queue']}  {row['code']}: {row['reason']}"
         typer.echo(f"{row['id']}  {row['parked_at']}  {where}")
-    typer.echo(f"{len(rows)} parked")
+    typer.echo(f"{len(page['items'])} parked")
 
 
 @app.command()

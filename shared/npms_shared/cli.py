@@ -35,7 +35,7 @@ def make_cli(settings_class: type[ServiceSettings], build: Build, *, help_text: 
 
     def opened() -> Opened:
         service = built()
-        return service.database, service.elsewhere
+        return service.database, service.reappliers
 
     _add_processes(app, built)
     _add_upkeep(app, built)

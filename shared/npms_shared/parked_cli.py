@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_shared.actor import Actor
 from npms_shared.db.engine import Database
 from npms_shared.messaging import parked, unroutable
 from npms_shared.messaging.subscriptions import Unprocessable
@@ -20,7 +21,7 @@ By = Annotated[str, typer.Option("--by", help="Who decides; kept on record.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept on record.")]
 
 
-Opened = tuple[Database, parked.Elsewhere]
+Opened = tuple[Database, parked.Reappliers]
 
 
 def make_parked_cli(opened: Callable[[], Opened]) -> typer.Typer:
@@ -46,16 +47,17 @@ def _add_looking(app: typer.Typer, open_database: Callable[[], Database]) -> Non
     @app.command()
     def show(parked_id: UUID) -> None:
         """Everything of one."""
-        echo_row(on_database(open_database(), partial(parked.show, parked_id=parked_id)))
+        find = partial(parked.get_parked, parked_id=parked_id)
+        echo_record(on_database(open_database(), find))
 
 
 def _add_settling(app: typer.Typer, opened: Callable[[], Opened]) -> None:
     @app.command()
     def replay(parked_id: UUID, by: By, reason: Reason) -> None:
         """Send it to its queue again; it is listed as `replaying` until it was applied."""
-        database, elsewhere = opened()
-        again = partial(parked.replay, parked_id=parked_id, elsewhere=elsewhere)
-        state = on_database(database, partial(again, by=by, reason=reason))
+        database, reappliers = opened()
+        again = partial(parked.replay, parked_id=parked_id, reappliers=reappliers)
+        state = on_database(database, partial(again, by=Actor(by), reason=reason))
         if state == "already_applied":
             typer.echo("it was applied already: nothing is sent, and it is settled", err=True)
             raise typer.Exit(code=1)
@@ -64,13 +66,14 @@ def _add_settling(app: typer.Typer, opened: Callable[[], Opened]) -> None:
     @app.command()
     def drop(parked_id: UUID, by: By, reason: Reason) -> None:
         """Give it up."""
-        on_database(opened()[0], partial(parked.drop, parked_id=parked_id, by=by, reason=reason))
+        give_up = partial(parked.drop, parked_id=parked_id, by=Actor(by), reason=reason)
+        on_database(opened()[0], give_up)
         typer.echo("dropped")
 
 
-def echo_row(row: Row[Any]) -> None:
-    """A line for each column."""
-    for name, value in row._mapping.items():
+def echo_record(record: Any) -> None:
+    """A line for each field of a dataclass."""
+    for name, value in asdict(record).items():
         typer.echo(f"{name}: {value!r}" if isinstance(value, bytes) else f"{name}: {value}")
 
 

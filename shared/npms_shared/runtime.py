@@ -25,7 +25,7 @@ from npms_shared.db.tables import (
     forget_old_keys,
 )
 from npms_shared.loops import Loop, wait_or_stop
-from npms_shared.messaging.parked import NOWHERE, Elsewhere
+from npms_shared.messaging.parked import BROKER_ONLY, Reappliers
 from npms_shared.messaging.subscriptions import Subscription
 from npms_shared.messaging.telling import Facts
 from npms_shared.messaging.worker import Worker
@@ -54,7 +54,7 @@ class Service:
     loops: list[Loop] = field(default_factory=list)
     """Run by the worker until their event is set."""
     rules: Sequence[Rule] = ()
-    elsewhere: Elsewhere = field(default_factory=lambda: NOWHERE)
+    reappliers: Reappliers = field(default_factory=lambda: BROKER_ONLY)
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     facts: Facts | None = None
     """What others keep a copy of, to be told again after a database was restored."""

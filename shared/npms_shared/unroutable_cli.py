@@ -6,9 +6,10 @@ from uuid import UUID
 
 import typer
 
+from npms_shared.actor import Actor
 from npms_shared.db.engine import Database
 from npms_shared.messaging import unroutable
-from npms_shared.parked_cli import By, Reason, echo_row, on_database
+from npms_shared.parked_cli import By, Reason, echo_record, on_database
 
 
 def make_unroutable_cli(open_database: Callable[[], Database]) -> typer.Typer:
@@ -31,27 +32,28 @@ def _add_looking(app: typer.Typer, open_database: Callable[[], Database]) -> Non
     @app.command()
     def show(unroutable_id: UUID) -> None:
         """Everything of one."""
-        find = partial(unroutable.show, unroutable_id=unroutable_id)
-        echo_row(on_database(open_database(), find))
+        find = partial(unroutable.get_unroutable, unroutable_id=unroutable_id)
+        echo_record(on_database(open_database(), find))
 
 
 def _add_settling(app: typer.Typer, open_database: Callable[[], Database]) -> None:
     @app.command()
     def retry(unroutable_id: UUID, by: By, reason: Reason) -> None:
         """Say it again."""
-        again = partial(unroutable.retry, unroutable_id=unroutable_id, by=by, reason=reason)
+        again = partial(unroutable.retry, unroutable_id=unroutable_id, by=Actor(by), reason=reason)
         on_database(open_database(), again)
         typer.echo("in the outbox")
 
     @app.command()
     def retry_all(by: By, reason: Reason) -> None:
         """Say all again, in the order in which they were said."""
-        count = on_database(open_database(), partial(unroutable.retry_all, by=by, reason=reason))
+        again = partial(unroutable.retry_all, by=Actor(by), reason=reason)
+        count = on_database(open_database(), again)
         typer.echo(f"{count} in the outbox")
 
     @app.command()
     def drop(unroutable_id: UUID, by: By, reason: Reason) -> None:
         """Give it up."""
-        give_up = partial(unroutable.drop, unroutable_id=unroutable_id, by=by, reason=reason)
+        give_up = partial(unroutable.drop, unroutable_id=unroutable_id, by=Actor(by), reason=reason)
         on_database(open_database(), give_up)
         typer.echo("dropped")

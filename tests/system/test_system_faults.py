@@ -176,13 +176,13 @@ async def parked(world: World) -> dict[str, int]:
     """How many messages are parked, by code, in ledger and tariff."""
     counts: dict[str, int] = {}
     for service in ("ledger", "tariff"):
-        for row in await world.good("GET", service, "/v1/parked-messages"):
+        for row in (await world.good("GET", service, "/v1/parked-messages"))["items"]:
             counts[row["code"]] = counts.get(row["code"], 0) + 1
     return counts
 
 
 async def _drop_parked(world: World) -> None:
     for service in ("ledger", "tariff"):
-        for row in await world.good("GET", service, "/v1/parked-messages"):
+        for row in (await world.good("GET", service, "/v1/parked-messages"))["items"]:
             path = f"/v1/parked-messages/{row['id']}/drop"
             await world.good("POST", service, path, json={"reason": "planted by a test"})

@@ -59,7 +59,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
     feeders = FeederBook(database, clock)
     fleet = FleetView(database, clock, settings.poll_interval_s, settings.allowed)
     messages = MessageDesk(database, desk, clock)
-    elsewhere = {SOURCE: again(messages, settings.mqtt_topic_prefix)}
+    reappliers = {SOURCE: again(messages, settings.mqtt_topic_prefix)}
     tending = partial(keep_tending, database, clock, kept_days=settings.held_kept_days)
     loops: list[Loop] = [_announcement(database, profiles), fleet_gauges(fleet), tending]
     loops.append(partial(keep_checking, feeders))
@@ -82,7 +82,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
             SupplyDesk(database, clock),
             OpeningGuard(database, clock, _cap(settings)),
             fleet,
-            elsewhere,
+            reappliers,
             make_edge(settings),
         ),
         migrations=MIGRATIONS,
@@ -92,7 +92,7 @@ def build(settings: MeterGatewaySettings, *, clock: Clock | None = None) -> Serv
         loops=loops,
         rules=RULES,
         facts=facts,
-        elsewhere=elsewhere,
+        reappliers=reappliers,
     )
 
 

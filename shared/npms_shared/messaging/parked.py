@@ -1,16 +1,20 @@
 """Messages that could not be applied: kept with the reason, shown, replayed or dropped."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
 from aio_pika.abc import AbstractIncomingMessage
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_shared.actor import Actor
 from npms_shared.clock import wall_now
+from npms_shared.db import audit_trail
 from npms_shared.ids import new_id
 from npms_shared.messaging import inbox
 from npms_shared.messaging.envelope import attempt_of, headers_of, meta_of, storable
@@ -18,12 +22,35 @@ from npms_shared.messaging.subscriptions import Unprocessable
 from npms_shared.messaging.topology import requeue_exchange, service_of
 from npms_shared.messaging.users import SAID_BY
 
-Elsewhere = Mapping[str, Callable[[Row[Any]], Awaitable[None]]]
-"""How messages that came another way than the broker's are applied again, by their queue: given
-the parked row; raises Unprocessable where it still cannot be applied, and it stays parked.
-"""
 Settled = Literal["replaying", "replayed", "already_applied"]
-NOWHERE: Elsewhere = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedSummary:
+    """A message that waits for a decision, without what it says."""
+
+    id: UUID
+    message_id: UUID | None
+    queue: str
+    type: str
+    code: str
+    reason: str
+    attempts: int
+    parked_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedMessage(ParkedSummary):
+    headers: dict[str, Any]
+    body: bytes
+
+
+Reappliers = Mapping[str, Callable[[ParkedMessage], Awaitable[None]]]
+"""How messages that did not come by the broker are applied again, by their queue. Each raises
+Unprocessable where its message still cannot be applied, which then stays parked.
+"""
+BROKER_ONLY: Reappliers = MappingProxyType({})
 
 
 class NotParked(LookupError):
@@ -45,18 +72,24 @@ _PARK = text(
         attempts = excluded.attempts, settled_by = NULL, settled_reason = NULL, settled_at = NULL
     """
 )
+_SUMMARY = "id, message_id, queue, type, code, reason, attempts, parked_at, state"
 _LIST = text(
-    """
-    SELECT id, message_id, queue, type, code, reason, attempts, parked_at, state
-    FROM parked_message WHERE state IN ('parked', 'replaying') ORDER BY parked_at, id LIMIT :limit
-    """
+    f"""
+    SELECT {_SUMMARY} FROM parked_message
+    WHERE state IN ('parked', 'replaying')
+      AND (CAST(:parked_at AS timestamptz) IS NULL OR (parked_at, id) > (:parked_at, :id))
+    ORDER BY parked_at, id LIMIT :limit
+    """  # noqa: S608
 )
-_LOCK = text(
-    """
-    SELECT message_id, queue, type, headers, body FROM parked_message
-    WHERE id = :id AND state IN ('parked', 'replaying') FOR UPDATE
-    """
-)
+_GET = f"SELECT {_SUMMARY}, headers, body FROM parked_message WHERE id = :id"  # noqa: S608
+_SHOW = text(_GET)
+_LOCK = text(f"{_GET} AND state IN ('parked', 'replaying') FOR UPDATE")
+_ACTIONS = {
+    "replaying": "parked_message_replayed",
+    "replayed": "parked_message_replayed",
+    "applied": "parked_message_found_applied",
+    "dropped": "parked_message_dropped",
+}
 _SETTLE = text(
     """
     UPDATE parked_message
@@ -103,65 +136,81 @@ async def park(
     return True
 
 
-async def list_parked(conn: AsyncConnection, *, limit: int = 100) -> Sequence[Row[Any]]:
-    """What waits for a decision, or for its replay to be applied: the oldest first, no bodies."""
-    return (await conn.execute(_LIST, {"limit": limit})).all()
+async def list_parked(
+    conn: AsyncConnection, *, limit: int = 100, after: tuple[datetime, UUID] | None = None
+) -> list[ParkedSummary]:
+    """What waits for a decision, or for its replay to be applied: the oldest first; `after` one,
+    given by `parked_at` and `id`.
+    """
+    parked_at, parked_id = after or (None, None)
+    values = {"limit": limit, "parked_at": parked_at, "id": parked_id}
+    return [ParkedSummary(**row._mapping) for row in await conn.execute(_LIST, values)]
 
 
-async def show(conn: AsyncConnection, parked_id: UUID) -> Row[Any]:
-    """Everything of one, body and headers included. Raises NotParked."""
-    query = text("SELECT * FROM parked_message WHERE id = :id")
-    row = (await conn.execute(query, {"id": parked_id})).first()
+async def get_parked(conn: AsyncConnection, parked_id: UUID) -> ParkedMessage:
+    """Everything of one, body and headers included, also after it was settled. Raises NotParked."""
+    row = (await conn.execute(_SHOW, {"id": parked_id})).first()
     if row is None:
         raise NotParked(parked_id)
-    return row
+    return ParkedMessage(**row._mapping)
 
 
 async def replay(
     conn: AsyncConnection,
     parked_id: UUID,
     *,
-    by: str,
+    by: Actor,
     reason: str,
-    elsewhere: Elsewhere = NOWHERE,
+    reappliers: Reappliers = BROKER_ONLY,
 ) -> Settled:
     """Send it to its queue again, under its own id; it is `replaying` until it was applied there.
 
     `already_applied` when it was, in which case nothing is sent. May be called again while it is
-    replaying: what is delivered twice is heard once. Raises NotParked, and what `elsewhere` raises.
+    replaying: what is delivered twice is heard once. Raises NotParked, and what its reapplier does.
     """
-    row = (await conn.execute(_LOCK, {"id": parked_id})).first()
-    if row is None:
-        raise NotParked(parked_id)
-    if row.queue in elsewhere:
+    message = await _lock(conn, parked_id)
+    if message.queue in reappliers:
         await _settle(conn, parked_id, state="replayed", by=by, reason=reason)
-        await elsewhere[row.queue](row)
+        await reappliers[message.queue](message)
         return "replayed"
-    if not await inbox.is_unheard(conn, row.queue, row.message_id):
+    if await _was_applied(conn, message):
         await _settle(conn, parked_id, state="applied", by=by, reason=reason)
         return "already_applied"
     await _settle(conn, parked_id, state="replaying", by=by, reason=reason)
-    await conn.execute(_REPLAY, _again(row))
+    await conn.execute(_REPLAY, _sent_again(message))
     return "replaying"
 
 
-def _again(row: Row[Any]) -> dict[str, Any]:
-    headers = row.headers
+async def _was_applied(conn: AsyncConnection, message: ParkedMessage) -> bool:
+    if message.message_id is None:
+        return False
+    return not await inbox.is_unheard(conn, message.queue, message.message_id)
+
+
+async def _lock(conn: AsyncConnection, parked_id: UUID) -> ParkedMessage:
+    row = (await conn.execute(_LOCK, {"id": parked_id})).first()
+    if row is None:
+        raise NotParked(parked_id)
+    return ParkedMessage(**row._mapping)
+
+
+def _sent_again(message: ParkedMessage) -> dict[str, Any]:
+    headers = message.headers
     return {
-        "message_id": row.message_id,
-        "exchange": requeue_exchange(service_of(row.queue)),
-        "queue": row.queue,
-        "type": row.type,
+        "message_id": message.message_id,
+        "exchange": requeue_exchange(service_of(message.queue)),
+        "queue": message.queue,
+        "type": message.type,
         "source": str(headers.get("cloudEvents_source", "")),
         "subject": str(headers.get("cloudEvents_subject", "")),
         "time": wall_now(),
         "traceparent": headers.get("traceparent"),
         "headers": json.dumps({k: v for k, v in headers.items() if k == SAID_BY}),
-        "body": row.body,
+        "body": message.body,
     }
 
 
-async def drop(conn: AsyncConnection, parked_id: UUID, *, by: str, reason: str) -> None:
+async def drop(conn: AsyncConnection, parked_id: UUID, *, by: Actor, reason: str) -> None:
     """Give it up, for a reason that stays on record. Raises NotParked, also while it is replaying,
     since then it may be applied.
     """
@@ -169,8 +218,18 @@ async def drop(conn: AsyncConnection, parked_id: UUID, *, by: str, reason: str) 
 
 
 async def _settle(
-    conn: AsyncConnection, parked_id: UUID, *, state: str, by: str, reason: str
+    conn: AsyncConnection, parked_id: UUID, *, state: str, by: Actor, reason: str
 ) -> None:
-    values = {"id": parked_id, "state": state, "by": by, "reason": reason, "at": wall_now()}
+    now = wall_now()
+    values = {"id": parked_id, "state": state, "by": by.subject, "reason": reason, "at": now}
     if (await conn.execute(_SETTLE, values)).first() is None:
         raise NotParked(parked_id)
+    await audit_trail.note(
+        conn,
+        by,
+        _ACTIONS[state],
+        subject=f"parked_message:{parked_id}",
+        now=now,
+        reason=reason,
+        after={"state": state},
+    )

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.auth.tokens import Principal
 from npms_shared.db.engine import Database
-from npms_shared.web.problems import Problem
+from npms_shared.web.problems import REQUIRED, Problem
 
 _BEGIN = text(
     """
@@ -41,6 +41,7 @@ async def _key(
         Header(
             description="Chosen by the client; a repetition within a week gets the first answer.",
             max_length=200,
+            json_schema_extra=REQUIRED,
             examples=["6f1c1f0e-topup-1"],
         ),
     ] = None,

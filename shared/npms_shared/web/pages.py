@@ -30,9 +30,14 @@ class Page(BaseModel, Generic[T]):
 
 
 def cut(rows: Sequence[T], limit: int, key: Callable[[T], Any]) -> tuple[Sequence[T], str | None]:
-    """The page out of `limit` + 1 rows asked for, and the cursor to the next, if there is one."""
+    """The page out of `limit` + 1 rows asked for, and the cursor to the next, if there is one: the
+    key of the last item, or several as a tuple.
+    """
     page = rows[:limit]
-    return page, encode_cursor(key(page[-1])) if len(rows) > limit else None
+    if len(rows) <= limit:
+        return page, None
+    position = key(page[-1])
+    return page, encode_cursor(*(position if isinstance(position, tuple) else (position,)))
 
 
 def encode_cursor(*position: Any) -> str:
@@ -82,6 +87,21 @@ def id_in(cursor: str | None) -> UUID | None:
         return None if text is None else UUID(text)
     except ValueError:
         raise _bad_cursor() from None
+
+
+def instant_and_id_in(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """When, and which of that time, a page continues at; a Problem 422 for another cursor."""
+    match decode_cursor(cursor):
+        case None:
+            return None
+        case [str(instant), str(text)]:
+            try:
+                at, found = datetime.fromisoformat(instant), UUID(text)
+            except ValueError:
+                raise _bad_cursor() from None
+            if at.tzinfo is not None:
+                return at, found
+    raise _bad_cursor()
 
 
 def _can_be(value: Any) -> bool:

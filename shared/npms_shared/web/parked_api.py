@@ -1,24 +1,43 @@
-"""Parked messages over REST, for operators: list, show, replay, drop."""
+"""Parked messages over REST, for operators: list, get, replay, drop."""
 
 import base64
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.db.engine import Database
 from npms_shared.messaging import parked
+from npms_shared.messaging.parked import NotParked, ParkedMessage, ParkedSummary
 from npms_shared.messaging.subscriptions import Unprocessable
-from npms_shared.web.pages import Limit
+from npms_shared.web.pages import Cursor, Limit, Page, cut, instant_and_id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import Problem, not_found, problem_responses
 from npms_shared.web.schemas import ReasonRequest
 
 
-class ParkedSummary(BaseModel):
+def readable(body: bytes) -> str:
+    """As text, or base64 where it is no UTF-8."""
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(body).decode()
+
+
+MessageBody = Annotated[
+    str,
+    BeforeValidator(readable),
+    Field(description="text, or base64 where it is no UTF-8"),
+]
+
+
+class ParkedSummaryResponse(BaseModel):
     """A message that waits for a decision."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     message_id: UUID | None
@@ -32,49 +51,73 @@ class ParkedSummary(BaseModel):
         examples=["parked"], description="parked, or replaying: sent, and not yet applied"
     )
 
+    @classmethod
+    def of(cls, summary: ParkedSummary) -> "ParkedSummaryResponse":
+        return cls.model_validate(summary)
 
-class ParkedDetail(ParkedSummary):
+
+class ParkedMessageResponse(ParkedSummaryResponse):
     headers: dict[str, Any]
-    body: str = Field(description="text, or base64 where it is no UTF-8")
+    body: MessageBody
+
+    @classmethod
+    def of(cls, message: ParkedSummary) -> "ParkedMessageResponse":
+        return cls.model_validate(message)
 
 
-def parked_router(database: Database, elsewhere: parked.Elsewhere = parked.NOWHERE) -> APIRouter:
+class ReplayResponse(BaseModel):
+    state: Literal["replaying", "replayed"]
+
+
+class DroppedResponse(BaseModel):
+    state: Literal["dropped"] = "dropped"
+
+
+def parked_router(
+    database: Database, reappliers: parked.Reappliers = parked.BROKER_ONLY
+) -> APIRouter:
     router = APIRouter(prefix="/v1/parked-messages", tags=["parked messages"])
-    _add_looking(router, database)
-    _add_settling(router, database, elsewhere)
+    _add_reading(router, database)
+    _add_settling(router, database, reappliers)
     return router
 
 
-def _add_looking(router: APIRouter, database: Database) -> None:
+def _add_reading(router: APIRouter, database: Database) -> None:
     @router.get("", operation_id="list_parked_messages", responses=problem_responses())
-    async def list_parked(_caller: Operator, limit: Limit = 100) -> list[ParkedSummary]:
+    async def list_parked_messages(
+        _caller: Operator, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[ParkedSummaryResponse]:
         """The oldest first."""
+        after = instant_and_id_in(cursor)
         async with database.connect() as conn:
-            rows = await parked.list_parked(conn, limit=limit)
-        return [ParkedSummary.model_validate(row, from_attributes=True) for row in rows]
+            found = await parked.list_parked(conn, limit=limit + 1, after=after)
+        page, following = cut(found, limit, lambda summary: (summary.parked_at, summary.id))
+        return Page(items=[ParkedSummaryResponse.of(one) for one in page], next_cursor=following)
 
-    @router.get(
-        "/{parked_id}", operation_id="show_parked_message", responses=problem_responses(404)
-    )
-    async def show(_caller: Operator, parked_id: UUID) -> ParkedDetail:
+    @router.get("/{parked_id}", operation_id="get_parked_message", responses=problem_responses(404))
+    async def get_parked_message(_caller: Operator, parked_id: UUID) -> ParkedMessageResponse:
         """Headers and body too."""
         async with database.connect() as conn:
-            try:
-                row = await parked.show(conn, parked_id)
-            except parked.NotParked:
-                raise not_found("parked message") from None
-        fields = {**row._mapping, "body": readable(row.body)}
-        return ParkedDetail.model_validate(fields)
+            return ParkedMessageResponse.of(await _get(conn, parked_id))
 
 
-def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsewhere) -> None:
+async def _get(conn: AsyncConnection, parked_id: UUID) -> ParkedMessage:
+    try:
+        return await parked.get_parked(conn, parked_id)
+    except NotParked:
+        raise not_found("parked message") from None
+
+
+def _add_settling(router: APIRouter, database: Database, reappliers: parked.Reappliers) -> None:
     @router.post(
         "/{parked_id}/replay",
         operation_id="replay_parked_message",
         status_code=202,
         responses=problem_responses(409),
     )
-    async def replay(caller: Operator, parked_id: UUID, body: ReasonRequest) -> dict[str, str]:
+    async def replay_parked_message(
+        caller: Operator, parked_id: UUID, request: ReasonRequest
+    ) -> ReplayResponse:
         """Send it to its queue again; it is `replaying` until it was applied there.
 
         What was applied already is not sent: 409 `already_applied`, and it is settled.
@@ -84,38 +127,32 @@ def _add_settling(router: APIRouter, database: Database, elsewhere: parked.Elsew
                 state = await parked.replay(
                     conn,
                     parked_id,
-                    by=caller.subject,
-                    reason=body.reason,
-                    elsewhere=elsewhere,
+                    by=caller.actor(),
+                    reason=request.reason,
+                    reappliers=reappliers,
                 )
-            except parked.NotParked:
+            except NotParked:
                 raise _settled() from None
             except Unprocessable as fault:
                 raise Problem(422, fault.code, f"Still not applied: {fault.detail}.") from None
         if state == "already_applied":
             raise Problem(409, "already_applied", "It was applied already; nothing was sent.")
-        return {"state": state}
+        return ReplayResponse(state=state)
 
     @router.post(
         "/{parked_id}/drop", operation_id="drop_parked_message", responses=problem_responses(409)
     )
-    async def drop(caller: Operator, parked_id: UUID, body: ReasonRequest) -> dict[str, str]:
+    async def drop_parked_message(
+        caller: Operator, parked_id: UUID, request: ReasonRequest
+    ) -> DroppedResponse:
         """Give it up."""
         async with database.transaction() as conn:
             try:
-                await parked.drop(conn, parked_id, by=caller.subject, reason=body.reason)
-            except parked.NotParked:
+                await parked.drop(conn, parked_id, by=caller.actor(), reason=request.reason)
+            except NotParked:
                 raise _settled() from None
-        return {"state": "dropped"}
+        return DroppedResponse()
 
 
 def _settled() -> Problem:
     return Problem(409, "not_parked", "It is not parked, or was settled before.")
-
-
-def readable(body: bytes) -> str:
-    """As text, or base64 where it is no UTF-8."""
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(body).decode()

@@ -117,15 +117,31 @@ def failure(request: Request) -> JSONResponse:
 
 
 def describe(schema: dict[str, Any]) -> dict[str, Any]:
-    """An OpenAPI document with every problem under its own media type."""
+    """An OpenAPI document with every problem under its own media type, and with what is refused
+    when it is missing as required.
+    """
     for path in schema.get("paths", {}).values():
         for operation in path.values():
+            for parameter in operation.get("parameters", []):
+                _as_required(parameter)
             responses = operation.setdefault("responses", {})
             for status in (*EVERYWHERE, *(WITH_A_BODY if "requestBody" in operation else ())):
                 responses.setdefault(str(int(status)), _problem_response(status))
             for response in responses.values():
                 _as_problem(response.get("content", {}))
     return schema
+
+
+REQUIRED = {"x-required": True}
+"""Of a parameter's schema: a handler refuses its absence in words of its own."""
+
+
+def _as_required(parameter: dict[str, Any]) -> None:
+    if not parameter.get("schema", {}).pop("x-required", False):
+        return
+    parameter["required"] = True
+    [text] = [s for s in parameter["schema"].pop("anyOf") if s != {"type": "null"}]
+    parameter["schema"] = {**text, **parameter["schema"]}
 
 
 def _problem_response(status: HTTPStatus) -> dict[str, Any]:

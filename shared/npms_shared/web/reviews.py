@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Response
 
 from npms_shared.approval import ReviewedChanged, SecondPersonRequired, checksum
-from npms_shared.web.problems import Problem
+from npms_shared.web.problems import REQUIRED, Problem
 
 _STRONG = re.compile('"([!#-~]*)"')
 
@@ -16,8 +16,9 @@ async def _seen(
     if_match: Annotated[
         str | None,
         Header(
-            description="Needed: the ETag of what was reviewed, as its GET gave it.",
+            description="The ETag of what was reviewed, as its GET gave it.",
             max_length=200,
+            json_schema_extra=REQUIRED,
             examples=['"9f86d081884c7d659a2feaa0c55ad015"'],
         ),
     ] = None,

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.ledger.house import House, M
 
 from npms_ledger.handlers.post_charges import PostCharges
+from npms_shared.actor import Actor
 from npms_shared.contracts.tariff import ChargesBatch
 from npms_shared.db.tables import INBOX_KEPT_DAYS, forget_old_keys
 from npms_shared.ids import new_id
@@ -234,7 +235,7 @@ class Partition:
             rows = await parked.list_parked(conn)
             if rows:
                 one = rows[number % len(rows)].id
-                await parked.replay(conn, one, by="operator", reason="mended")
+                await parked.replay(conn, one, by=Actor("operator"), reason="mended")
         await self.relay()
 
     async def relay(self) -> None:
@@ -263,7 +264,7 @@ class Partition:
             async with self.house.database.transaction() as conn:
                 rows = await parked.list_parked(conn)
                 for row in rows:
-                    await parked.replay(conn, row.id, by="operator", reason="mended")
+                    await parked.replay(conn, row.id, by=Actor("operator"), reason="mended")
             if not rows:
                 return
             await self.relay()

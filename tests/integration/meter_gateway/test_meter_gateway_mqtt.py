@@ -200,7 +200,7 @@ async def test_a_parked_message_is_taken_when_its_meter_is_there(
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(service.app), base_url="http://gateway", headers=headers
     ) as http:
-        [one] = (await http.get("/v1/parked-messages")).json()
+        [one] = (await http.get("/v1/parked-messages")).json()["items"]
         replay = f"/v1/parked-messages/{UUID(one['id'])}/replay"
         body = {"reason": "It is opened by now."}
         early = await http.post(replay, json=body)

@@ -26,6 +26,7 @@ from tests.integration.shared.test_shared_frame import (
 from tests.support.nodes import Nodes
 from tests.support.wait import until
 
+from npms_shared.actor import Actor
 from npms_shared.contracts.base import Event
 from npms_shared.contracts.ledger import SupplyDesired
 from npms_shared.contracts.meter_gateway import ReadingsBatch, SupplyReported
@@ -226,7 +227,7 @@ async def test_with_its_own_user_a_service_hears_retries_parks_and_replays(
 async def replay_all(database: Database) -> None:
     async with database.transaction() as conn:
         for row in await parked.list_parked(conn):
-            await parked.replay(conn, row.id, by="operator", reason="a test")
+            await parked.replay(conn, row.id, by=Actor("operator"), reason="a test")
 
 
 async def test_what_another_than_its_publisher_said_is_parked_as_forged_also_when_replayed(

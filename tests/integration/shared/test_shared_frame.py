@@ -17,6 +17,7 @@ from tests.support.databases import TestDatabase
 from tests.support.proxy import Proxy
 from tests.support.wait import until
 
+from npms_shared.actor import Actor
 from npms_shared.contracts.meter_gateway import ReadingsBatch, SupplyReported
 from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
@@ -249,7 +250,7 @@ async def test_attempts_that_are_spent_are_parked_and_replayed_when_mended(
         mended = True
         async with database.transaction() as conn:
             (row,) = await parked.list_parked(conn)
-            await parked.replay(conn, row.id, by="operator", reason="mended")
+            await parked.replay(conn, row.id, by=Actor("operator"), reason="mended")
         await until_effects(database, [8])
         assert await parked_codes(database) == []
 
@@ -330,9 +331,9 @@ async def test_what_a_handler_refuses_is_parked_and_can_be_dropped(
         assert await until(lambda: parked_codes(database)) == ["unknown_installation"]
     async with database.transaction() as conn:
         (row,) = await parked.list_parked(conn)
-        await parked.drop(conn, row.id, by="operator", reason="a test")
+        await parked.drop(conn, row.id, by=Actor("operator"), reason="a test")
         with pytest.raises(parked.NotParked):
-            await parked.replay(conn, row.id, by="operator", reason="too late")
+            await parked.replay(conn, row.id, by=Actor("operator"), reason="too late")
     assert await effects(database) == []
 
 
@@ -495,5 +496,5 @@ async def test_what_its_consumers_died_of_is_parked_and_not_dropped(
         async with database.transaction() as conn:
             (row,) = await parked.list_parked(conn)
             assert row.queue == "ledger.supply"
-            await parked.replay(conn, row.id, by="operator", reason="mended")
+            await parked.replay(conn, row.id, by=Actor("operator"), reason="mended")
         await until_effects(database, [31])

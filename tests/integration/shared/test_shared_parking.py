@@ -27,6 +27,7 @@ from tests.integration.shared.test_shared_frame import (
 )
 from tests.support.wait import until
 
+from npms_shared.actor import Actor
 from npms_shared.contracts.meter_gateway import ReadingsBatch, SupplyReported
 from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
@@ -75,7 +76,7 @@ async def until_states(database: Database, *wanted: str) -> None:
 
 async def replay(database: Database, parked_id: UUID) -> object:
     async with database.transaction() as conn:
-        return await parked.replay(conn, parked_id, by="operator", reason="mended")
+        return await parked.replay(conn, parked_id, by=Actor("operator"), reason="mended")
 
 
 async def parked_ids(database: Database) -> list[UUID]:
@@ -195,7 +196,7 @@ async def test_a_replay_is_called_replayed_when_it_was_applied_and_parked_again_
     assert await states(database) == ["replaying"], "nobody has applied it yet"
     async with database.transaction() as conn:
         with pytest.raises(parked.NotParked):
-            await parked.drop(conn, one, by="operator", reason="it is under way")
+            await parked.drop(conn, one, by=Actor("operator"), reason="it is under way")
     async with working(database, amqp_url, events_subscription(handle)):
         await until_states(database, "parked")
         mended = True
@@ -242,7 +243,7 @@ async def test_what_died_after_a_retry_is_parked_under_the_queue_it_died_in(
         assert await until(lambda: parked_codes(database)) == ["undelivered"]
         (one,) = await parked_ids(database)
         async with database.connect() as conn:
-            assert (await parked.show(conn, one)).queue == QUEUE
+            assert (await parked.get_parked(conn, one)).queue == QUEUE
         await replay(database, one)
         await until_effects(database, [31])
         await until_states(database, "replayed")
@@ -283,9 +284,11 @@ async def test_what_no_queue_takes_is_set_aside_and_what_comes_after_goes_on(
             text("UPDATE unroutable_message SET exchange = :exchange, routing_key = :queue"),
             {"exchange": requeue_exchange("ledger"), "queue": QUEUE},
         )
-        assert await unroutable.retry_all(conn, by="operator", reason="the queue is there") == 3
+        assert (
+            await unroutable.retry_all(conn, by=Actor("operator"), reason="the queue is there") == 3
+        )
         with pytest.raises(unroutable.NotSetAside):
-            await unroutable.drop(conn, rows[0].id, by="operator", reason="too late")
+            await unroutable.drop(conn, rows[0].id, by=Actor("operator"), reason="too late")
     async with working(database, amqp_url, events_subscription()):
         await until_effects(database, [4, 3])
     assert await parked_codes(database) == ["unknown_type", "unknown_type"], "batches of readings"

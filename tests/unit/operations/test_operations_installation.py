@@ -36,7 +36,7 @@ def test_parked_messages_of_any_installation_are_listed_shown_and_settled(
     def answer(heard: Heard) -> tuple[int, object]:
         if heard.method == "POST":
             return 202, {"state": heard.path.rpartition("/")[2]}
-        return 200, PARKED if heard.path.endswith(PARKED["id"]) else [PARKED]
+        return 200, PARKED if heard.path.endswith(PARKED["id"]) else {"items": [PARKED]}
 
     monkeypatch.setenv(TOKEN_VARIABLE, "a-token")
     with answering(answer) as ledger:

@@ -31,7 +31,7 @@ from npms_meter_gateway.handlers.take_readings import ReadingDesk
 from npms_meter_gateway.handlers.watch_meters import MeterWatch
 from npms_meter_gateway.handlers.watch_serial import SerialDesk
 from npms_shared.db.engine import Database
-from npms_shared.messaging.parked import Elsewhere
+from npms_shared.messaging.parked import Reappliers
 from npms_shared.web.app import create_app
 from npms_shared.web.audit_trail_api import audit_trail_router
 from npms_shared.web.edge import Edge
@@ -50,7 +50,7 @@ def build_app(
     supplies: SupplyDesk,
     openings: OpeningGuard,
     fleet: FleetView,
-    elsewhere: Elsewhere,
+    reappliers: Reappliers,
     edge: Edge,
 ) -> FastAPI:
     return create_app(
@@ -73,7 +73,7 @@ def build_app(
             switching_router(supplies, openings),
             reading_now_router(ReadDesk(database)),
             audit_trail_router(database),
-            parked_router(database, elsewhere),
+            parked_router(database, reappliers),
             unroutable_router(database),
         ],
         errors=ERRORS,
