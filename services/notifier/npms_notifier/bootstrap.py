@@ -9,9 +9,9 @@ from npms_notifier.channels.mail import MailSender, MailServer
 from npms_notifier.channels.sms import SmsOperator, SmsSender
 from npms_notifier.consumers import subscriptions
 from npms_notifier.domain.contacts import Channel
-from npms_notifier.domain.deliveries import RetryPolicy
-from npms_notifier.handlers.deliver import DeliveryLoop, Pace
-from npms_notifier.handlers.notify import Herald
+from npms_notifier.domain.deliveries import Pace, RetryPolicy
+from npms_notifier.handlers.context import Context
+from npms_notifier.handlers.deliver import DeliveryLoop
 from npms_notifier.invariants import RULES
 from npms_notifier.settings import NotifierSettings
 from npms_notifier.templates.rendering import Renderer
@@ -31,21 +31,23 @@ def build(settings: NotifierSettings, *, clock: Clock | None = None) -> Service:
     database = open_database(settings, service="notifier")
     renderer = Renderer(brand=settings.brand)
     renderer.check()
-    herald = Herald(renderer, clock, settings.quiet)
+    context = Context(
+        database=database,
+        clock=clock,
+        renderer=renderer,
+        retries=_retries(settings),
+        pace=_pace(settings),
+        quiet_hours=settings.quiet,
+    )
     senders = make_senders(settings, clock)
-    deliveries = [
-        DeliveryLoop(
-            database, channel, sender, clock, policy=_policy(settings), pace=_pace(settings)
-        )
-        for channel, sender in senders.items()
-    ]
+    deliveries = [DeliveryLoop(context, channel, sender) for channel, sender in senders.items()]
     return Service(
         name="notifier",
         settings=settings,
         database=database,
-        app=build_app(database, herald, make_edge(settings)),
+        app=build_app(context, make_edge(settings)),
         migrations=MIGRATIONS,
-        subscriptions=subscriptions(herald),
+        subscriptions=subscriptions(context),
         loops=[loop.run for loop in deliveries],
         rules=RULES,
         closers=[sender.close for sender in senders.values()],
@@ -72,7 +74,7 @@ def make_senders(settings: NotifierSettings, clock: Clock) -> dict[Channel, Send
     return {Channel.EMAIL: MailSender(server, clock), Channel.SMS: SmsSender(operator)}
 
 
-def _policy(settings: NotifierSettings) -> RetryPolicy:
+def _retries(settings: NotifierSettings) -> RetryPolicy:
     return RetryPolicy(
         attempts=settings.delivery_attempts, first=timedelta(seconds=settings.delivery_retry_s)
     )
@@ -82,5 +84,5 @@ def _pace(settings: NotifierSettings) -> Pace:
     return Pace(
         timeout=timedelta(seconds=settings.delivery_timeout_s),
         lease=timedelta(seconds=settings.delivery_lease_s),
-        look=timedelta(seconds=settings.delivery_look_s),
+        idle=timedelta(seconds=settings.delivery_idle_s),
     )

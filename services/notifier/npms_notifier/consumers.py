@@ -11,7 +11,8 @@ from npms_notifier.domain.contacts import Channel, contact_or_fault
 from npms_notifier.domain.notices import Money, Notice
 from npms_notifier.domain.records import Account
 from npms_notifier.handlers.accounts import close_account, learn_account
-from npms_notifier.handlers.notify import Herald
+from npms_notifier.handlers.context import Context
+from npms_notifier.handlers.notify import queue_notice
 from npms_shared.contracts.base import Event
 from npms_shared.contracts.ledger import (
     AccountClosed,
@@ -111,7 +112,7 @@ NOTICE_OF: Mapping[type[Event], Callable[[Any], Notice | None]] = {
 }
 
 
-def subscriptions(herald: Herald) -> list[Subscription]:
+def subscriptions(context: Context) -> list[Subscription]:
     """One queue, so that an account's opening is heard before what happens to it."""
 
     async def handle(conn: AsyncConnection, event: Event, meta: Meta) -> None:
@@ -124,7 +125,9 @@ def subscriptions(herald: Herald) -> list[Subscription]:
             if notice is None:
                 return
             account_id: int = event.account_id  # type: ignore[attr-defined]
-            await herald.tell(conn, notice, account_id=account_id, message_id=meta.message_id)
+            await queue_notice(
+                conn, context, notice, account_id=account_id, message_id=meta.message_id
+            )
 
     return [EventSubscription(QUEUE, (AccountOpened, AccountClosed, *NOTICE_OF), handle)]
 

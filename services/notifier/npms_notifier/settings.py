@@ -43,8 +43,8 @@ class NotifierSettings(ServiceSettings):
     delivery_lease_s: float = Field(
         default=60, gt=0, le=600, description="after so long another process takes a delivery up"
     )
-    delivery_look_s: float = Field(
-        default=0.5, gt=0, le=60, description="how often an idle loop looks for what is due"
+    delivery_idle_s: float = Field(
+        default=0.5, gt=0, le=60, description="wait of a loop for which nothing was due"
     )
 
     @field_validator("smtp_sender")

@@ -14,9 +14,9 @@ from npms_notifier.channels.base import Sender
 from npms_notifier.channels.mail import MailSender, MailServer
 from npms_notifier.channels.sms import SmsOperator, SmsSender
 from npms_notifier.domain.contacts import Channel
-from npms_notifier.domain.deliveries import RetryPolicy
-from npms_notifier.handlers.deliver import DeliveryLoop, Pace
-from npms_notifier.handlers.notify import Herald
+from npms_notifier.domain.deliveries import Pace, RetryPolicy
+from npms_notifier.handlers.context import Context
+from npms_notifier.handlers.deliver import DeliveryLoop
 from npms_notifier.templates.rendering import Renderer
 from npms_shared.clock import ManualClock
 from npms_tools.sinks.server import HOST, Sinks, running_sinks
@@ -51,19 +51,19 @@ async def notifier(
     sms_sender: SmsSender,
 ) -> Notifier:
     database = (await database_for("notifier")).database
-    clock = ManualClock(NOW)
-    herald = Herald(Renderer(brand="NPMS"), clock)
-    policy = RetryPolicy(attempts=3, first=timedelta(seconds=5))
-    pace = Pace(timedelta(seconds=5), timedelta(seconds=60), timedelta(milliseconds=20))
+    context = Context(
+        database=database,
+        clock=ManualClock(NOW),
+        renderer=Renderer(brand="NPMS"),
+        retries=RetryPolicy(attempts=3, first=timedelta(seconds=5)),
+        pace=Pace(timedelta(seconds=5), timedelta(seconds=60), timedelta(milliseconds=20)),
+    )
     senders: list[tuple[Channel, Sender]] = [
         (Channel.EMAIL, mail_sender),
         (Channel.SMS, sms_sender),
     ]
-    loops = [
-        DeliveryLoop(database, channel, sender, clock, policy=policy, pace=pace)
-        for channel, sender in senders
-    ]
-    return Notifier(database, clock, herald, loops, build_app(database, herald, issuer.edge()))
+    loops = [DeliveryLoop(context, channel, sender) for channel, sender in senders]
+    return Notifier(context, loops, build_app(context, issuer.edge()))
 
 
 @pytest.fixture

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from fastapi import FastAPI
 
 from npms_notifier.domain.contacts import Channel, Contact
+from npms_notifier.domain.notices import Notice
 from npms_notifier.domain.records import Account
 from npms_notifier.handlers.accounts import learn_account
+from npms_notifier.handlers.context import Context
 from npms_notifier.handlers.deliver import DeliveryLoop
-from npms_notifier.handlers.notify import Herald
+from npms_notifier.handlers.notify import queue_notice
 from npms_shared.clock import ManualClock
 from npms_shared.db.engine import Database
+from npms_shared.ids import new_id
 
 API_KEY = "for-tests-only"
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -23,15 +27,35 @@ PHONE = Contact(Channel.SMS, "+254712345678")
 class Notifier:
     """The parts of a notifier, without its broker."""
 
-    database: Database
-    clock: ManualClock
-    herald: Herald
+    context: Context
     loops: list[DeliveryLoop]
     app: FastAPI
+
+    @property
+    def database(self) -> Database:
+        return self.context.database
+
+    @property
+    def clock(self) -> ManualClock:
+        assert isinstance(self.context.clock, ManualClock)
+        return self.context.clock
 
     async def deliver(self) -> int:
         """One pass on each channel; returns how many were attempted."""
         return sum([await loop.run_pass() for loop in self.loops])
+
+    async def notify(
+        self, notice: Notice, *, account_id: int = 1, message_id: UUID | None = None
+    ) -> int:
+        """As an event does it; returns for how many contacts."""
+        async with self.database.transaction() as conn:
+            return await queue_notice(
+                conn,
+                self.context,
+                notice,
+                account_id=account_id,
+                message_id=message_id or new_id(),
+            )
 
     async def open_account(
         self, account_id: int, *contacts: Contact, customer_id: int = 77, language: str = "en"

@@ -1,8 +1,8 @@
 """Notices queued once, sent under a lease, retried, given up, reported."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
 
 import httpx
 import pytest
@@ -12,13 +12,12 @@ from tests.integration.notifier.parts import EMAIL, NOW, PHONE, Notifier
 from npms_notifier.channels.base import OutgoingMessage
 from npms_notifier.domain import notices
 from npms_notifier.domain.contacts import Channel, Contact
-from npms_notifier.domain.deliveries import RetryPolicy, State
+from npms_notifier.domain.deliveries import State
 from npms_notifier.domain.errors import AccountUnknown
-from npms_notifier.domain.notices import Money, Notice
+from npms_notifier.domain.notices import Money
 from npms_notifier.domain.quiet_hours import parse_quiet_hours
 from npms_notifier.domain.records import Delivery
-from npms_notifier.handlers.deliver import DeliveryLoop, Pace
-from npms_notifier.handlers.notify import Herald
+from npms_notifier.handlers.deliver import DeliveryLoop
 from npms_notifier.invariants import RULES
 from npms_notifier.storage import deliveries
 from npms_shared.contracts.notifier import DeliveryReported
@@ -28,15 +27,6 @@ from npms_tools.sinks.server import Sinks
 
 RESTORED = notices.credit_restored(balance=Money(20_000_000, "KES"))
 LOW = notices.low_balance(balance=Money(1, "KES"), to_avoid_cut=Money(9, "KES"))
-
-
-async def tell(
-    notifier: Notifier, notice: Notice = RESTORED, message_id: UUID | None = None
-) -> int:
-    async with notifier.database.transaction() as conn:
-        return await notifier.herald.tell(
-            conn, notice, account_id=1, message_id=message_id or new_id()
-        )
 
 
 async def rows(notifier: Notifier) -> list[Delivery]:
@@ -59,8 +49,8 @@ async def test_a_notice_goes_to_every_usable_contact_once(notifier: Notifier, si
     unusable = Contact(Channel.SMS, "0712", fault="not_an_e164_number")
     await notifier.open_account(1, EMAIL, unusable, PHONE)
     message_id = new_id()
-    assert await tell(notifier, message_id=message_id) == 2
-    assert await tell(notifier, message_id=message_id) == 2
+    assert await notifier.notify(RESTORED, message_id=message_id) == 2
+    assert await notifier.notify(RESTORED, message_id=message_id) == 2
     assert await notifier.deliver() == 2
     assert await notifier.deliver() == 0
     assert [sms.to for sms in sinks.store.sms] == [PHONE.address]
@@ -79,20 +69,20 @@ async def test_it_is_written_in_the_language_of_the_account(
     notifier: Notifier, sinks: Sinks
 ) -> None:
     await notifier.open_account(1, PHONE, language="sw")
-    await tell(notifier)
+    await notifier.notify(RESTORED)
     await notifier.deliver()
     assert "salio" in sinks.store.sms[0].text
 
 
 async def test_nothing_is_queued_for_an_account_not_heard_of(notifier: Notifier) -> None:
     with pytest.raises(AccountUnknown):
-        await tell(notifier)
+        await notifier.notify(RESTORED)
 
 
 async def test_a_fault_is_retried_later_and_then_given_up(notifier: Notifier, sinks: Sinks) -> None:
     await notifier.open_account(1, PHONE)
     await fault(sinks, "sms", status=503, times=9)
-    await tell(notifier)
+    await notifier.notify(RESTORED)
     states = []
     for wait in (5, 20, 80):
         await notifier.deliver()
@@ -118,17 +108,9 @@ class SilentSender:
 
 async def test_who_does_not_answer_in_time_is_asked_again(notifier: Notifier) -> None:
     await notifier.open_account(1, PHONE)
-    await tell(notifier)
-    loop = DeliveryLoop(
-        notifier.database,
-        Channel.SMS,
-        SilentSender(),
-        notifier.clock,
-        policy=RetryPolicy(attempts=3, first=timedelta(seconds=5)),
-        pace=Pace(
-            timeout=timedelta(milliseconds=20), lease=timedelta(seconds=60), look=timedelta(1)
-        ),
-    )
+    await notifier.notify(RESTORED)
+    pace = replace(notifier.context.pace, timeout=timedelta(milliseconds=20))
+    loop = DeliveryLoop(replace(notifier.context, pace=pace), Channel.SMS, SilentSender())
     await loop.run_pass()
     [delivery] = await rows(notifier)
     assert (delivery.state, delivery.attempts, delivery.error) == (State.RETRYING, 1, "timeout")
@@ -137,7 +119,7 @@ async def test_who_does_not_answer_in_time_is_asked_again(notifier: Notifier) ->
 async def test_a_retry_that_succeeds_is_sent(notifier: Notifier, sinks: Sinks) -> None:
     await notifier.open_account(1, EMAIL)
     await fault(sinks, "email", status=451, times=1)
-    await tell(notifier)
+    await notifier.notify(RESTORED)
     await notifier.deliver()
     notifier.clock.advance(timedelta(seconds=5))
     await notifier.deliver()
@@ -149,7 +131,7 @@ async def test_a_retry_that_succeeds_is_sent(notifier: Notifier, sinks: Sinks) -
 async def test_a_refused_number_is_given_up_at_once(notifier: Notifier, sinks: Sinks) -> None:
     await notifier.open_account(1, PHONE)
     await fault(sinks, "sms", status=422, times=1)
-    await tell(notifier)
+    await notifier.notify(RESTORED)
     await notifier.deliver()
     [delivery] = await rows(notifier)
     assert (delivery.state, delivery.attempts) == (State.FAILED, 1)
@@ -159,7 +141,7 @@ async def test_what_a_dead_process_held_goes_again_under_the_same_id(
     notifier: Notifier, sinks: Sinks
 ) -> None:
     await notifier.open_account(1, PHONE)
-    await tell(notifier)
+    await notifier.notify(RESTORED)
     at = notifier.clock.wall_now()
     async with notifier.database.transaction() as conn:
         [held] = await deliveries.claim(
@@ -179,7 +161,7 @@ async def test_what_a_dead_process_held_goes_again_under_the_same_id(
 async def test_two_processes_share_the_work(notifier: Notifier) -> None:
     await notifier.open_account(1, PHONE)
     for _ in range(4):
-        await tell(notifier)
+        await notifier.notify(RESTORED)
     at = notifier.clock.wall_now()
     lease = at + timedelta(seconds=60)
     async with notifier.database.transaction() as one, notifier.database.transaction() as other:
@@ -190,14 +172,13 @@ async def test_two_processes_share_the_work(notifier: Notifier) -> None:
 
 
 async def test_what_can_wait_waits_for_the_morning(notifier: Notifier) -> None:
-    notifier.herald = Herald(
-        notifier.herald.renderer, notifier.clock, parse_quiet_hours("21:00-07:00")
-    )
+    quiet_hours = parse_quiet_hours("21:00-07:00")
+    notifier.context = replace(notifier.context, quiet_hours=quiet_hours)
     notifier.clock.advance(timedelta(hours=12))  # 23:00 in Nairobi
     await notifier.open_account(1, PHONE)
-    await tell(notifier, LOW)
+    await notifier.notify(LOW)
     assert await notifier.deliver() == 0
-    await tell(notifier, RESTORED)
+    await notifier.notify(RESTORED)
     assert await notifier.deliver() == 1
     notifier.clock.advance(timedelta(hours=8))
     assert await notifier.deliver() == 1
@@ -205,7 +186,7 @@ async def test_what_can_wait_waits_for_the_morning(notifier: Notifier) -> None:
 
 async def test_rules_hold_and_find_what_is_left_lying(notifier: Notifier) -> None:
     await notifier.open_account(1, PHONE)
-    await tell(notifier)
+    await notifier.notify(RESTORED)
     async with notifier.database.transaction() as conn:
         await conn.execute(text("UPDATE delivery SET due_at = now() - interval '59 minutes'"))
     assert await invariants.check(notifier.database, RULES) == []

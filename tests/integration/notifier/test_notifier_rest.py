@@ -16,7 +16,7 @@ from npms_shared.db import invariants
 from npms_shared.ids import new_id
 from npms_tools.sinks.server import Sinks
 
-BOOK = {
+CONTACTS = {
     "language": "sw",
     "contacts": [
         {"channel": "email", "address": "Wanjiku@Example.org"},
@@ -65,7 +65,7 @@ async def test_contacts_are_read_and_replaced(
     assert before["contacts"][1] == {
         "channel": "sms", "address": "0712", "fault": "not_an_e164_number",
     }  # fmt: skip
-    answer = await rest.put("/accounts/1/contacts", json=BOOK, headers=customer)
+    answer = await rest.put("/accounts/1/contacts", json=CONTACTS, headers=customer)
     assert answer.json() == {
         "account_id": 1,
         "language": "sw",
@@ -86,7 +86,7 @@ async def test_contacts_are_read_and_replaced(
         ({"contacts": [{"channel": "sms", "address": "0712"}]}, "/contacts/0/address",
          "not_an_e164_number"),
         ({"contacts": [{"channel": "fax", "address": "1"}]}, "/contacts/0/channel", "enum"),
-        ({"contacts": [BOOK["contacts"][0]] * 11}, "/contacts", "too_long"),
+        ({"contacts": [CONTACTS["contacts"][0]] * 11}, "/contacts", "too_long"),
         ({"surprise": 1}, "/surprise", "extra_forbidden"),
     ],
 )  # fmt: skip
@@ -99,7 +99,7 @@ async def test_wrong_contacts_are_refused_by_place(
     code: str,
 ) -> None:
     await notifier.open_account(1, EMAIL)
-    answer = await rest.put("/accounts/1/contacts", json={**BOOK, **change}, headers=operator)
+    answer = await rest.put("/accounts/1/contacts", json={**CONTACTS, **change}, headers=operator)
     problem = assert_problem(answer, 422, "invalid_request")
     assert (problem["errors"][0]["pointer"], problem["errors"][0]["code"]) == (pointer, code)
     kept = (await rest.get("/accounts/1/contacts", headers=operator)).json()
@@ -116,7 +116,7 @@ async def test_what_is_not_theirs_is_not_there(
     ticket_id = (await open_ticket(rest, customer))["ticket_id"]
     for method, path, body in [
         ("GET", "/accounts/1/contacts", None),
-        ("PUT", "/accounts/1/contacts", BOOK),
+        ("PUT", "/accounts/1/contacts", CONTACTS),
         ("GET", "/accounts/1/deliveries", None),
         ("POST", "/accounts/1/tickets", QUESTION),
         ("GET", "/tickets?account_id=1", None),
@@ -143,9 +143,7 @@ async def test_deliveries_are_listed_page_by_page(
 ) -> None:
     await notifier.open_account(1, PHONE)
     for _ in range(5):
-        async with notifier.database.transaction() as conn:
-            notice = notices.credit_restored(balance=Money(1, "KES"))
-            await notifier.herald.tell(conn, notice, account_id=1, message_id=new_id())
+        await notifier.notify(notices.credit_restored(balance=Money(1, "KES")))
     seen, cursor, pages = [], None, 0
     while pages == 0 or cursor:
         params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})

@@ -94,7 +94,7 @@ async def service(
             "smtp_sender": "credit@npms.example",
             "sms_url": f"{sinks.url}/sms",
             "sms_api_key": API_KEY,
-            "delivery_look_s": 0.05,
+            "delivery_idle_s": 0.05,
         }
     )
     return build(settings)

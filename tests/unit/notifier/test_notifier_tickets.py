@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from npms_notifier.api.schemas import TicketIn
+from npms_notifier.api.schemas import TicketRequest
 from npms_notifier.domain.errors import TicketIsClosed
 from npms_notifier.domain.tickets import Author, TicketState, after_message
 from npms_shared.ids import new_id
@@ -27,9 +27,9 @@ def test_nothing_is_written_in_a_closed_ticket(author: Author) -> None:
 )
 def test_a_subject_that_hides_lines_in_an_encoded_word_is_refused(subject: str) -> None:
     with pytest.raises(ValidationError):
-        TicketIn.model_validate({"subject": subject, "body": "Why?"})
+        TicketRequest.model_validate({"subject": subject, "body": "Why?"})
 
 
 def test_a_subject_is_kept_as_it_is_shown() -> None:
     given = {"subject": "=?utf-8?q?Kwa_nini=3F?= mara mbili", "body": "Why?"}
-    assert TicketIn.model_validate(given).subject == "Kwa nini? mara mbili"
+    assert TicketRequest.model_validate(given).subject == "Kwa nini? mara mbili"

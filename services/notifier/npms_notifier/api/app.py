@@ -5,9 +5,7 @@ from fastapi import FastAPI
 from npms_notifier.api.contacts import contacts_router
 from npms_notifier.api.problems import ERRORS
 from npms_notifier.api.tickets import tickets_router
-from npms_notifier.handlers.notify import Herald
-from npms_notifier.handlers.tickets import Desk
-from npms_shared.db.engine import Database
+from npms_notifier.handlers.context import Context
 from npms_shared.web.app import create_app
 from npms_shared.web.audit_trail_api import audit_trail_router
 from npms_shared.web.edge import Edge
@@ -15,17 +13,17 @@ from npms_shared.web.parked_api import parked_router
 from npms_shared.web.unroutable_api import unroutable_router
 
 
-def build_app(database: Database, herald: Herald, edge: Edge) -> FastAPI:
+def build_app(context: Context, edge: Edge) -> FastAPI:
     return create_app(
         service="notifier",
         description="Contacts and languages, deliveries by e-mail and SMS, support tickets.",
         edge=edge,
         routers=[
-            contacts_router(database),
-            tickets_router(database, Desk(herald)),
-            audit_trail_router(database),
-            parked_router(database),
-            unroutable_router(database),
+            contacts_router(context),
+            tickets_router(context),
+            audit_trail_router(context.database),
+            parked_router(context.database),
+            unroutable_router(context.database),
         ],
         errors=ERRORS,
     )

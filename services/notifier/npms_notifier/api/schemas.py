@@ -8,12 +8,17 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, field_
 from pydantic_core.core_schema import ValidationInfo
 
 from npms_notifier.domain import contacts
-from npms_notifier.domain.contacts import Channel
+from npms_notifier.domain.contacts import Channel, Contact
 from npms_notifier.domain.deliveries import State
 from npms_notifier.domain.errors import AddressRefused, LanguageUnknown
-from npms_notifier.domain.records import Conversation, Delivery, Ticket, TicketMessage
+from npms_notifier.domain.records import (
+    AccountContacts,
+    Conversation,
+    Delivery,
+    Ticket,
+    TicketMessage,
+)
 from npms_notifier.domain.tickets import Author, TicketState, plain_subject
-from npms_notifier.handlers.accounts import ContactBook
 from npms_shared.web.schemas import CodedError, Line, Schema
 
 TICKET_ID = UUID("0193c2f4-6a10-7cc0-8000-000000000001")
@@ -42,7 +47,7 @@ def _subject(text: str) -> str:
 Subject = Annotated[Line, StringConstraints(max_length=120), AfterValidator(_subject)]
 
 
-class ContactIn(Schema):
+class ContactRequest(Schema):
     """One way to reach somebody."""
 
     channel: Channel = Field(examples=["sms"])
@@ -63,14 +68,14 @@ class ContactIn(Schema):
             raise CodedError(fault.code, f"not an address for {fault.channel}") from None
 
 
-class ContactsIn(Schema):
-    """The whole book; what is not in it is no longer used."""
+class ContactsRequest(Schema):
+    """All of them; what is not in it is no longer used."""
 
     language: Language = Field(examples=["sw"])
-    contacts: list[ContactIn] = Field(max_length=10)
+    contacts: list[ContactRequest] = Field(max_length=10)
 
 
-class ContactOut(BaseModel):
+class ContactResponse(BaseModel):
     channel: Channel = Field(examples=["sms"])
     address: str = Field(examples=["+254712345678"])
     fault: str | None = Field(
@@ -79,25 +84,26 @@ class ContactOut(BaseModel):
         examples=["not_an_e164_number"],
     )
 
+    @classmethod
+    def of(cls, contact: Contact) -> Self:
+        return cls.model_validate(contact, from_attributes=True)
 
-class ContactsOut(BaseModel):
+
+class ContactsResponse(BaseModel):
     account_id: int = Field(examples=[1042])
     language: str = Field(examples=["sw"])
-    contacts: list[ContactOut]
+    contacts: list[ContactResponse]
 
     @classmethod
-    def of(cls, book: ContactBook) -> Self:
+    def of(cls, reached: AccountContacts) -> Self:
         return cls(
-            account_id=book.account.account_id,
-            language=book.account.language,
-            contacts=[
-                ContactOut(channel=c.channel, address=c.address, fault=c.fault)
-                for c in book.contacts
-            ],
+            account_id=reached.account.account_id,
+            language=reached.account.language,
+            contacts=[ContactResponse.of(contact) for contact in reached.contacts],
         )
 
 
-class DeliveryOut(BaseModel):
+class DeliveryResponse(BaseModel):
     """A message to one address, and what became of it."""
 
     delivery_id: UUID = Field(examples=[MESSAGE_ID])
@@ -122,16 +128,16 @@ class DeliveryOut(BaseModel):
         return cls.model_validate(delivery, from_attributes=True)
 
 
-class TicketIn(Schema):
+class TicketRequest(Schema):
     subject: Subject = Field(examples=["Why was I charged twice?"])
     body: Text = Field(examples=["My statement of 3 November shows two entries."])
 
 
-class TicketMessageIn(Schema):
+class TicketMessageRequest(Schema):
     body: Text = Field(examples=["The second entry is the daily charge."])
 
 
-class TicketOut(BaseModel):
+class _Ticket(BaseModel):
     ticket_id: UUID = Field(examples=[TICKET_ID])
     account_id: int = Field(examples=[1042])
     subject: str = Field(examples=["Why was I charged twice?"])
@@ -141,12 +147,14 @@ class TicketOut(BaseModel):
     closed_by: str | None = Field(examples=[None])
     closed_at: datetime | None = Field(examples=[None])
 
+
+class TicketResponse(_Ticket):
     @classmethod
     def of(cls, ticket: Ticket) -> Self:
         return cls.model_validate(ticket, from_attributes=True)
 
 
-class TicketMessageOut(BaseModel):
+class TicketMessageResponse(BaseModel):
     message_id: UUID = Field(examples=[MESSAGE_ID])
     author: Author = Field(examples=["operator"])
     written_by: str = Field(examples=["operator-3"])
@@ -158,13 +166,13 @@ class TicketMessageOut(BaseModel):
         return cls.model_validate(message, from_attributes=True)
 
 
-class ConversationOut(TicketOut):
+class ConversationResponse(_Ticket):
     """A ticket with everything written in it, oldest first."""
 
-    messages: list[TicketMessageOut]
+    messages: list[TicketMessageResponse]
 
     @classmethod
-    def of_conversation(cls, conversation: Conversation) -> Self:
-        ticket = TicketOut.of(conversation.ticket)
-        messages = [TicketMessageOut.of(m) for m in conversation.messages]
+    def of(cls, conversation: Conversation) -> Self:
+        ticket = TicketResponse.of(conversation.ticket)
+        messages = [TicketMessageResponse.of(m) for m in conversation.messages]
         return cls(**ticket.model_dump(), messages=messages)

@@ -34,6 +34,16 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """`timeout` bounds one attempt; `lease` is longer; `idle` is the wait where nothing was due."""
+
+    timeout: timedelta
+    lease: timedelta
+    idle: timedelta
+    at_once: int = 20
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Where an attempt left a delivery; `due_at` only while it is to be tried again."""
 

@@ -29,6 +29,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountContacts:
+    """How the people of an account are reached, in their order."""
+
+    account: Account
+    contacts: Sequence[Contact]
+
+
+@dataclass(frozen=True, slots=True)
 class NewDelivery:
     """One message to one address; `due_at` in wall time, `created_at` in business time."""
 

@@ -1,7 +1,6 @@
-"""Who can be told things: accounts learnt from the ledger, contacts and language kept here."""
+"""Accounts as the ledger told of them, and who may see them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,14 +10,6 @@ from npms_notifier.domain.errors import AccountUnknown
 from npms_notifier.domain.records import Account
 from npms_notifier.storage import accounts
 from npms_shared.auth.tokens import Principal
-
-
-@dataclass(frozen=True, slots=True)
-class ContactBook:
-    """How the people of an account are told things."""
-
-    account: Account
-    contacts: Sequence[Contact]
 
 
 async def learn_account(
@@ -43,25 +34,3 @@ async def visible_account(
     if account is None or not caller.may_see(account.customer_id):
         raise AccountUnknown(account_id)
     return account
-
-
-async def read_contacts(conn: AsyncConnection, account_id: int, caller: Principal) -> ContactBook:
-    """Raises AccountUnknown."""
-    account = await visible_account(conn, account_id, caller)
-    return ContactBook(account, await accounts.contacts_of(conn, account_id))
-
-
-async def replace_contacts(
-    conn: AsyncConnection,
-    account_id: int,
-    caller: Principal,
-    *,
-    language: str,
-    contacts: Sequence[Contact],
-) -> ContactBook:
-    """From the next message on; raises AccountUnknown."""
-    account = await visible_account(conn, account_id, caller, for_update=True)
-    kept = distinct(contacts)
-    await accounts.set_language(conn, account_id, language=language)
-    await accounts.replace_contacts(conn, account_id, kept)
-    return ContactBook(replace(account, language=language), kept)

@@ -5,56 +5,35 @@ again with the same id: at least once, and the receiver can tell.
 """
 
 import asyncio
-from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 
 from npms_notifier import metrics, outgoing
 from npms_notifier.channels.base import NotDelivered, OutgoingMessage, Sender
 from npms_notifier.domain.contacts import Channel
-from npms_notifier.domain.deliveries import RetryPolicy, after_failure
+from npms_notifier.domain.deliveries import after_failure
 from npms_notifier.domain.records import ClaimedDelivery
+from npms_notifier.handlers.context import Context
 from npms_notifier.storage import deliveries
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.loops import wait_or_stop
 from npms_shared.messaging import outbox
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """`timeout` bounds one attempt; `lease` is longer; `look` is how often an idle loop looks."""
-
-    timeout: timedelta
-    lease: timedelta
-    look: timedelta
-    at_once: int = 20
-
-
 class DeliveryLoop:
     """Sends what is due on one channel, so that a slow one holds back no other."""
 
-    def __init__(
-        self,
-        database: Database,
-        channel: Channel,
-        sender: Sender,
-        clock: Clock,
-        *,
-        policy: RetryPolicy,
-        pace: Pace,
-    ) -> None:
-        self._database, self._channel, self._sender = database, channel, sender
-        self._clock, self._policy, self._pace = clock, policy, pace
+    def __init__(self, context: Context, channel: Channel, sender: Sender) -> None:
+        self._channel, self._sender = channel, sender
+        self._database, self._clock = context.database, context.clock
+        self._retries, self._pace = context.retries, context.pace
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until stopped; what is in hand then is sent and settled first."""
         while not stopping.is_set():
             if not await self.run_pass():
-                await wait_or_stop(stopping, self._pace.look.total_seconds())
+                await wait_or_stop(stopping, self._pace.idle.total_seconds())
 
     async def run_pass(self) -> int:
         """Attempt what is due, all at the same time; returns how many."""
@@ -101,7 +80,7 @@ class DeliveryLoop:
         self, delivery: ClaimedDelivery, reason: str, *, permanent: bool
     ) -> None:
         outcome = after_failure(
-            self._policy,
+            self._retries,
             attempts_made=delivery.attempts,
             permanent=permanent,
             at=self._clock.wall_now(),

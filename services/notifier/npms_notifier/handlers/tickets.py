@@ -1,6 +1,6 @@
-"""Questions of customers: opened, written in, closed, read."""
+"""Support tickets: opened, answered, asked back, closed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,90 +11,79 @@ from npms_notifier.domain.errors import TicketUnknown
 from npms_notifier.domain.records import Conversation, Ticket, TicketMessage
 from npms_notifier.domain.tickets import Author, TicketState, after_message
 from npms_notifier.handlers.accounts import visible_account
-from npms_notifier.handlers.notify import Herald
+from npms_notifier.handlers.context import Context
+from npms_notifier.handlers.notify import queue_notice
 from npms_notifier.storage import tickets
 from npms_shared.auth.tokens import Principal
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Where tickets are handled; `herald` brings the answers to the customer."""
+async def open_ticket(
+    conn: AsyncConnection,
+    context: Context,
+    account_id: int,
+    caller: Principal,
+    *,
+    subject: str,
+    body: str,
+) -> Conversation:
+    """A question, in the customer's name also where an operator writes it down.
 
-    herald: Herald
+    Raises AccountUnknown.
+    """
+    account = await visible_account(conn, account_id, caller)
+    ticket = Ticket(
+        ticket_id=new_id(),
+        account_id=account_id,
+        customer_id=account.customer_id,
+        subject=subject,
+        state=TicketState.OPEN,
+        opened_by=caller.subject,
+        opened_at=context.clock.now(),
+    )
+    await tickets.add(conn, ticket)
+    await _write(conn, context, ticket, caller, Author.CUSTOMER, body)
+    await outbox.publish(conn, outgoing.ticket_opened(ticket), subject=str(account_id))
+    return await _conversation(conn, ticket)
 
-    async def open_ticket(
-        self, conn: AsyncConnection, account_id: int, caller: Principal, *, subject: str, body: str
-    ) -> Conversation:
-        """A question, in the customer's name also where an operator writes it down.
 
-        Raises AccountUnknown.
-        """
-        account = await visible_account(conn, account_id, caller)
-        ticket = Ticket(
-            ticket_id=new_id(),
-            account_id=account_id,
-            customer_id=account.customer_id,
-            subject=subject,
-            state=TicketState.OPEN,
-            opened_by=caller.subject,
-            opened_at=self.herald.clock.now(),
+async def write_ticket_message(
+    conn: AsyncConnection, context: Context, ticket_id: UUID, caller: Principal, *, body: str
+) -> Conversation:
+    """An operator's message answers and goes to the customer's contacts; a customer's reopens.
+
+    Raises TicketUnknown, TicketIsClosed.
+    """
+    ticket = await _visible_ticket(conn, ticket_id, caller, for_update=True)
+    author = Author.OPERATOR if caller.is_staff() else Author.CUSTOMER
+    state = after_message(ticket_id, ticket.state, author)
+    message = await _write(conn, context, ticket, caller, author, body)
+    await tickets.set_state(conn, ticket_id, state)
+    if author is Author.OPERATOR:
+        notice = notices.ticket_answered(subject=ticket.subject, answer=body)
+        await queue_notice(
+            conn, context, notice, account_id=ticket.account_id, message_id=message.message_id
         )
-        await tickets.add(conn, ticket)
-        await self._write(conn, ticket, caller, Author.CUSTOMER, body)
-        await outbox.publish(conn, outgoing.ticket_opened(ticket), subject=str(account_id))
+    return await _conversation(conn, replace(ticket, state=state))
+
+
+async def close_ticket(
+    conn: AsyncConnection, context: Context, ticket_id: UUID, caller: Principal
+) -> Conversation:
+    """Closing what is closed changes nothing; raises TicketUnknown."""
+    ticket = await _visible_ticket(conn, ticket_id, caller, for_update=True)
+    if ticket.state is TicketState.CLOSED:
         return await _conversation(conn, ticket)
-
-    async def write_message(
-        self, conn: AsyncConnection, ticket_id: UUID, caller: Principal, *, body: str
-    ) -> Conversation:
-        """An operator's message answers and goes to the customer's contacts; a customer's reopens.
-
-        Raises TicketUnknown, TicketIsClosed.
-        """
-        ticket = await _visible_ticket(conn, ticket_id, caller, for_update=True)
-        author = Author.OPERATOR if caller.is_staff() else Author.CUSTOMER
-        state = after_message(ticket_id, ticket.state, author)
-        message = await self._write(conn, ticket, caller, author, body)
-        await tickets.set_state(conn, ticket_id, state)
-        if author is Author.OPERATOR:
-            notice = notices.ticket_answered(subject=ticket.subject, answer=body)
-            await self.herald.tell(
-                conn, notice, account_id=ticket.account_id, message_id=message.message_id
-            )
-        return await _conversation(conn, replace(ticket, state=state))
-
-    async def close_ticket(
-        self, conn: AsyncConnection, ticket_id: UUID, caller: Principal
-    ) -> Conversation:
-        """Closing what is closed changes nothing; raises TicketUnknown."""
-        ticket = await _visible_ticket(conn, ticket_id, caller, for_update=True)
-        if ticket.state is TicketState.CLOSED:
-            return await _conversation(conn, ticket)
-        at = self.herald.clock.now()
-        await tickets.close(conn, ticket_id, closed_by=caller.subject, closed_at=at)
-        event = outgoing.ticket_closed(ticket, at=at)
-        await outbox.publish(conn, event, subject=str(ticket.account_id))
-        closed = replace(ticket, state=TicketState.CLOSED, closed_by=caller.subject, closed_at=at)
-        return await _conversation(conn, closed)
-
-    async def _write(
-        self, conn: AsyncConnection, ticket: Ticket, caller: Principal, author: Author, body: str
-    ) -> TicketMessage:
-        message = TicketMessage(
-            message_id=new_id(),
-            ticket_id=ticket.ticket_id,
-            author=author,
-            written_by=caller.subject,
-            body=body,
-            written_at=self.herald.clock.now(),
-        )
-        await tickets.write(conn, message)
-        return message
+    at = context.clock.now()
+    await tickets.close(conn, ticket_id, closed_by=caller.subject, closed_at=at)
+    event = outgoing.ticket_closed(ticket, at=at)
+    await outbox.publish(conn, event, subject=str(ticket.account_id))
+    closed = replace(ticket, state=TicketState.CLOSED, closed_by=caller.subject, closed_at=at)
+    return await _conversation(conn, closed)
 
 
-async def read_ticket(conn: AsyncConnection, ticket_id: UUID, caller: Principal) -> Conversation:
+async def get_ticket(conn: AsyncConnection, ticket_id: UUID, caller: Principal) -> Conversation:
     """Raises TicketUnknown also where the ticket is not the caller's."""
     return await _conversation(conn, await _visible_ticket(conn, ticket_id, caller))
 
@@ -119,6 +108,26 @@ async def list_tickets(
         before=before,
         most=most,
     )
+
+
+async def _write(
+    conn: AsyncConnection,
+    context: Context,
+    ticket: Ticket,
+    caller: Principal,
+    author: Author,
+    body: str,
+) -> TicketMessage:
+    message = TicketMessage(
+        message_id=new_id(),
+        ticket_id=ticket.ticket_id,
+        author=author,
+        written_by=caller.subject,
+        body=body,
+        written_at=context.clock.now(),
+    )
+    await tickets.write(conn, message)
+    return message
 
 
 async def _visible_ticket(
