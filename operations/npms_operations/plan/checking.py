@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from npms_tariff.api.schemas import PlanIn, VersionIn
+from npms_tariff.api.schemas import PlanRequest, VersionRequest
 from npms_tariff.domain.checking import Flaw
 from npms_tariff.plan_schema import flaws_in, flaws_of
 
@@ -26,7 +26,7 @@ def flaws_of_file(path: Path) -> list[Flaw]:
 
 def _flaws_of_body(content: dict[str, Any]) -> list[Flaw]:
     try:
-        (PlanIn if "plan_code" in content else VersionIn).model_validate(content)
+        (PlanRequest if "plan_code" in content else VersionRequest).model_validate(content)
     except ValidationError as fault:
         return flaws_in(fault)
     inside = flaws_of(content["document"])

@@ -79,12 +79,6 @@ class Schema(BaseModel):
         return value
 
 
-class ReasonRequest(Schema):
-    """Why somebody decides so."""
-
-    reason: str = Field(min_length=3, max_length=500, examples=["Seen and agreed with the site."])
-
-
 def _described(pattern: str) -> Any:
     """For what is checked with codes of its own: OpenAPI tells its form all the same."""
     return Field(json_schema_extra={"pattern": f"^{pattern}$"})
@@ -149,6 +143,8 @@ Line = Annotated[
     AfterValidator(_line),
 ]
 """A name, label, reference or a few words: one line, of which every character is seen."""
+Reason = Annotated[Line, StringConstraints(min_length=3)]
+"""Why somebody decides so: a line that stays on record."""
 Zone = Annotated[str, AfterValidator(_zone)]
 """A region of the IANA data base, or UTC."""
 Amount = Annotated[str, AfterValidator(_amount), _described(AMOUNT)]
@@ -198,6 +194,12 @@ def _kwh(text: str) -> str:
     if abs(energy_wh) > MAX_WH:
         raise CodedError("energy_too_large", f"{text} kWh is more than any register counts")
     return text
+
+
+class ReasonRequest(Schema):
+    """Why somebody decides so."""
+
+    reason: Reason = Field(examples=["Seen and agreed with the site."])
 
 
 class Energy(Schema):

@@ -132,7 +132,9 @@ async def test_d5_cuts_that_joined_after_the_list_was_looked_at_are_not_approved
     place = f"/v1/mass-cuts/{mass_cut['mass_cut_id']}"
     seen = (await house.get(place)).headers["ETag"]
     await house.charge((town[4], 15 * M))
-    grown = await house.post(f"{place}/approve", {"reason": "r"}, if_match=seen, subject="manager")
+    grown = await house.post(
+        f"{place}/approve", {"reason": "seen"}, if_match=seen, subject="manager"
+    )
     assert (grown.status_code, grown.json()["code"]) == (412, "precondition_failed")
     await house.pay(town[4]["account_id"], 41 * M)
     seen = (await house.get(place)).headers["ETag"]

@@ -134,13 +134,13 @@ async def test_charges_that_fit_no_account_are_parked_and_the_others_posted(hous
     mixed = {"installation_id": other["installation_id"], "account_id": mine["account_id"]}
     await house.charge((mine, M), (stranger, M), (mixed, M), (mine, M))
     assert await balance(house, mine) == "98.000000"
-    parked = (await house.get("/v1/parked-charges")).json()
+    parked = (await house.get("/v1/parked-charges")).json()["items"]
     assert {item["code"] for item in parked} == {
         "unknown_installation",
         "not_the_account_s_installation",
     }
     await house.charge((mine, M), currency="ZAR")
-    parked = (await house.get("/v1/parked-charges")).json()
+    parked = (await house.get("/v1/parked-charges")).json()["items"]
     assert parked[0]["code"] == "currency_mismatch"
     assert parked[0]["charge"]["amount_micro"] == M
 
@@ -158,7 +158,7 @@ async def test_a_register_interval_is_charged_once_whatever_message_it_comes_by(
     await house.post_batches(first, second)
     assert await balance(house, mine) == "89.000000", "the second is posted, the first not again"
     assert await balance(house, other) == "-1.000000"
-    (parked,) = (await house.get("/v1/parked-charges")).json()
+    (parked,) = (await house.get("/v1/parked-charges")).json()["items"]
     assert parked["code"] == "already_charged"
 
     part_of_it = {
@@ -284,7 +284,7 @@ async def test_what_the_relay_is_seen_to_be_stands_beside_what_it_should_be(hous
         update={"state": "on", "observed_at": house.clock.now() - timedelta(minutes=1)}
     )
     await house.hear("ledger.supply", older)
-    (supply,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()
+    (supply,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()["items"]
     assert supply["reported"]["state"] == "off"
     assert supply["reported"]["verified"] is True
     stray = report.model_copy(update={"installation_id": 999_999})

@@ -66,7 +66,7 @@ async def test_d9_a_forced_keep_on_overrides_automation_until_its_expiry(house):
     shown = await house.account(opened["account_id"])
     assert shown["keep_on"]["reason"] == "oxygen at home"
     assert shown["keep_on"]["placed_by"] == "amina"
-    supply = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()
+    supply = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()["items"]
     assert supply[0]["keep_on"] == shown["keep_on"]
     house.clock.at = until - timedelta(seconds=1)
     await house.decide()
@@ -119,7 +119,7 @@ async def test_c6_a_protected_customer_is_never_cut_but_reviewed_once(house):
     await house.charge((opened, 5 * M))
     (task,) = (await house.get("/v1/review-tasks?done=false")).json()["items"]
     assert task["owed_now"]["amount"] == "15.000001"
-    done = f"/v1/review-tasks/{task['review_task_id']}/done"
+    done = f"/v1/review-tasks/{task['review_task_id']}/finish"
     answer = await house.post(done, {"note": "visited"}, subject="amina")
     assert (answer.json()["done_by"], answer.json()["note"]) == ("amina", "visited")
     assert (await house.post(done, {"note": "again"})).json()["code"] == "task_done"
@@ -379,7 +379,7 @@ async def test_a_cut_that_the_gateway_does_not_make_is_an_exception_with_its_cau
     house.clock.at += timedelta(minutes=5)
     (found,) = await exceptions(house)
     assert (found["why"], found["reported"]) == ("suspect", "unknown")
-    (shown,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()
+    (shown,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()["items"]
     assert shown["reported"]["blocked_by"] == "suspect"
     await say(house, opened, "", blocked_by="a cause of tomorrow")
     assert [one["why"] for one in await exceptions(house)] == ["relay"]
@@ -404,7 +404,8 @@ async def test_l5_d4_a_customer_is_told_to_press_the_button(house):
     (told,) = await house.said("reconnection_waits")
     assert (told["account_id"], told["awaits"]) == (opened["account_id"], "customer")
     own = {"roles": ("customer",), "customer_id": opened["customer_id"]}
-    (shown,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply", **own)).json()
+    supplies = await house.get(f"/v1/accounts/{opened['account_id']}/supply", **own)
+    (shown,) = supplies.json()["items"]
     assert shown["reported"]["awaits"] == "customer"
     house.clock.at += timedelta(minutes=5)
     (found,) = await exceptions(house)

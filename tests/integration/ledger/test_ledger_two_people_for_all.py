@@ -102,7 +102,7 @@ async def test_a_policy_changes_by_two_people_and_only_as_it_was_seen(house):
     assert refusal(await house.agree(place, sub="the-clerk")) == (409, "second_person_required")
     seen = (await house.get(place)).headers["ETag"]
     await house.put_policy("standard", {**POLICY, "floor": "-5"}, by="another")
-    late = await house.post(f"{place}/approve", {"reason": "r"}, if_match=seen, **BOSS)
+    late = await house.post(f"{place}/approve", {"reason": "seen"}, if_match=seen, **BOSS)
     assert refusal(late) == (412, "precondition_failed")
     assert (await house.agree(place)).json()["version"] == 3
     assert (await house.get(path)).json()["floor"] == "-1000.000000"
@@ -136,12 +136,12 @@ async def test_who_asked_takes_it_back_and_an_approval_names_what_it_saw(house):
         for amount in ("40", "60")
     ]
     small, large = (f"/v1/money-requests/{request_id}" for request_id in asked)
-    unseen = await house.post(f"{large}/approve", {"reason": "r"}, **BOSS)
+    unseen = await house.post(f"{large}/approve", {"reason": "seen"}, **BOSS)
     assert refusal(unseen) == (428, "precondition_required")
     for wrong in ((await house.get(small)).headers["ETag"], '"x"', "x", 'W/"x"'):
-        other = await house.post(f"{large}/approve", {"reason": "r"}, if_match=wrong, **BOSS)
+        other = await house.post(f"{large}/approve", {"reason": "seen"}, if_match=wrong, **BOSS)
         assert refusal(other) == (412, "precondition_failed")
-    anything = await house.post(f"{large}/approve", {"reason": "r"}, if_match="*", **BOSS)
+    anything = await house.post(f"{large}/approve", {"reason": "seen"}, if_match="*", **BOSS)
     assert refusal(anything) == (428, "precondition_required")
     taken = await house.agree(large, "reject", sub="the-clerk")
     assert (taken.status_code, taken.json()["state"]) == (200, "rejected")
@@ -157,7 +157,7 @@ async def test_a_refund_is_paid_only_as_it_was_seen(house):
     body = {"payee": "A. Otieno", "reason": "Moved out."}
     asked = await house.post(f"{path}/refund", body, key=str(new_id()), sub="the-clerk")
     place = f"/v1/refunds/{asked.json()['refund_id']}"
-    unseen = await house.post(f"{place}/paid", {"reference": "FT1"}, **BOSS)
+    unseen = await house.post(f"{place}/pay", {"reference": "FT1"}, **BOSS)
     assert refusal(unseen) == (428, "precondition_required")
-    wrong = await house.post(f"{place}/paid", {"reference": "FT1"}, if_match='"x"', **BOSS)
+    wrong = await house.post(f"{place}/pay", {"reference": "FT1"}, if_match='"x"', **BOSS)
     assert refusal(wrong) == (412, "precondition_failed")

@@ -150,7 +150,7 @@ async def test_meters_show_what_is_known(
     }
     assert (meter["link"]["state"], meter["supply"]["reported"]) == ("unknown", None)
     assert (await http.get("/v1/meters/99", headers=headers)).status_code == 404
-    profiles = (await http.get("/v1/profiles", headers=headers)).json()
+    profiles = (await http.get("/v1/profiles", headers=headers)).json()["items"]
     assert {"hiking_dds238_2_znsr", "eastron_sdm320c"} <= {p["profile"] for p in profiles}
     assert all(p["sources"] for p in profiles)
     sure = {p["profile"]: (p["confidence"], p["is_certain"]) for p in profiles}
@@ -162,7 +162,7 @@ def test_every_operation_has_an_id_and_is_described(service: Service) -> None:
     paths = service.app.openapi()["paths"]
     ids = [op["operationId"] for path in paths.values() for op in path.values()]
     assert len(ids) == len(set(ids))
-    assert {"record_readings", "list_meters", "show_meter", "list_profiles"} <= set(ids)
+    assert {"record_readings", "list_meters", "get_meter", "list_profiles"} <= set(ids)
 
 
 async def test_the_worker_hears_and_tells_over_the_broker(world: World, service: Service) -> None:

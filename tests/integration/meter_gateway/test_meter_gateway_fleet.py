@@ -188,7 +188,7 @@ async def test_the_quality_of_a_line_is_kept_by_the_hour(
     )
 
     async def kept() -> Any:
-        return (await http.get("/v1/gateways/1/quality")).json()
+        return (await http.get("/v1/gateways/1/quality")).json()["items"]
 
     (hour,) = await until(kept)
     keeping.cancel()

@@ -123,7 +123,7 @@ async def test_a_meter_that_counts_on_from_a_wrong_register_is_reckoned_from_the
     await good(http, 1, "correct", register=kwh("1000.250"), counts_on=True)
     assert (await take(world, (3, 9_000_100))).accepted == 1
     assert await world.registers(1) == [1_000_100, 1_000_250, 1_000_350]
-    (reckoned,) = (await http.get("/v1/meters/1/ratios")).json()
+    (reckoned,) = (await http.get("/v1/meters/1/ratios")).json()["items"]
     assert (reckoned["ratio"], reckoned["register"], reckoned["validated"]) == (
         "1",
         kwh("9000.000"),
@@ -278,7 +278,7 @@ async def test_r9_a_ratio_over_rest_is_an_exact_decimal_and_needs_a_reason(
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, code)
     answer = await http.post("/v1/meters/1/ratios", json=body)
     assert answer.status_code == 201, answer.text
-    assert answer.json()[0]["ratio"] == "7.5"
+    assert answer.json()["items"][0]["ratio"] == "7.5"
     await take(world, (2, 1_000_120))
     assert await world.registers(1) == [1_000_100, 1_000_110, 1_000_185]
     assert (await http.post("/v1/meters/9/ratios", json=body)).status_code == 404

@@ -51,9 +51,9 @@ async def test_a_bank_payment_typed_in_waits_for_a_second_person(
     assert await house.told() == []
     assert refusal(await house.agree(place, by=clerk)) == (409, "second_person_required")
     boss = house.who("operator", subject="the-boss")
-    unseen = await house.post(f"{place}/approve", {"reason": "r"}, by=boss)
+    unseen = await house.post(f"{place}/approve", {"reason": "seen"}, by=boss)
     assert refusal(unseen) == (428, "precondition_required")
-    wrong = await house.post(f"{place}/approve", {"reason": "r"}, by={**boss, "If-Match": '"x"'})
+    wrong = await house.post(f"{place}/approve", {"reason": "seen"}, by={**boss, "If-Match": '"x"'})
     assert refusal(wrong) == (412, "precondition_failed")
     done = (await house.agree(place, by=boss)).json()
     assert (done["state"], done["decided_by"]) == ("posted", "the-boss")

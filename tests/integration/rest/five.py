@@ -246,7 +246,7 @@ def bodies() -> dict[str, Any]:
         "replace_plan_draft": version,
         "preview_correction": PLAN_CORRECTION,
         "request_correction": PLAN_CORRECTION,
-        "release_billing_hold": {"note": "Misread on site."},
+        "release_billing_hold": {"reason": "Misread on site."},
         "simulate_plan": {
             "of": {"plan_code": "household"},
             "under": {"plan_code": "household", "version": 1},

@@ -8,8 +8,8 @@ STAFF_ONLY = {"protect_account", "close_account", "fix_money", "swap_meter", "mo
               "change_debt", "grant_credit", "end_grant"}  # fmt: skip
 """Closed to customers whatever the account: 403, also for their own."""
 SHOWN = {"get_account", "get_supply", "get_statement", "explain_posting",
-         "explain_balance", "explain_supply", "get_month_statement", "get_month_statement_csv",
-         "get_month_statement_json", "get_month_statement_pdf", "get_usage", "list_payments",
+         "explain_balance", "explain_supply", "get_month_statement", "export_month_statement_csv",
+         "get_month_statement_json", "export_month_statement_pdf", "get_usage", "list_payments",
          "get_contacts", "list_deliveries", "list_supply_decisions", "try_top_up", "list_debts",
          "list_credits", "export_usage_csv", "export_usage_green_button",
          "get_insights"}  # fmt: skip

@@ -12,7 +12,7 @@ from npms_tariff.invariants import RULES
 from npms_tariff.storage.states import StaleState
 
 pytestmark = pytest.mark.usefixtures("plans")
-NOTE = {"note": "misread on site"}
+NOTE = {"reason": "misread on site"}
 
 
 async def kept(bench: Bench) -> list[str]:
@@ -158,7 +158,7 @@ async def test_a_hold_is_released_once_by_somebody_who_may(bench, client, issuer
     customer = issuer.headers("customer", customer_id=201)
     place = "/v1/billing-holds/1/release"
     assert (await client.post(place, json=NOTE, headers=customer)).status_code == 403
-    assert (await client.post(place, json={"note": " "})).status_code == 422
+    assert (await client.post(place, json={"reason": " "})).status_code == 422
     await release(client)
     again = await client.post(place, json=NOTE)
     assert (again.status_code, again.json()["code"]) == (409, "hold_released")

@@ -27,24 +27,24 @@ from npms_shared.web.schemas import (
 )
 
 
-class ContactSchema(Schema):
+class ContactDocument(Schema):
     channel: Literal["email", "sms"]
     address: str = Field(min_length=3, max_length=200, examples=["+254700000001"])
 
 
-class CustomerSchema(Schema):
+class CustomerRequest(Schema):
     name: Line = Field(examples=["Amina Otieno"])
     language: str = Field(pattern="^[a-z]{2}$", examples=["en"])
-    contacts: list[ContactSchema] = Field(default=[], max_length=10)
+    contacts: list[ContactDocument] = Field(default=[], max_length=10)
 
 
-class UsagePointSchema(Schema):
+class UsagePointRequest(Schema):
     label: Line = Field(examples=["Plot 12, door 3"])
     commodity: Literal["electricity", "water", "gas"] = "electricity"
     max_power_w: int = Field(gt=0, le=10_000_000, examples=[10_000])
 
 
-class MeterSchema(Schema):
+class MeterDocument(Schema):
     serial: Line = Field(examples=["SIM-0001"])
     profile: Line = Field(examples=["generic-1"])
     host: Line = Field(examples=["127.0.0.1"])
@@ -55,18 +55,18 @@ class MeterSchema(Schema):
 class OpenAccountRequest(Schema):
     """Everything for a household to begin: who, where, which meter, which plan, which policy."""
 
-    customer: CustomerSchema | None = None
+    customer: CustomerRequest | None = None
     customer_id: int | None = Field(default=None, description="instead of `customer`: one we know")
     time_zone: Zone = Field(examples=["Africa/Nairobi"])
     currency: Currency = Field(examples=["KES"])
-    usage_point: UsagePointSchema | None = None
+    usage_point: UsagePointRequest | None = None
     usage_point_id: int | None = Field(
         default=None,
         ge=1,
         le=MAX_ID,
         description="instead of `usage_point`: one that somebody moved out of",
     )
-    meter: MeterSchema
+    meter: MeterDocument
     opening_register: Energy
     plan_code: Line = Field(examples=["household"])
     credit_policy: Line | PolicyDocument = Field(
@@ -155,6 +155,20 @@ class OpenedResponse(BaseModel):
         description="the money request by which the opening credit waits for a second person"
     )
 
+    @classmethod
+    def of(cls, done: OpenedByHand) -> "OpenedResponse":
+        opened, account = done.opened, done.opened.account
+        return cls(
+            account_id=account.account_id,
+            customer_id=opened.customer_id,
+            usage_point_id=opened.usage_point_id,
+            installation_id=opened.installation_id,
+            credit_policy=opened.policy_code,
+            supply="on" if account.position.supply_on else "off",
+            reason=account.reason,
+            credit_request_id=done.credit_request_id,
+        )
+
 
 class EmergencyResponse(BaseModel):
     state: str = Field(
@@ -164,6 +178,17 @@ class EmergencyResponse(BaseModel):
     used: Money
     available: Money
 
+    @classmethod
+    def of(cls, view: AccountView) -> "EmergencyResponse":
+        position, currency = view.account.position, view.account.currency
+        terms = view.account.policy.emergency
+        return cls(
+            state=position.emergency.value,
+            limit=Money.of(terms.limit_micro, currency) if terms else None,
+            used=Money.of(position.emergency_used_micro, currency),
+            available=Money.of(view.emergency_available_micro, currency),
+        )
+
 
 class KeepOnResponse(BaseModel):
     """A person keeps the supply on until then, whatever the credit."""
@@ -172,6 +197,12 @@ class KeepOnResponse(BaseModel):
     reason: str
     placed_by: str
     placed_at: datetime
+
+    @classmethod
+    def of(cls, row: Row[Any] | None) -> "KeepOnResponse | None":
+        if row is None:
+            return None
+        return cls.model_validate(row, from_attributes=True)
 
 
 class AccountResponse(BaseModel):
@@ -199,8 +230,12 @@ class AccountResponse(BaseModel):
     supply_desired: Literal["on", "off"]
     supply_reason: str
 
+    @classmethod
+    def of(cls, view: AccountView) -> "AccountResponse":
+        return cls.model_validate(account_fields(view))
 
-class DesiredSupply(BaseModel):
+
+class DesiredSupplyResponse(BaseModel):
     state: Literal["on", "off"]
     limit_w: int | None = Field(description="the most power it may draw; null is no limit")
     revision: int
@@ -208,7 +243,7 @@ class DesiredSupply(BaseModel):
     decided_at: datetime
 
 
-class ReportedSupply(BaseModel):
+class ReportedSupplyResponse(BaseModel):
     state: Literal["on", "off", "unknown"]
     limit_w: int | None
     desired_revision: int | None
@@ -229,9 +264,37 @@ class ReportedSupply(BaseModel):
 
 class SupplyResponse(BaseModel):
     installation_id: int
-    desired: DesiredSupply
-    reported: ReportedSupply | None
+    desired: DesiredSupplyResponse
+    reported: ReportedSupplyResponse | None
     keep_on: KeepOnResponse | None
+
+    @classmethod
+    def of(cls, row: Row[Any], keep_on: Row[Any] | None) -> "SupplyResponse":
+        reported = None
+        if row.reported_state is not None:
+            reported = ReportedSupplyResponse(
+                state=row.reported_state,
+                limit_w=row.reported_limit_w,
+                desired_revision=row.reported_revision,
+                verified=row.verified,
+                observed_at=row.observed_at,
+                detail=row.detail,
+                awaits=row.awaits,
+                blocked_by=row.blocked_by,
+            )
+        desired = DesiredSupplyResponse(
+            state=row.state,
+            limit_w=row.limit_w,
+            revision=row.revision,
+            reason=row.reason,
+            decided_at=row.decided_at,
+        )
+        return cls(
+            installation_id=row.installation_id,
+            desired=desired,
+            reported=reported,
+            keep_on=KeepOnResponse.of(keep_on),
+        )
 
 
 class InstallationResponse(BaseModel):
@@ -240,7 +303,7 @@ class InstallationResponse(BaseModel):
     label: str
     commodity: str
     max_power_w: int
-    meter: MeterSchema
+    meter: MeterDocument
     plan_code: str
     opening_register: Energy
     closing_register: Energy | None
@@ -252,7 +315,7 @@ class InstallationResponse(BaseModel):
 
 
 class AccountDetailResponse(AccountResponse):
-    contacts: list[ContactSchema]
+    contacts: list[ContactDocument]
     installations: list[InstallationResponse]
     supply: list[SupplyResponse]
 
@@ -269,20 +332,6 @@ class KeepOnRequest(Schema):
 
     until: Instant = Field(examples=["2026-12-01T08:00:00Z"])
     reason: Line = Field(examples=["Oxygen at home until Tuesday; the bill is being looked into"])
-
-
-def to_api_opened(done: OpenedByHand) -> OpenedResponse:
-    opened, account = done.opened, done.opened.account
-    return OpenedResponse(
-        account_id=account.account_id,
-        customer_id=opened.customer_id,
-        usage_point_id=opened.usage_point_id,
-        installation_id=opened.installation_id,
-        credit_policy=opened.policy_code,
-        supply="on" if account.position.supply_on else "off",
-        reason=account.reason,
-        credit_request_id=done.credit_request_id,
-    )
 
 
 def opened_facts(command: OpenAccount, opened: Opened) -> dict[str, Any]:
@@ -312,13 +361,13 @@ def account_fields(view: AccountView) -> dict[str, Any]:
         "customer_class": facts.customer_class,
         "protected": position.protected,
         "protected_until": position.protected_until,
-        "keep_on": to_api_keep_on(view.keep_on),
+        "keep_on": KeepOnResponse.of(view.keep_on),
         "opened_at": facts.opened_at,
         "closed_at": facts.closed_at,
         "balance": Money.of(position.balance_micro, currency),
         "debt": Money.of(position.debt_micro, currency),
         "granted": Money.of(position.grant_micro, currency),
-        "emergency_credit": _emergency(view),
+        "emergency_credit": EmergencyResponse.of(view),
         "amount_to_clear": Money.of(view.amount_to_clear_micro, currency),
         "supply_desired": "on" if position.supply_on else "off",
         "supply_reason": account.reason.value,
@@ -331,28 +380,13 @@ def _state(facts: Row[Any], position: Position) -> str:
     return "leaving" if facts.closed_at is None else "closed"
 
 
-def _emergency(view: AccountView) -> EmergencyResponse:
-    position, currency = view.account.position, view.account.currency
-    terms = view.account.policy.emergency
-    return EmergencyResponse(
-        state=position.emergency.value,
-        limit=Money.of(terms.limit_micro, currency) if terms else None,
-        used=Money.of(position.emergency_used_micro, currency),
-        available=Money.of(view.emergency_available_micro, currency),
-    )
-
-
-def to_api_account(view: AccountView) -> AccountResponse:
-    return AccountResponse.model_validate(account_fields(view))
-
-
 def to_api_detail(detail: AccountDetail) -> AccountDetailResponse:
     return AccountDetailResponse.model_validate(
         {
             **account_fields(detail.view),
             "contacts": detail.view.facts.contacts,
             "installations": [_installation(row) for row in detail.installations],
-            "supply": [to_api_supply(row, detail.view.keep_on) for row in detail.supplies],
+            "supply": [SupplyResponse.of(row, detail.view.keep_on) for row in detail.supplies],
         }
     )
 
@@ -361,41 +395,7 @@ def _installation(row: Row[Any]) -> dict[str, Any]:
     closing = row.closing_register_wh
     return {
         **row._mapping,
-        "meter": {name: row._mapping[name] for name in MeterSchema.model_fields},
+        "meter": {name: row._mapping[name] for name in MeterDocument.model_fields},
         "opening_register": Energy.of(row.opening_register_wh),
         "closing_register": None if closing is None else Energy.of(closing),
     }
-
-
-def to_api_keep_on(row: Row[Any] | None) -> KeepOnResponse | None:
-    if row is None:
-        return None
-    return KeepOnResponse.model_validate(row, from_attributes=True)
-
-
-def to_api_supply(row: Row[Any], keep_on: Row[Any] | None) -> SupplyResponse:
-    reported = None
-    if row.reported_state is not None:
-        reported = ReportedSupply(
-            state=row.reported_state,
-            limit_w=row.reported_limit_w,
-            desired_revision=row.reported_revision,
-            verified=row.verified,
-            observed_at=row.observed_at,
-            detail=row.detail,
-            awaits=row.awaits,
-            blocked_by=row.blocked_by,
-        )
-    desired = DesiredSupply(
-        state=row.state,
-        limit_w=row.limit_w,
-        revision=row.revision,
-        reason=row.reason,
-        decided_at=row.decided_at,
-    )
-    return SupplyResponse(
-        installation_id=row.installation_id,
-        desired=desired,
-        reported=reported,
-        keep_on=to_api_keep_on(keep_on),
-    )

@@ -14,12 +14,9 @@ from npms_ledger.api.account_schemas import (
     ProtectionRequest,
     SupplyResponse,
     opened_facts,
-    to_api_account,
     to_api_detail,
-    to_api_opened,
-    to_api_supply,
 )
-from npms_ledger.api.statement_schemas import StatementEntry, to_api_entry
+from npms_ledger.api.statement_schemas import StatementEntryResponse
 from npms_ledger.handlers import audit_facts, change_account, look
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import AccountUnknown
@@ -73,7 +70,7 @@ def _add_opening(router: APIRouter, context: Context) -> None:
             await audit_trail.note(
                 conn, caller.actor(), "account_opened", subject=subject, now=now, after=after
             )
-            return 201, to_api_opened(done).model_dump(mode="json")
+            return 201, OpenedResponse.of(done).model_dump(mode="json")
 
         return await answer_once(
             context.database, key=key, caller=caller, path="/accounts", body=request, act=act
@@ -93,7 +90,7 @@ def _add_looking(router: APIRouter, context: Context) -> None:
                 conn, after=after, limit=limit + 1, customer_id=wanted, now=context.clock.now()
             )
         page, following = cut(found, limit, lambda view: view.facts.account_id)
-        return Page(items=[to_api_account(view) for view in page], next_cursor=following)
+        return Page(items=[AccountResponse.of(view) for view in page], next_cursor=following)
 
     @router.get("/{account_id}", operation_id="get_account", responses=problem_responses(404))
     async def show(caller: Looker, account_id: PathId) -> AccountDetailResponse:
@@ -103,12 +100,12 @@ def _add_looking(router: APIRouter, context: Context) -> None:
             return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
 
     @router.get("/{account_id}/supply", operation_id="get_supply", responses=problem_responses(404))
-    async def supply(caller: Looker, account_id: PathId) -> list[SupplyResponse]:
+    async def get_supply(caller: Looker, account_id: PathId) -> Page[SupplyResponse]:
         """What each supply should be, and what its relay was seen to be."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
             rows, keep_on = await look.show_supply(conn, account_id, context.clock.now())
-        return [to_api_supply(row, keep_on) for row in rows]
+        return Page(items=[SupplyResponse.of(row, keep_on) for row in rows])
 
 
 def _add_statement(router: APIRouter, context: Context) -> None:
@@ -117,14 +114,14 @@ def _add_statement(router: APIRouter, context: Context) -> None:
     )
     async def statement(
         caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
-    ) -> Page[StatementEntry]:
+    ) -> Page[StatementEntryResponse]:
         """Every posting, the newest first."""
         before = number_in(cursor) or look.NEWEST
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
             detail = await look.show_account(conn, account_id, context.clock.now())
             rows = await look.show_statement(conn, account_id, before=before, limit=limit)
-        items = [to_api_entry(row, detail.view.account.currency) for row in rows]
+        items = [StatementEntryResponse.of(row, detail.view.account.currency) for row in rows]
         more = bool(items) and items[-1].seq > 1
         return Page(items=items, next_cursor=encode_cursor(items[-1].seq) if more else None)
 

@@ -9,16 +9,11 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.api.supply_schemas import (
-    DecisionReason,
+    FinishTaskRequest,
     HeldCutResponse,
     MassCutResponse,
     ReconnectionResponse,
     ReviewTaskResponse,
-    TaskDoneRequest,
-    to_api_held,
-    to_api_mass_cut,
-    to_api_reconnection,
-    to_api_task,
 )
 from npms_ledger.handlers import audit_facts, mass_cuts, reviews
 from npms_ledger.handlers.context import Context
@@ -29,7 +24,7 @@ from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.reviews import Seen, show_etag
-from npms_shared.web.schemas import FilterId
+from npms_shared.web.schemas import FilterId, ReasonRequest
 
 State = Annotated[
     Literal["waiting", "approved", "rejected", "lapsed"] | None, Query(description="only these")
@@ -58,7 +53,7 @@ def _add_looking(router: APIRouter, context: Context) -> None:
                 conn, before=id_in(cursor), limit=limit + 1, state=state
             )
         page, following = cut(rows, limit, lambda row: row.mass_cut_id)
-        return Page(items=[to_api_mass_cut(row) for row in page], next_cursor=following)
+        return Page(items=[MassCutResponse.of(row) for row in page], next_cursor=following)
 
     @router.get("/{mass_cut_id}", operation_id="get_mass_cut", responses=problem_responses(404))
     async def show(_caller: Operator, response: Response, mass_cut_id: UUID) -> MassCutResponse:
@@ -66,7 +61,7 @@ def _add_looking(router: APIRouter, context: Context) -> None:
         async with context.database.connect() as conn:
             row = await mass_cuts.show_mass_cut(conn, mass_cut_id)
         show_etag(response, mass_cuts.reviewed_of(row))
-        return to_api_mass_cut(row)
+        return MassCutResponse.of(row)
 
 
 def _add_accounts(router: APIRouter, context: Context) -> None:
@@ -87,7 +82,7 @@ def _add_accounts(router: APIRouter, context: Context) -> None:
                 conn, mass_cut_id, after=number_in(cursor) or 0, limit=limit + 1, on_list=on_list
             )
         page, following = cut(rows, limit, lambda row: row.account_id)
-        return Page(items=[to_api_held(row) for row in page], next_cursor=following)
+        return Page(items=[HeldCutResponse.of(row) for row in page], next_cursor=following)
 
 
 def _add_deciding(router: APIRouter, context: Context) -> None:
@@ -97,7 +92,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409, 412, 428),
     )
     async def approve(
-        caller: Operator, seen: Seen, mass_cut_id: UUID, request: DecisionReason
+        caller: Operator, seen: Seen, mass_cut_id: UUID, request: ReasonRequest
     ) -> MassCutResponse:
         """Decide each account of the list again, and let the cuts pass. Whoever wrote or approved
         the policy that causes them may not approve; 412 where accounts have joined since.
@@ -114,7 +109,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
                 seen=seen,
             )
             await _note(conn, caller, row, now)
-        return to_api_mass_cut(row)
+        return MassCutResponse.of(row)
 
     @router.post(
         "/{mass_cut_id}/reject",
@@ -122,7 +117,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409),
     )
     async def reject(
-        caller: Operator, mass_cut_id: UUID, request: DecisionReason
+        caller: Operator, mass_cut_id: UUID, request: ReasonRequest
     ) -> MassCutResponse:
         """Cut nobody of the list until `held_until`; then each is decided afresh."""
         async with context.database.transaction() as conn:
@@ -136,7 +131,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
                 by=caller.subject,
             )
             await _note(conn, caller, row, now)
-        return to_api_mass_cut(row)
+        return MassCutResponse.of(row)
 
 
 async def _note(conn: AsyncConnection, caller: Principal, row: Row[Any], now: datetime) -> None:
@@ -163,16 +158,17 @@ def review_tasks_router(context: Context) -> APIRouter:
             tasks = await reviews.list_tasks(conn, after=id_in(cursor), limit=limit + 1, done=done)
         page, following = cut(tasks, limit, lambda task: task[0].review_task_id)
         return Page(
-            items=[to_api_task(*task, context.clock.now()) for task in page], next_cursor=following
+            items=[ReviewTaskResponse.of(*task, context.clock.now()) for task in page],
+            next_cursor=following,
         )
 
     @router.post(
-        "/{review_task_id}/done",
+        "/{review_task_id}/finish",
         operation_id="finish_review_task",
         responses=problem_responses(404, 409),
     )
     async def finish(
-        caller: Operator, review_task_id: UUID, request: TaskDoneRequest
+        caller: Operator, review_task_id: UUID, request: FinishTaskRequest
     ) -> ReviewTaskResponse:
         """Say what was made of it."""
         async with context.database.transaction() as conn:
@@ -188,7 +184,7 @@ def review_tasks_router(context: Context) -> APIRouter:
                 now=now,
                 reason=request.note,
             )
-        return to_api_task(*task, context.clock.now())
+        return ReviewTaskResponse.of(*task, context.clock.now())
 
     return router
 
@@ -216,6 +212,6 @@ def reconnections_router(context: Context) -> APIRouter:
                 account_id=account_id,
             )
         page, following = cut(rows, limit, lambda row: row.reconnection_id)
-        return Page(items=[to_api_reconnection(row) for row in page], next_cursor=following)
+        return Page(items=[ReconnectionResponse.of(row) for row in page], next_cursor=following)
 
     return router

@@ -64,10 +64,6 @@ class GrantRequest(Schema):
         )
 
 
-class EndGrantRequest(Schema):
-    reason: Line = Field(examples=["granted by mistake"])
-
-
 class CreditResponse(BaseModel):
     """One credit object, its state as in DLMS; at most one of an account is in use."""
 
@@ -84,24 +80,24 @@ class CreditResponse(BaseModel):
     renews_at: datetime | None = Field(description="when the next month's amount is granted")
     rollover_max: Money | None
 
+    @classmethod
+    def of(cls, credit: Credit, currency: str) -> "CreditResponse":
+        grant = credit.grant
+        rollover = grant.terms.rollover_max_micro if grant and grant.terms.monthly else None
+        draws_on = grant.terms.draws_on if grant else ChargeKind
+        return cls(
+            kind=credit.kind,
+            number=credit.number,
+            label=credit.label,
+            priority=credit.priority,
+            state=credit.state.value,
+            available=Money.of(credit.available_micro, currency),
+            draws_on=sorted(kind.value for kind in draws_on),
+            ends_at=credit.ends_at,
+            renews_at=grant.renews_at if grant else None,
+            rollover_max=None if rollover is None else Money.of(rollover, currency),
+        )
+
 
 def to_api_credits(view: CreditsView) -> list[CreditResponse]:
-    return [_credit(credit, view.account.currency) for credit in view.credits]
-
-
-def _credit(credit: Credit, currency: str) -> CreditResponse:
-    grant = credit.grant
-    rollover = grant.terms.rollover_max_micro if grant and grant.terms.monthly else None
-    draws_on = grant.terms.draws_on if grant else ChargeKind
-    return CreditResponse(
-        kind=credit.kind,
-        number=credit.number,
-        label=credit.label,
-        priority=credit.priority,
-        state=credit.state.value,
-        available=Money.of(credit.available_micro, currency),
-        draws_on=sorted(kind.value for kind in draws_on),
-        ends_at=credit.ends_at,
-        renews_at=grant.renews_at if grant else None,
-        rollover_max=None if rollover is None else Money.of(rollover, currency),
-    )
+    return [CreditResponse.of(credit, view.account.currency) for credit in view.credits]

@@ -9,12 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_ledger.api.accounts import Looker, may_see
 from npms_ledger.api.credit_schemas import (
     CreditResponse,
-    EndGrantRequest,
     GrantRequest,
     to_api_credits,
 )
 from npms_ledger.api.money_requests import ASKED
-from npms_ledger.api.money_schemas import to_api_request
+from npms_ledger.api.money_schemas import MoneyRequestResponse
 from npms_ledger.handlers import audit_facts, grants
 from npms_ledger.handlers.context import Context
 from npms_shared.db import audit_trail
@@ -22,7 +21,7 @@ from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.schemas import PathId
+from npms_shared.web.schemas import PathId, ReasonRequest
 
 GrantNo = Annotated[int, Path(ge=1, le=2**31 - 1, examples=[1])]
 
@@ -75,7 +74,7 @@ def _add_granting(router: APIRouter, context: Context) -> None:
                 now=context.clock.now(),
             )
             if not isinstance(granted, grants.Granted):
-                return 202, to_api_request(granted).model_dump(mode="json")
+                return 202, MoneyRequestResponse.of(granted).model_dump(mode="json")
             shown = (await _shown(conn, account_id, granted.number, context)).model_dump(
                 mode="json"
             )
@@ -103,7 +102,7 @@ def _add_granting(router: APIRouter, context: Context) -> None:
 def _add_ending(router: APIRouter, context: Context) -> None:
     @router.post("/{grant_no}/end", operation_id="end_grant", responses=problem_responses(404, 409))
     async def end(
-        caller: Operator, account_id: PathId, grant_no: GrantNo, request: EndGrantRequest
+        caller: Operator, account_id: PathId, grant_no: GrantNo, request: ReasonRequest
     ) -> CreditResponse:
         """Let what is left of a grant expire now."""
         async with context.database.transaction() as conn:

@@ -13,7 +13,7 @@ from npms_shared.money import parse_amount
 from npms_shared.web.schemas import Amount, CodedError, Line, Money, Schema
 
 
-class AmountPerPeriod(Schema):
+class AmountPerPeriodDocument(Schema):
     amount: Amount = Field(examples=["15.00"])
     period: Literal["day", "week", "month"] = Field(examples=["week"])
 
@@ -37,8 +37,10 @@ class DebtTermsRequest(Schema):
     minimum: Amount | None = Field(
         default=None, description="at least this of each top-up", examples=["2.00"]
     )
-    cap: AmountPerPeriod | None = Field(default=None, description="at most this a local period")
-    rate: AmountPerPeriod | None = Field(
+    cap: AmountPerPeriodDocument | None = Field(
+        default=None, description="at most this a local period"
+    )
+    rate: AmountPerPeriodDocument | None = Field(
         default=None, description="of kind time: what is taken, at local midnight", examples=[None]
     )
     suspend_in_emergency: bool = Field(
@@ -108,18 +110,18 @@ class DebtResponse(BaseModel):
     changed_by: str | None
     changed_why: str | None
 
-
-def to_api_debt(row: Row[Any], currency: str) -> DebtResponse:
-    has_cap = row.cap_micro is not None
-    return DebtResponse(
-        **{name: row._mapping[name] for name in _AS_STORED},
-        remaining=Money.of(row.remaining_micro, currency),
-        minimum=Money.of(row.minimum_micro, currency) if row.minimum_micro else None,
-        cap=_per_period(row.cap_micro, row.cap_period, currency),
-        taken_in_period=Money.of(row.taken_micro, currency) if has_cap else None,
-        taken_since=row.taken_since.isoformat() if row.taken_since else None,
-        rate=_per_period(row.rate_micro, row.rate_period, currency),
-    )
+    @classmethod
+    def of(cls, row: Row[Any], currency: str) -> "DebtResponse":
+        has_cap = row.cap_micro is not None
+        return cls(
+            **{name: row._mapping[name] for name in _AS_STORED},
+            remaining=Money.of(row.remaining_micro, currency),
+            minimum=Money.of(row.minimum_micro, currency) if row.minimum_micro else None,
+            cap=_per_period(row.cap_micro, row.cap_period, currency),
+            taken_in_period=Money.of(row.taken_micro, currency) if has_cap else None,
+            taken_since=row.taken_since.isoformat() if row.taken_since else None,
+            rate=_per_period(row.rate_micro, row.rate_period, currency),
+        )
 
 
 _AS_STORED = (

@@ -11,7 +11,6 @@ from npms_ledger.api.debt_schemas import (
     ChangeDebtRequest,
     DebtRequest,
     DebtResponse,
-    to_api_debt,
 )
 from npms_ledger.handlers import audit_facts, debts, look
 from npms_ledger.handlers.context import Context
@@ -48,7 +47,7 @@ def _add_listing(router: APIRouter, context: Context) -> None:
                 conn, account_id, after=-1 if after is None else after, limit=limit + 1
             )
         page, following = cut(rows, limit, lambda row: row.debt_no)
-        return Page(items=[to_api_debt(row, currency) for row in page], next_cursor=following)
+        return Page(items=[DebtResponse.of(row, currency) for row in page], next_cursor=following)
 
 
 def _add_taking_over(router: APIRouter, context: Context) -> None:
@@ -130,4 +129,4 @@ async def _shown(conn: AsyncConnection, account_id: int, number: int) -> DebtRes
     rows = await debts.list_debts(conn, account_id, after=number - 1, limit=1)
     if not rows or rows[0].debt_no != number:
         raise DebtUnknown(number)
-    return to_api_debt(rows[0], currency)
+    return DebtResponse.of(rows[0], currency)

@@ -45,6 +45,22 @@ class ForeseenCutResponse(BaseModel):
         description="the smallest top-up now after which it is not cut in the time looked at"
     )
 
+    @classmethod
+    def of(cls, account: Account, use: Use, cut: ForeseenCut) -> "ForeseenCutResponse":
+        currency = account.currency
+        return cls(
+            account_id=account.account_id,
+            cut_at=cut.at,
+            reason=cut.reason.value,
+            hold_ended=cut.hold_ended.value if cut.hold_ended else None,
+            credit_policy=account.policy_code,
+            credit_policy_version=account.policy_version,
+            balance=Money.of(account.position.balance_micro, currency),
+            balance_then=Money.of(cut.balance_micro, currency),
+            use_per_day=Money.of(use.after(DAY_S), currency),
+            amount_to_avoid=Money.of(cut.avoid_micro, currency),
+        )
+
 
 class DryRunResponse(BaseModel):
     """A page may have fewer items than asked for, or none, and still be followed by another."""
@@ -54,6 +70,17 @@ class DryRunResponse(BaseModel):
     looked_at: int = Field(description="accounts of this page whose supply is on")
     until: datetime
     assumption: str
+
+    @classmethod
+    def of(cls, found: Foreseen, question: Question) -> "DryRunResponse":
+        following = None if found.next_after is None else encode_cursor(found.next_after)
+        return cls(
+            items=[ForeseenCutResponse.of(*one) for one in found.cuts],
+            next_cursor=following,
+            looked_at=found.looked_at,
+            until=question.until,
+            assumption=ASSUMPTION,
+        )
 
 
 class DryRunRequest(Schema):
@@ -84,7 +111,7 @@ def dry_run_router(context: Context) -> APIRouter:
         question = Question(now, now + timedelta(hours=hours), policy_code)
         async with context.database.connect() as conn:
             found = await foresee_cuts(conn, question, after=number_in(cursor) or 0, limit=limit)
-        return _to_api(found, question)
+        return DryRunResponse.of(found, question)
 
     @router.post(
         "/cuts",
@@ -108,33 +135,6 @@ def dry_run_router(context: Context) -> APIRouter:
             if written.currency != request.policy.currency:
                 raise CurrencyMismatch("credit policy", request.policy.currency, written.currency)
             found = await foresee_cuts(conn, question, after=number_in(cursor) or 0, limit=limit)
-        return _to_api(found, question)
+        return DryRunResponse.of(found, question)
 
     return router
-
-
-def _to_api(found: Foreseen, question: Question) -> DryRunResponse:
-    following = None if found.next_after is None else encode_cursor(found.next_after)
-    return DryRunResponse(
-        items=[_item(*one) for one in found.cuts],
-        next_cursor=following,
-        looked_at=found.looked_at,
-        until=question.until,
-        assumption=ASSUMPTION,
-    )
-
-
-def _item(account: Account, use: Use, cut: ForeseenCut) -> ForeseenCutResponse:
-    currency = account.currency
-    return ForeseenCutResponse(
-        account_id=account.account_id,
-        cut_at=cut.at,
-        reason=cut.reason.value,
-        hold_ended=cut.hold_ended.value if cut.hold_ended else None,
-        credit_policy=account.policy_code,
-        credit_policy_version=account.policy_version,
-        balance=Money.of(account.position.balance_micro, currency),
-        balance_then=Money.of(cut.balance_micro, currency),
-        use_per_day=Money.of(use.after(DAY_S), currency),
-        amount_to_avoid=Money.of(cut.avoid_micro, currency),
-    )

@@ -11,12 +11,10 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.api.money_schemas import (
-    DecisionBody,
-    MoneyFixBody,
+    MoneyFixRequest,
     MoneyRequestResponse,
-    ReallocationBody,
-    TransferBody,
-    to_api_request,
+    ReallocationRequest,
+    TransferRequest,
 )
 from npms_ledger.handlers import look, money_decisions, money_requests
 from npms_ledger.handlers.context import Context
@@ -27,7 +25,7 @@ from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Caller, Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.reviews import Seen, show_etag
-from npms_shared.web.schemas import FilterId, PathId
+from npms_shared.web.schemas import FilterId, PathId, ReasonRequest
 
 RequestId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001"])]
 State = Annotated[Literal["requested", "posted", "rejected"] | None, Query()]
@@ -54,7 +52,7 @@ async def _ask(
     """Once by the key; 201 if it was posted, 202 if it waits for a second person."""
 
     async def action(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
-        asked = to_api_request(await act(conn))
+        asked = MoneyRequestResponse.of(await act(conn))
         return 201 if asked.state == "posted" else 202, asked.model_dump(mode="json")
 
     return await answer_once(
@@ -71,7 +69,7 @@ def _add_fixes(router: APIRouter, context: Context) -> None:
         responses=ASKED,
     )
     async def fix(
-        caller: Operator, key: IdempotencyKey, account_id: PathId, body: MoneyFixBody
+        caller: Operator, key: IdempotencyKey, account_id: PathId, body: MoneyFixRequest
     ) -> JSONResponse:
         """Put a balance right; above what one person may move in a day a second must agree."""
 
@@ -94,7 +92,7 @@ def _add_transfers(router: APIRouter, context: Context) -> None:
         responses=ASKED,
     )
     async def transfer(
-        caller: Caller, key: IdempotencyKey, account_id: PathId, body: TransferBody
+        caller: Caller, key: IdempotencyKey, account_id: PathId, body: TransferRequest
     ) -> JSONResponse:
         """Move credit to another account in the same currency; a customer between their own."""
 
@@ -120,7 +118,7 @@ def _add_reallocations(router: APIRouter, context: Context) -> None:
         responses=problem_responses(400, 404, 409),
     )
     async def reallocate(
-        caller: Operator, key: IdempotencyKey, payment_id: RequestId, body: ReallocationBody
+        caller: Operator, key: IdempotencyKey, payment_id: RequestId, body: ReallocationRequest
     ) -> JSONResponse:
         """Ask to move what is left of a payment to the account it was meant for."""
 
@@ -145,7 +143,7 @@ def _add_decisions(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409, 412, 428),
     )
     async def approve(
-        caller: Operator, seen: Seen, request_id: RequestId, body: DecisionBody
+        caller: Operator, seen: Seen, request_id: RequestId, body: ReasonRequest
     ) -> MoneyRequestResponse:
         """Post what somebody else asked for."""
         async with context.database.transaction() as conn:
@@ -157,7 +155,7 @@ def _add_decisions(router: APIRouter, context: Context) -> None:
                 reason=body.reason,
                 now=context.clock.now(),
             )
-        return to_api_request(row)
+        return MoneyRequestResponse.of(row)
 
     @router.post(
         "/money-requests/{request_id}/reject",
@@ -165,14 +163,14 @@ def _add_decisions(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409),
     )
     async def reject(
-        caller: Operator, request_id: RequestId, body: DecisionBody
+        caller: Operator, request_id: RequestId, body: ReasonRequest
     ) -> MoneyRequestResponse:
         """Move nothing; who asked for it takes it back so."""
         async with context.database.transaction() as conn:
             row = await money_decisions.reject(
                 conn, request_id, by=caller.actor(), reason=body.reason, now=context.clock.now()
             )
-        return to_api_request(row)
+        return MoneyRequestResponse.of(row)
 
 
 def _add_looking(router: APIRouter, context: Context) -> None:
@@ -193,7 +191,7 @@ def _add_looking(router: APIRouter, context: Context) -> None:
                 conn, after=after, limit=limit + 1, state=state, account_id=account_id
             )
         page, following = cut(rows, limit, lambda row: row.request_id)
-        return Page(items=[to_api_request(row) for row in page], next_cursor=following)
+        return Page(items=[MoneyRequestResponse.of(row) for row in page], next_cursor=following)
 
     @router.get(
         "/money-requests/{request_id}",
@@ -207,4 +205,4 @@ def _add_looking(router: APIRouter, context: Context) -> None:
         async with context.database.connect() as conn:
             row = await money_requests.show_request(conn, request_id)
         show_etag(response, row._mapping)
-        return to_api_request(row)
+        return MoneyRequestResponse.of(row)

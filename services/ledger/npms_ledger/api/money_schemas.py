@@ -13,7 +13,7 @@ from npms_shared.web.schemas import MAX_ID, CodedError, Line, Money, Schema
 Reason = Line
 
 
-class MoneyFixBody(Schema):
+class MoneyFixRequest(Schema):
     """Signed from the customer's side: positive gives, negative takes."""
 
     amount: Money
@@ -31,7 +31,7 @@ class MoneyFixBody(Schema):
         )
 
 
-class TransferBody(Schema):
+class TransferRequest(Schema):
     to_account_id: int = Field(ge=1, le=MAX_ID, examples=[2])
     amount: Money
     reason: Reason = Field(examples=["She moves from door 3 to door 4."])
@@ -53,13 +53,9 @@ class TransferBody(Schema):
         )
 
 
-class ReallocationBody(Schema):
+class ReallocationRequest(Schema):
     to_account_id: int = Field(ge=1, le=MAX_ID, examples=[2])
     reason: Reason = Field(examples=["The payer typed the meter of the house next door."])
-
-
-class DecisionBody(Schema):
-    reason: Reason = Field(examples=["Seen on the bank's statement."])
 
 
 class MoneyRequestResponse(BaseModel):
@@ -83,13 +79,13 @@ class MoneyRequestResponse(BaseModel):
     posted_at: datetime | None
     journal_id: UUID | None
 
-
-def to_api_request(row: Row[Any]) -> MoneyRequestResponse:
-    moved = row.moved_micro
-    return MoneyRequestResponse.model_validate(
-        {
-            **row._mapping,
-            "amount": Money.of(row.amount_micro, row.currency),
-            "moved": None if moved is None else Money.of(moved, row.currency),
-        }
-    )
+    @classmethod
+    def of(cls, row: Row[Any]) -> "MoneyRequestResponse":
+        moved = row.moved_micro
+        return cls.model_validate(
+            {
+                **row._mapping,
+                "amount": Money.of(row.amount_micro, row.currency),
+                "moved": None if moved is None else Money.of(moved, row.currency),
+            }
+        )

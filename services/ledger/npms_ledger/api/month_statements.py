@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from npms_ledger.api.accounts import Looker, may_see
 from npms_ledger.api.month_csv import HEADER, to_csv
-from npms_ledger.api.month_schemas import PATH_EXAMPLE, MonthStatement, to_api_month
+from npms_ledger.api.month_schemas import PATH_EXAMPLE, MonthStatementResponse
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.monthly_statement import Month, month_of
 from npms_shared.auth.tokens import Principal
@@ -56,7 +56,7 @@ def _add_negotiated(router: APIRouter, asked: _Asked) -> None:
     @router.get(
         "/{month}",
         operation_id="get_month_statement",
-        response_model=MonthStatement,
+        response_model=MonthStatementResponse,
         responses={**problem_responses(404, 406), 200: _described(*KINDS)},
     )
     async def get(
@@ -73,13 +73,15 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
         operation_id="get_month_statement_json",
         responses=problem_responses(404),
     )
-    async def get_json(caller: Looker, account_id: PathId, month: PathMonth) -> MonthStatement:
+    async def get_json(
+        caller: Looker, account_id: PathId, month: PathMonth
+    ) -> MonthStatementResponse:
         """The statement, exact and as people read it."""
-        return to_api_month(await asked.month(caller, account_id, month))
+        return MonthStatementResponse.of(await asked.month(caller, account_id, month))
 
     @router.get(
         "/{month}.csv",
-        operation_id="get_month_statement_csv",
+        operation_id="export_month_statement_csv",
         response_class=Response,
         responses={**problem_responses(404), 200: _described(CSV)},
     )
@@ -89,7 +91,7 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
 
     @router.get(
         "/{month}.pdf",
-        operation_id="get_month_statement_pdf",
+        operation_id="export_month_statement_pdf",
         response_class=Response,
         responses={**problem_responses(404), 200: _described(PDF)},
     )
@@ -109,7 +111,7 @@ def _described(*kinds: str) -> dict[str, Any]:
 
 async def _answer(month: Month, kind: str) -> Response:
     if kind == JSON:
-        return JSONResponse(to_api_month(month).model_dump(mode="json"))
+        return JSONResponse(MonthStatementResponse.of(month).model_dump(mode="json"))
     name = f"statement-{month.account.account_id}-{month.name}"
     if kind == CSV:
         content: str | bytes = to_csv(month)

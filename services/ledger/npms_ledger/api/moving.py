@@ -9,13 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.api.account_schemas import AccountDetailResponse, to_api_detail
 from npms_ledger.api.moving_schemas import (
-    MoveOutBody,
-    PaidBody,
-    RefundBody,
+    MoveOutRequest,
+    PayRefundRequest,
+    RefundRequest,
     RefundResponse,
-    SwapBody,
     SwappedResponse,
-    to_api_refund,
+    SwapRequest,
 )
 from npms_ledger.handlers import look, move_out
 from npms_ledger.handlers.context import Context
@@ -48,7 +47,7 @@ def _add_swap(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409),
     )
     async def swap(
-        caller: Operator, account_id: PathId, installation_id: PathId, body: SwapBody
+        caller: Operator, account_id: PathId, installation_id: PathId, body: SwapRequest
     ) -> SwappedResponse:
         """Put a new meter in the place of an old one."""
         command = body.to_command(account_id, installation_id)
@@ -66,7 +65,7 @@ def _add_move_out(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409),
     )
     async def leave(
-        caller: Operator, account_id: PathId, body: MoveOutBody
+        caller: Operator, account_id: PathId, body: MoveOutRequest
     ) -> AccountDetailResponse:
         """Final reading and switching off; what remains is refunded once it is billed."""
         async with context.database.transaction() as conn:
@@ -90,7 +89,7 @@ def _add_refunds(router: APIRouter, context: Context) -> None:
         responses=problem_responses(400, 404, 409),
     )
     async def request(
-        caller: Operator, key: IdempotencyKey, account_id: PathId, body: RefundBody
+        caller: Operator, key: IdempotencyKey, account_id: PathId, body: RefundRequest
     ) -> JSONResponse:
         """Make what remains payable, once, and close the account at zero."""
 
@@ -103,7 +102,7 @@ def _add_refunds(router: APIRouter, context: Context) -> None:
                 by=caller.actor(),
                 now=context.clock.now(),
             )
-            return 201, to_api_refund(row).model_dump(mode="json")
+            return 201, RefundResponse.of(row).model_dump(mode="json")
 
         return await answer_once(
             context.database,
@@ -123,7 +122,7 @@ def _add_refunds(router: APIRouter, context: Context) -> None:
         async with context.database.connect() as conn:
             rows = await move_out.list_refunds(conn, after=after, limit=limit + 1, state=state)
         page, following = cut(rows, limit, lambda row: row.refund_id)
-        return Page(items=[to_api_refund(row) for row in page], next_cursor=following)
+        return Page(items=[RefundResponse.of(row) for row in page], next_cursor=following)
 
     @router.get("/refunds/{refund_id}", operation_id="get_refund", responses=problem_responses(404))
     async def show(_caller: Operator, response: Response, refund_id: RefundId) -> RefundResponse:
@@ -131,17 +130,17 @@ def _add_refunds(router: APIRouter, context: Context) -> None:
         async with context.database.connect() as conn:
             row = await move_out.show_refund(conn, refund_id)
         show_etag(response, row._mapping)
-        return to_api_refund(row)
+        return RefundResponse.of(row)
 
 
 def _add_paying(router: APIRouter, context: Context) -> None:
     @router.post(
-        "/refunds/{refund_id}/paid",
+        "/refunds/{refund_id}/pay",
         operation_id="pay_refund",
         responses=problem_responses(404, 409, 412, 428),
     )
     async def paid(
-        caller: Operator, seen: Seen, refund_id: RefundId, body: PaidBody
+        caller: Operator, seen: Seen, refund_id: RefundId, body: PayRefundRequest
     ) -> RefundResponse:
         """Say that it was paid out, and how: another person than who asked for it."""
         async with context.database.transaction() as conn:
@@ -153,4 +152,4 @@ def _add_paying(router: APIRouter, context: Context) -> None:
                 seen=seen,
                 now=context.clock.now(),
             )
-        return to_api_refund(row)
+        return RefundResponse.of(row)

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, field_validator
 from sqlalchemy import Row
 
-from npms_ledger.api.account_schemas import MeterSchema
+from npms_ledger.api.account_schemas import MeterDocument
 from npms_ledger.handlers.swap_meter import SwapMeter
 from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Line, Money, Schema
@@ -19,11 +19,11 @@ def _not_negative(register: Energy) -> Energy:
     return register
 
 
-class SwapBody(Schema):
+class SwapRequest(Schema):
     """The old meter's last register, the new meter and its first one."""
 
     closing_register: Energy
-    meter: MeterSchema
+    meter: MeterDocument
     opening_register: Energy
     reason: Line = Field(examples=["Burnt terminal."])
 
@@ -46,29 +46,29 @@ class SwappedResponse(BaseModel):
     installation_id: int
 
 
-class FinalReading(Schema):
+class FinalReadingRequest(Schema):
     installation_id: int = Field(ge=1, le=MAX_ID, examples=[1])
     register_: Energy = Field(alias="register")
 
     _register = field_validator("register_")(_not_negative)
 
 
-class MoveOutBody(Schema):
+class MoveOutRequest(Schema):
     """Without a final reading an installation ends at what was last billed."""
 
-    final_readings: list[FinalReading] = Field(default=[], max_length=20)
+    final_readings: list[FinalReadingRequest] = Field(default=[], max_length=20)
     reason: Line = Field(examples=["Moves to another town."])
 
     def registers_wh(self) -> dict[int, int]:
         return {one.installation_id: one.register_.wh for one in self.final_readings}
 
 
-class RefundBody(Schema):
+class RefundRequest(Schema):
     payee: Line = Field(description="to whom and where", examples=["A. Otieno, +254700000001"])
     reason: Line = Field(examples=["Moved out."])
 
 
-class PaidBody(Schema):
+class PayRefundRequest(Schema):
     reference: Line = Field(examples=["FT26045XYZ"])
 
 
@@ -87,7 +87,7 @@ class RefundResponse(BaseModel):
     paid_by: str | None
     paid_at: datetime | None
 
-
-def to_api_refund(row: Row[Any]) -> RefundResponse:
-    amount = Money.of(row.amount_micro, row.currency)
-    return RefundResponse.model_validate({**row._mapping, "amount": amount})
+    @classmethod
+    def of(cls, row: Row[Any]) -> "RefundResponse":
+        amount = Money.of(row.amount_micro, row.currency)
+        return cls.model_validate({**row._mapping, "amount": amount})

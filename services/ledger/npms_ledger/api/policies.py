@@ -12,14 +12,13 @@ from npms_ledger.api.policy_schemas import (
     PolicyDocument,
     PolicyRequestResponse,
     PolicyResponse,
-    to_api_policy,
-    to_api_policy_request,
 )
+from npms_ledger.domain.records import ParkedCharge
 from npms_ledger.handlers import look, policy_requests
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import PolicyUnknown
 from npms_ledger.handlers.policies import WrittenPolicy, read_policy
-from npms_shared.web.pages import Limit
+from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import not_found, problem_responses
 
@@ -36,6 +35,10 @@ class ParkedChargeResponse(BaseModel):
     charge: dict[str, Any]
     parked_at: datetime
 
+    @classmethod
+    def of(cls, parked: ParkedCharge) -> "ParkedChargeResponse":
+        return cls.model_validate(parked, from_attributes=True)
+
 
 def policies_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/credit-policies", tags=["credit policies"])
@@ -45,7 +48,7 @@ def policies_router(context: Context) -> APIRouter:
         """The version in force."""
         async with context.database.connect() as conn:
             try:
-                return to_api_policy(await read_policy(conn, code))
+                return PolicyResponse.of(await read_policy(conn, code))
             except PolicyUnknown:
                 raise not_found("credit policy") from None
 
@@ -71,9 +74,9 @@ def policies_router(context: Context) -> APIRouter:
                 now=context.clock.now(),
             )
         if isinstance(asked, WrittenPolicy):
-            return JSONResponse(to_api_policy(asked).model_dump(mode="json", by_alias=True))
+            return JSONResponse(PolicyResponse.of(asked).model_dump(mode="json", by_alias=True))
         return JSONResponse(
-            to_api_policy_request(asked).model_dump(mode="json", by_alias=True), status_code=202
+            PolicyRequestResponse.of(asked).model_dump(mode="json", by_alias=True), status_code=202
         )
 
     return router
@@ -83,10 +86,15 @@ def parked_charges_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/parked-charges", tags=["parked charges"])
 
     @router.get("", operation_id="list_parked_charges", responses=problem_responses())
-    async def list_(_caller: Operator, limit: Limit = 100) -> list[ParkedChargeResponse]:
+    async def list_parked_charges(
+        _caller: Operator, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[ParkedChargeResponse]:
         """Charges that fit no account of ours, the newest first."""
+        before = id_in(cursor)
         async with context.database.connect() as conn:
-            rows = await look.list_parked_charges(conn, limit)
-        return [ParkedChargeResponse.model_validate(row, from_attributes=True) for row in rows]
+            found = await look.list_parked_charges(conn, before=before, limit=limit + 1)
+        page, following = cut(found, limit, lambda charge: charge.parked_charge_id)
+        items = [ParkedChargeResponse.of(charge) for charge in page]
+        return Page(items=items, next_cursor=following)
 
     return router

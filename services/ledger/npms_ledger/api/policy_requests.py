@@ -5,14 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
 
-from npms_ledger.api.money_schemas import DecisionBody
-from npms_ledger.api.policy_schemas import PolicyRequestResponse, to_api_policy_request
+from npms_ledger.api.policy_schemas import PolicyRequestResponse
 from npms_ledger.handlers import policy_requests
 from npms_ledger.handlers.context import Context
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.reviews import Seen, show_etag
+from npms_shared.web.schemas import ReasonRequest
 
 RequestId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001"])]
 State = Annotated[Literal["requested", "approved", "rejected"] | None, Query()]
@@ -36,7 +36,7 @@ def _add_looking(router: APIRouter, context: Context) -> None:
                 conn, before=id_in(cursor), limit=limit + 1, state=state
             )
         page, following = cut(found, limit, lambda one: one.row.request_id)
-        return Page(items=[to_api_policy_request(one) for one in page], next_cursor=following)
+        return Page(items=[PolicyRequestResponse.of(one) for one in page], next_cursor=following)
 
     @router.get(
         "/{request_id}",
@@ -50,7 +50,7 @@ def _add_looking(router: APIRouter, context: Context) -> None:
         async with context.database.connect() as conn:
             found = await policy_requests.show_request(conn, request_id)
         show_etag(response, found.reviewed)
-        return to_api_policy_request(found)
+        return PolicyRequestResponse.of(found)
 
 
 def _add_deciding(router: APIRouter, context: Context) -> None:
@@ -60,7 +60,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409, 412, 428),
     )
     async def approve(
-        caller: Operator, seen: Seen, request_id: RequestId, body: DecisionBody
+        caller: Operator, seen: Seen, request_id: RequestId, body: ReasonRequest
     ) -> PolicyRequestResponse:
         """Put it in force for every account on the policy; 412 where another version has been put
         in force since it was looked at."""
@@ -73,7 +73,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
                 reason=body.reason,
                 now=context.clock.now(),
             )
-        return to_api_policy_request(decided)
+        return PolicyRequestResponse.of(decided)
 
     @router.post(
         "/{request_id}/reject",
@@ -81,11 +81,11 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409),
     )
     async def reject(
-        caller: Operator, request_id: RequestId, body: DecisionBody
+        caller: Operator, request_id: RequestId, body: ReasonRequest
     ) -> PolicyRequestResponse:
         """What is in force stays; who asked for it takes it back so."""
         async with context.database.transaction() as conn:
             decided = await policy_requests.reject(
                 conn, request_id, by=caller.actor(), reason=body.reason, now=context.clock.now()
             )
-        return to_api_policy_request(decided)
+        return PolicyRequestResponse.of(decided)

@@ -20,6 +20,17 @@ class ChargeLineResponse(BaseModel):
     energy: Energy
     amount: Money
 
+    @classmethod
+    def of(cls, line: list[Any], currency: str) -> "ChargeLineResponse":
+        component, period, block, energy_wh, amount_micro = line
+        return cls(
+            component=component,
+            period=period,
+            block=block,
+            energy=Energy.of(energy_wh),
+            amount=Money.of(amount_micro, currency),
+        )
+
 
 class ChargeResponse(BaseModel):
     """What a debit was for: the two readings it lies between, and how it was rated."""
@@ -36,6 +47,22 @@ class ChargeResponse(BaseModel):
     tax: Money = Field(description="contained in the amount")
     lines: list[ChargeLineResponse]
 
+    @classmethod
+    def of(cls, row: Row[Any], currency: str) -> "ChargeResponse":
+        return cls(
+            installation_id=row.installation_id,
+            register_from=Energy.of(row.from_register_wh),
+            register_to=Energy.of(row.to_register_wh),
+            read_from=row.from_at,
+            read_to=row.to_at,
+            energy=Energy.of(row.energy_wh),
+            plan_version_id=row.plan_version_id,
+            plan_code=row.plan_code,
+            plan_version=row.version,
+            tax=Money.of(row.tax_micro, currency),
+            lines=[ChargeLineResponse.of(line, currency) for line in orjson.loads(row.lines)],
+        )
+
 
 class AdjustmentResponse(BaseModel):
     """What a correction, provisional charge or settlement was for; registers are not touched."""
@@ -51,6 +78,23 @@ class AdjustmentResponse(BaseModel):
     lines: list[ChargeLineResponse]
     reason: str
 
+    @classmethod
+    def of(cls, row: Row[Any], currency: str) -> "AdjustmentResponse":
+        return cls(
+            adjustment_id=row.adjustment_id,
+            installation_id=row.adjusted_installation_id,
+            begins=row.adjusted_from,
+            ends=row.adjusted_to,
+            energy=Energy.of(row.adjusted_wh),
+            plan_code=row.plan_code,
+            plan_version=row.version,
+            tax=Money.of(row.adjusted_tax_micro, currency),
+            lines=[
+                ChargeLineResponse.of(line, currency) for line in orjson.loads(row.adjusted_lines)
+            ],
+            reason=row.reason,
+        )
+
 
 class PaymentResponse(BaseModel):
     payment_id: UUID
@@ -58,7 +102,7 @@ class PaymentResponse(BaseModel):
     reference: str | None
 
 
-class StatementEntry(BaseModel):
+class StatementEntryResponse(BaseModel):
     """One posting. `amount` is positive in the customer's favour; `after` is its bucket's value."""
 
     seq: int
@@ -78,67 +122,27 @@ class StatementEntry(BaseModel):
     )
     tax: Money | None = Field(default=None, description="contained in a charge a top-up pays")
 
-
-def to_api_entry(row: Row[Any], currency: str) -> StatementEntry:
-    return StatementEntry(
-        seq=row.seq,
-        posted_at=row.posted_at,
-        kind=row.kind,
-        bucket=row.bucket,
-        amount=Money.of(row.amount_micro, currency),
-        after=Money.of(row.after_micro, currency),
-        charge=_charge(row, currency) if row.kind == "charge" else None,
-        payment=_payment(row),
-        adjustment=_adjustment(row, currency) if row.adjustment_id is not None else None,
-        item=row.item_no,
-        label=row.label,
-        tax=Money.of(row.tax_micro, currency) if row.kind == "vend_charge" else None,
-    )
+    @classmethod
+    def of(cls, row: Row[Any], currency: str) -> "StatementEntryResponse":
+        return cls(
+            seq=row.seq,
+            posted_at=row.posted_at,
+            kind=row.kind,
+            bucket=row.bucket,
+            amount=Money.of(row.amount_micro, currency),
+            after=Money.of(row.after_micro, currency),
+            charge=ChargeResponse.of(row, currency) if row.kind == "charge" else None,
+            payment=_payment(row),
+            adjustment=AdjustmentResponse.of(row, currency)
+            if row.adjustment_id is not None
+            else None,
+            item=row.item_no,
+            label=row.label,
+            tax=Money.of(row.tax_micro, currency) if row.kind == "vend_charge" else None,
+        )
 
 
 def _payment(row: Row[Any]) -> PaymentResponse | None:
     if row.payment_id is None:
         return None
     return PaymentResponse(payment_id=row.payment_id, source=row.source, reference=row.reference)
-
-
-def _charge(row: Row[Any], currency: str) -> ChargeResponse:
-    return ChargeResponse(
-        installation_id=row.installation_id,
-        register_from=Energy.of(row.from_register_wh),
-        register_to=Energy.of(row.to_register_wh),
-        read_from=row.from_at,
-        read_to=row.to_at,
-        energy=Energy.of(row.energy_wh),
-        plan_version_id=row.plan_version_id,
-        plan_code=row.plan_code,
-        plan_version=row.version,
-        tax=Money.of(row.tax_micro, currency),
-        lines=[_line(line, currency) for line in orjson.loads(row.lines)],
-    )
-
-
-def _adjustment(row: Row[Any], currency: str) -> AdjustmentResponse:
-    return AdjustmentResponse(
-        adjustment_id=row.adjustment_id,
-        installation_id=row.adjusted_installation_id,
-        begins=row.adjusted_from,
-        ends=row.adjusted_to,
-        energy=Energy.of(row.adjusted_wh),
-        plan_code=row.plan_code,
-        plan_version=row.version,
-        tax=Money.of(row.adjusted_tax_micro, currency),
-        lines=[_line(line, currency) for line in orjson.loads(row.adjusted_lines)],
-        reason=row.reason,
-    )
-
-
-def _line(line: list[Any], currency: str) -> ChargeLineResponse:
-    component, period, block, energy_wh, amount_micro = line
-    return ChargeLineResponse(
-        component=component,
-        period=period,
-        block=block,
-        energy=Energy.of(energy_wh),
-        amount=Money.of(amount_micro, currency),
-    )

@@ -4,7 +4,10 @@ from fastapi import APIRouter
 
 from npms_ledger.api.account_schemas import AccountDetailResponse, KeepOnRequest, to_api_detail
 from npms_ledger.api.accounts import Looker, may_see
-from npms_ledger.api.supply_schemas import KeepOnEntry, SupplyDecisionResponse, to_api_decision
+from npms_ledger.api.supply_schemas import (
+    KeepOnEntryResponse,
+    SupplyDecisionResponse,
+)
 from npms_ledger.handlers import audit_facts, keep_on, look
 from npms_ledger.handlers.context import Context
 from npms_shared.db import audit_trail
@@ -73,7 +76,7 @@ def _add_keep_on_list(router: APIRouter, context: Context) -> None:
     )
     async def list_(
         _caller: Operator, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
-    ) -> Page[KeepOnEntry]:
+    ) -> Page[KeepOnEntryResponse]:
         """Who ever kept the supply on, until when and why; the newest first."""
         async with context.database.connect() as conn:
             await look.owner_of(conn, account_id)
@@ -81,7 +84,7 @@ def _add_keep_on_list(router: APIRouter, context: Context) -> None:
                 conn, account_id, before=id_in(cursor), limit=limit + 1
             )
         page, following = cut(rows, limit, lambda row: row.keep_on_id)
-        items = [KeepOnEntry.model_validate(row, from_attributes=True) for row in page]
+        items = [KeepOnEntryResponse.model_validate(row, from_attributes=True) for row in page]
         return Page(items=items, next_cursor=following)
 
 
@@ -102,4 +105,6 @@ def _add_decisions(router: APIRouter, context: Context) -> None:
             rows = await look.show_decisions(conn, account_id, before=before, limit=limit + 1)
         page, following = cut(rows, limit, lambda row: row.decision_id)
         currency = detail.view.account.currency
-        return Page(items=[to_api_decision(row, currency) for row in page], next_cursor=following)
+        return Page(
+            items=[SupplyDecisionResponse.of(row, currency) for row in page], next_cursor=following
+        )

@@ -15,7 +15,7 @@ from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Money
 
 
-class SupplyException(BaseModel):
+class SupplyExceptionResponse(BaseModel):
     """A cut that is not proven, with what was charged since; or a reconnection that is due."""
 
     installation_id: int
@@ -38,6 +38,24 @@ class SupplyException(BaseModel):
     exposure: Money = Field(description="of a cut: charged for use after it was desired")
     paid_at: datetime | None = Field(description="of a reconnection: since when it is waited for")
 
+    @classmethod
+    def of(cls, row: Row[Any]) -> "SupplyExceptionResponse":
+        return cls(
+            installation_id=row.installation_id,
+            account_id=row.account_id,
+            desired=row.desired,
+            revision=row.revision,
+            reason=row.reason,
+            since=row.since,
+            reported=row.reported_state,
+            verified=row.verified,
+            observed_at=row.observed_at,
+            why=why(row),
+            detail=row.detail,
+            exposure=Money.of(row.exposure_micro, row.currency),
+            paid_at=row.settled_at,
+        )
+
 
 Desired = Annotated[Literal["on", "off"] | None, Query(description="only these")]
 OlderThan = Annotated[
@@ -55,7 +73,7 @@ def supply_exceptions_router(context: Context) -> APIRouter:
         older_than_s: OlderThan = 60,
         cursor: Cursor = None,
         limit: Limit = 50,
-    ) -> Page[SupplyException]:
+    ) -> Page[SupplyExceptionResponse]:
         """In the order of their installations."""
         async with context.database.connect() as conn:
             rows = await list_exceptions(
@@ -67,24 +85,6 @@ def supply_exceptions_router(context: Context) -> APIRouter:
                 limit=limit + 1,
             )
         page, following = cut(rows, limit, lambda row: row.installation_id)
-        return Page(items=[_exception(row) for row in page], next_cursor=following)
+        return Page(items=[SupplyExceptionResponse.of(row) for row in page], next_cursor=following)
 
     return router
-
-
-def _exception(row: Row[Any]) -> SupplyException:
-    return SupplyException(
-        installation_id=row.installation_id,
-        account_id=row.account_id,
-        desired=row.desired,
-        revision=row.revision,
-        reason=row.reason,
-        since=row.since,
-        reported=row.reported_state,
-        verified=row.verified,
-        observed_at=row.observed_at,
-        why=why(row),
-        detail=row.detail,
-        exposure=Money.of(row.exposure_micro, row.currency),
-        paid_at=row.settled_at,
-    )

@@ -38,8 +38,34 @@ class SupplyDecisionResponse(BaseModel):
     journal_id: UUID | None = Field(description="the journal whose postings led to it")
     mass_cut_id: UUID | None = Field(description="the held list whose approval let the cut pass")
 
+    @classmethod
+    def of(cls, row: Row[Any], currency: str) -> "SupplyDecisionResponse":
+        return cls(
+            decision_id=row.decision_id,
+            installation_id=row.installation_id,
+            revision=row.revision,
+            state=row.state,
+            limit_w=row.limit_w,
+            reason=row.reason,
+            hold_ended=row.hold_ended,
+            credit_policy=row.policy_code,
+            credit_policy_version=row.policy_version,
+            balance=Money.of(row.balance_micro, currency),
+            floor=Money.of(row.floor_micro, currency),
+            debt=Money.of(row.debt_micro, currency),
+            emergency_used=Money.of(row.emergency_used_micro, currency),
+            emergency_state=row.emergency,
+            amount_to_clear=Money.of(row.amount_to_clear_micro, currency),
+            decided_at=row.decided_at,
+            decided_by=row.decided_by,
+            subject=row.subject,
+            payment_id=row.payment_id,
+            journal_id=row.journal_id,
+            mass_cut_id=row.mass_cut_id,
+        )
 
-class KeepOnEntry(BaseModel):
+
+class KeepOnEntryResponse(BaseModel):
     keep_on_id: UUID
     until: datetime
     reason: str
@@ -47,10 +73,6 @@ class KeepOnEntry(BaseModel):
     placed_at: datetime
     lifted_by: str | None
     lifted_at: datetime | None
-
-
-class DecisionReason(Schema):
-    reason: Line = Field(examples=["Checked with the tariff office: the new floor is right"])
 
 
 class MassCutResponse(BaseModel):
@@ -67,6 +89,10 @@ class MassCutResponse(BaseModel):
     decided_by: str | None
     reason: str | None
     held_until: datetime | None = Field(description="rejected: until when nobody of it is cut")
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "MassCutResponse":
+        return cls.model_validate({**row._mapping, "credit_policy": row.policy_code})
 
 
 class HeldCutResponse(BaseModel):
@@ -86,8 +112,24 @@ class HeldCutResponse(BaseModel):
         description="the reason of its supply when it left the list", examples=["in_credit"]
     )
 
+    @classmethod
+    def of(cls, row: Row[Any]) -> "HeldCutResponse":
+        return cls(
+            account_id=row.account_id,
+            credit_policy=row.policy_code,
+            credit_policy_version=row.policy_version,
+            balance=Money.of(row.balance_micro, row.currency),
+            floor=Money.of(row.floor_micro, row.currency),
+            amount_to_clear=Money.of(row.amount_to_clear_micro, row.currency),
+            held_at=row.held_at,
+            balance_now=Money.of(row.balance_now_micro, row.currency),
+            reason_now=row.reason,
+            left_at=row.left_at,
+            left_as=row.left_as,
+        )
 
-class TaskDoneRequest(Schema):
+
+class FinishTaskRequest(Schema):
     note: Line = Field(examples=["Visited; agreed on instalments"])
 
 
@@ -105,6 +147,23 @@ class ReviewTaskResponse(BaseModel):
     done_at: datetime | None
     done_by: str | None
     note: str | None
+
+    @classmethod
+    def of(cls, row: Row[Any], account: Account, now: datetime) -> "ReviewTaskResponse":
+        position, currency = account.position, account.currency
+        return cls(
+            review_task_id=row.review_task_id,
+            account_id=row.account_id,
+            what=row.what,
+            since=row.since,
+            owed_then=Money.of(row.amount_to_clear_micro, currency),
+            owed_now=Money.of(account.amount_to_clear(now), currency),
+            balance_now=Money.of(position.balance_micro, currency),
+            protected_until=position.protected_until,
+            done_at=row.done_at,
+            done_by=row.done_by,
+            note=row.note,
+        )
 
 
 class ReconnectionResponse(BaseModel):
@@ -124,72 +183,9 @@ class ReconnectionResponse(BaseModel):
     took_s: float | None = Field(description="from settled to verified; null while open")
     breached: bool = Field(description="took, or takes, longer than the limit")
 
-
-def to_api_decision(row: Row[Any], currency: str) -> SupplyDecisionResponse:
-    return SupplyDecisionResponse(
-        decision_id=row.decision_id,
-        installation_id=row.installation_id,
-        revision=row.revision,
-        state=row.state,
-        limit_w=row.limit_w,
-        reason=row.reason,
-        hold_ended=row.hold_ended,
-        credit_policy=row.policy_code,
-        credit_policy_version=row.policy_version,
-        balance=Money.of(row.balance_micro, currency),
-        floor=Money.of(row.floor_micro, currency),
-        debt=Money.of(row.debt_micro, currency),
-        emergency_used=Money.of(row.emergency_used_micro, currency),
-        emergency_state=row.emergency,
-        amount_to_clear=Money.of(row.amount_to_clear_micro, currency),
-        decided_at=row.decided_at,
-        decided_by=row.decided_by,
-        subject=row.subject,
-        payment_id=row.payment_id,
-        journal_id=row.journal_id,
-        mass_cut_id=row.mass_cut_id,
-    )
-
-
-def to_api_mass_cut(row: Row[Any]) -> MassCutResponse:
-    return MassCutResponse.model_validate({**row._mapping, "credit_policy": row.policy_code})
-
-
-def to_api_held(row: Row[Any]) -> HeldCutResponse:
-    return HeldCutResponse(
-        account_id=row.account_id,
-        credit_policy=row.policy_code,
-        credit_policy_version=row.policy_version,
-        balance=Money.of(row.balance_micro, row.currency),
-        floor=Money.of(row.floor_micro, row.currency),
-        amount_to_clear=Money.of(row.amount_to_clear_micro, row.currency),
-        held_at=row.held_at,
-        balance_now=Money.of(row.balance_now_micro, row.currency),
-        reason_now=row.reason,
-        left_at=row.left_at,
-        left_as=row.left_as,
-    )
-
-
-def to_api_task(row: Row[Any], account: Account, now: datetime) -> ReviewTaskResponse:
-    position, currency = account.position, account.currency
-    return ReviewTaskResponse(
-        review_task_id=row.review_task_id,
-        account_id=row.account_id,
-        what=row.what,
-        since=row.since,
-        owed_then=Money.of(row.amount_to_clear_micro, currency),
-        owed_now=Money.of(account.amount_to_clear(now), currency),
-        balance_now=Money.of(position.balance_micro, currency),
-        protected_until=position.protected_until,
-        done_at=row.done_at,
-        done_by=row.done_by,
-        note=row.note,
-    )
-
-
-def to_api_reconnection(row: Row[Any]) -> ReconnectionResponse:
-    took = row.verified_at - row.settled_at if row.verified_at else None
-    return ReconnectionResponse.model_validate(
-        {**row._mapping, "took_s": took.total_seconds() if took else None}
-    )
+    @classmethod
+    def of(cls, row: Row[Any]) -> "ReconnectionResponse":
+        took = row.verified_at - row.settled_at if row.verified_at else None
+        return cls.model_validate(
+            {**row._mapping, "took_s": took.total_seconds() if took else None}
+        )

@@ -29,7 +29,7 @@ TopUpAmount = Annotated[
 ]
 
 
-class TopUpPart(BaseModel):
+class TopUpPartResponse(BaseModel):
     """`step` is one of the policy's waterfall; `item` the number of a debt."""
 
     step: str = Field(examples=["payment_debt"])
@@ -40,13 +40,25 @@ class TopUpPart(BaseModel):
 
 class TopUpTrialResponse(BaseModel):
     amount: Money
-    parts: list[TopUpPart] = Field(description="in their order; they sum to the amount")
+    parts: list[TopUpPartResponse] = Field(description="in their order; they sum to the amount")
     refused: str | None = Field(
         description="below_minimum, above_maximum, balance_too_high: the policy's limits"
     )
     restores_supply: bool = Field(description="whether credit would then carry the supply")
     balance_after: Money
     debt_after: Money
+
+    @classmethod
+    def of(cls, trial: Trial, amount_micro: int) -> "TopUpTrialResponse":
+        currency, after = trial.account.currency, trial.posted.position
+        return cls(
+            amount=Money.of(amount_micro, currency),
+            parts=_parts(trial, amount_micro),
+            refused=trial.refused,
+            restores_supply=trial.restores,
+            balance_after=Money.of(after.balance_micro, currency),
+            debt_after=Money.of(after.debt_micro, currency),
+        )
 
 
 def trials_router(context: Context) -> APIRouter:
@@ -61,30 +73,18 @@ def trials_router(context: Context) -> APIRouter:
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
             trial = await try_top_up(conn, account_id, amount_micro, context.clock.now())
-        return _shown(trial, amount_micro)
+        return TopUpTrialResponse.of(trial, amount_micro)
 
     return router
 
 
-def _shown(trial: Trial, amount_micro: int) -> TopUpTrialResponse:
-    currency, after = trial.account.currency, trial.posted.position
-    return TopUpTrialResponse(
-        amount=Money.of(amount_micro, currency),
-        parts=_parts(trial, amount_micro),
-        refused=trial.refused,
-        restores_supply=trial.restores,
-        balance_after=Money.of(after.balance_micro, currency),
-        debt_after=Money.of(after.debt_micro, currency),
-    )
-
-
-def _parts(trial: Trial, amount_micro: int) -> list[TopUpPart]:
+def _parts(trial: Trial, amount_micro: int) -> list[TopUpPartResponse]:
     """Each step's, and what they leave for the balance."""
     taken = [(step, entry) for entry in trial.posted.entries if (step := _step(entry))]
     left_micro = amount_micro - sum(abs(entry.amount_micro) for _, entry in taken)
     currency = trial.account.currency
     parts = [
-        TopUpPart(
+        TopUpPartResponse(
             step=step,
             item=entry.item,
             label=entry.label,
@@ -92,7 +92,9 @@ def _parts(trial: Trial, amount_micro: int) -> list[TopUpPart]:
         )
         for step, entry in taken
     ]
-    rest = TopUpPart(step=Step.BALANCE, item=None, label="", amount=Money.of(left_micro, currency))
+    rest = TopUpPartResponse(
+        step=Step.BALANCE, item=None, label="", amount=Money.of(left_micro, currency)
+    )
     return [*parts, rest]
 
 

@@ -7,14 +7,10 @@ from fastapi import APIRouter, Query
 
 from npms_ledger.api.accounts import Looker, may_see
 from npms_ledger.api.why_schemas import (
-    BalanceWhy,
-    PostingWhy,
-    SupplyWhy,
-    TopUpWhy,
-    to_api_balance,
-    to_api_posting,
-    to_api_supply_why,
-    to_api_top_up,
+    BalanceWhyResponse,
+    PostingWhyResponse,
+    SupplyWhyResponse,
+    TopUpWhyResponse,
 )
 from npms_ledger.handlers import explain
 from npms_ledger.handlers.context import Context
@@ -56,11 +52,11 @@ def _add_posting(router: APIRouter, context: Context) -> None:
         operation_id="explain_posting",
         responses=problem_responses(404),
     )
-    async def posting(caller: Looker, account_id: PathId, seq: PathId) -> PostingWhy:
+    async def posting(caller: Looker, account_id: PathId, seq: PathId) -> PostingWhyResponse:
         """Readings, plan version, each line as a difference of cumulative costs, tax, rounding."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            return to_api_posting(await explain.explain_posting(conn, account_id, seq))
+            return PostingWhyResponse.of(await explain.explain_posting(conn, account_id, seq))
 
 
 def _add_balance(router: APIRouter, context: Context) -> None:
@@ -71,11 +67,13 @@ def _add_balance(router: APIRouter, context: Context) -> None:
     )
     async def balance(
         caller: Looker, account_id: PathId, begin: From = None, end: To = None
-    ) -> BalanceWhy:
+    ) -> BalanceWhyResponse:
         """Where the money went: bucket by bucket, opening + entries by kind = closing."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            return to_api_balance(await explain.explain_balance(conn, account_id, begin, end))
+            return BalanceWhyResponse.of(
+                await explain.explain_balance(conn, account_id, begin, end)
+            )
 
 
 def _add_supply(router: APIRouter, context: Context) -> None:
@@ -84,11 +82,11 @@ def _add_supply(router: APIRouter, context: Context) -> None:
         operation_id="explain_supply",
         responses=problem_responses(404),
     )
-    async def supply(caller: Looker, account_id: PathId) -> SupplyWhy:
+    async def supply(caller: Looker, account_id: PathId) -> SupplyWhyResponse:
         """Why supply was cut: policy, balance, floor, hold, who decided, what had avoided it."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            return to_api_supply_why(await explain.explain_supply(conn, account_id))
+            return SupplyWhyResponse.of(await explain.explain_supply(conn, account_id))
 
 
 def _add_top_up(router: APIRouter, context: Context) -> None:
@@ -97,7 +95,7 @@ def _add_top_up(router: APIRouter, context: Context) -> None:
         operation_id="explain_top_up",
         responses=problem_responses(404),
     )
-    async def top_up(caller: Looker, payment_id: UUID) -> TopUpWhy:
+    async def top_up(caller: Looker, payment_id: UUID) -> TopUpWhyResponse:
         """Where a payment went: to charges, debts, emergency credit, balance; before and after."""
         async with context.database.connect() as conn:
             account_id = await explain.account_of_payment(conn, payment_id)
@@ -105,4 +103,4 @@ def _add_top_up(router: APIRouter, context: Context) -> None:
                 await may_see(conn, caller, account_id)
             except AccountUnknown:
                 raise PaymentUnknown(payment_id) from None
-            return to_api_top_up(await explain.explain_top_up(conn, payment_id))
+            return TopUpWhyResponse.of(await explain.explain_top_up(conn, payment_id))

@@ -10,14 +10,13 @@ import orjson
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from npms_ledger.api.policy_schemas import PolicyResponse, to_api_policy
+from npms_ledger.api.policy_schemas import PolicyResponse
 from npms_ledger.api.statement_schemas import (
     AdjustmentResponse,
     PaymentResponse,
-    StatementEntry,
-    to_api_entry,
+    StatementEntryResponse,
 )
-from npms_ledger.api.supply_schemas import SupplyDecisionResponse, to_api_decision
+from npms_ledger.api.supply_schemas import SupplyDecisionResponse
 from npms_ledger.domain.explaining import LineKey, Part, price_that_follows, supply_sentence
 from npms_ledger.handlers.explain import BalanceStory, PostingStory, SupplyStory, TopUpStory
 from npms_shared.money import format_amount
@@ -26,15 +25,21 @@ from npms_shared.web.schemas import Energy, Money
 NOTHING = (0, 0)
 
 
-class ReadingKey(BaseModel):
+class ReadingKeyResponse(BaseModel):
     """A reading as the meter gateway keeps it: by installation and time."""
 
     installation_id: int = Field(examples=[3])
     taken_at: datetime
     register_value: Energy
 
+    @classmethod
+    def of(cls, installation_id: int, at: datetime, register_wh: int) -> "ReadingKeyResponse":
+        return cls(
+            installation_id=installation_id, taken_at=at, register_value=Energy.of(register_wh)
+        )
 
-class PlanNamed(BaseModel):
+
+class PlanNamedResponse(BaseModel):
     plan_version_id: int
     plan_code: str | None = Field(examples=["household"])
     plan_version: int | None
@@ -42,15 +47,29 @@ class PlanNamed(BaseModel):
         description="of the tariff service", examples=["/v1/plans/household/versions/3"]
     )
 
+    @classmethod
+    def of(cls, row: Row[Any]) -> "PlanNamedResponse":
+        known = row.plan_code is not None
+        return cls(
+            plan_version_id=row.plan_version_id,
+            plan_code=row.plan_code,
+            plan_version=row.version,
+            href=f"/v1/plans/{row.plan_code}/versions/{row.version}" if known else None,
+        )
 
-class Counted(BaseModel):
+
+class CountedResponse(BaseModel):
     """How much was used and charged of a line until then, since the first reading of the month."""
 
     energy: Energy
     amount: Money
 
+    @classmethod
+    def of(cls, amounts: tuple[int, int], currency: str) -> "CountedResponse":
+        return cls(energy=Energy.of(amounts[0]), amount=Money.of(amounts[1], currency))
 
-class LineWhy(BaseModel):
+
+class LineWhyResponse(BaseModel):
     """A line of a charge: `amount` is what `after` costs more than `before`."""
 
     component: str = Field(examples=["energy"])
@@ -61,21 +80,40 @@ class LineWhy(BaseModel):
     price: Money | None = Field(
         description="per kWh (m³ of water or gas), where only one price gives these amounts"
     )
-    before: Counted
-    after: Counted
+    before: CountedResponse
+    after: CountedResponse
+
+    @classmethod
+    def of(cls, story: PostingStory, key: LineKey, amounts: tuple[int, int]) -> "LineWhyResponse":
+        currency, after = story.currency, story.after[key]
+        price = None
+        if key[0] == "energy":
+            price = price_that_follows(*after, roundings=story.roundings)
+        return cls(
+            component=key[0],
+            period=key[1],
+            block=key[2],
+            energy=Energy.of(amounts[0]),
+            amount=Money.of(amounts[1], currency),
+            price=None if price is None else Money.of(price, currency),
+            before=CountedResponse.of(story.before.get(key, NOTHING), currency),
+            after=CountedResponse.of(after, currency),
+        )
 
 
-class ChargeWhy(BaseModel):
+class ChargeWhyResponse(BaseModel):
     """Two readings and the plan between them. The charge is `cost_after` − `cost_before`."""
 
-    reading_from: ReadingKey
-    reading_to: ReadingKey
+    reading_from: ReadingKeyResponse
+    reading_to: ReadingKeyResponse
     energy: Energy
-    plan: PlanNamed
+    plan: PlanNamedResponse
     amount: Money
     tax: Money = Field(description="contained in the amount")
-    lines: list[LineWhy]
-    counted_from: ReadingKey = Field(description="where counting begins for this month and plan")
+    lines: list[LineWhyResponse]
+    counted_from: ReadingKeyResponse = Field(
+        description="where counting begins for this month and plan"
+    )
     cost_before: Money
     cost_after: Money
     rounding: str = Field(examples=["Each line is a difference of two cumulative costs …"])
@@ -84,8 +122,33 @@ class ChargeWhy(BaseModel):
         examples=["/v1/installations/3/why?from=2026-03-04T12%3A00%3A00%2B00%3A00"],
     )
 
+    @classmethod
+    def of(cls, story: PostingStory) -> "ChargeWhyResponse":
+        row, currency = story.row, story.currency
+        start = story.counted_from
+        return cls(
+            reading_from=ReadingKeyResponse.of(
+                row.installation_id, row.from_at, row.from_register_wh
+            ),
+            reading_to=ReadingKeyResponse.of(row.installation_id, row.to_at, row.to_register_wh),
+            energy=Energy.of(row.energy_wh),
+            plan=PlanNamedResponse.of(row),
+            amount=Money.of(-row.amount_micro, currency),
+            tax=Money.of(row.tax_micro, currency),
+            lines=_lines(story),
+            counted_from=ReadingKeyResponse.of(
+                row.installation_id,
+                start.from_at if start else row.from_at,
+                start.from_register_wh if start else row.from_register_wh,
+            ),
+            cost_before=Money.of(sum(micro for _, micro in story.before.values()), currency),
+            cost_after=Money.of(sum(micro for _, micro in story.after.values()), currency),
+            rounding=ROUNDING,
+            rating=_rating(row),
+        )
 
-class PostingWhy(BaseModel):
+
+class PostingWhyResponse(BaseModel):
     """Why a posting is as it is; `charge` or `adjustment` says what was charged."""
 
     account_id: int
@@ -97,29 +160,66 @@ class PostingWhy(BaseModel):
     before: Money = Field(description="what the bucket held before")
     after: Money
     because: str = Field(examples=["1.000 kWh used between two readings, by plan household v3"])
-    charge: ChargeWhy | None
+    charge: ChargeWhyResponse | None
     adjustment: AdjustmentResponse | None
     payment: PaymentResponse | None
     label: str | None = Field(description="what debt, grant or charge of a top-up it touches")
     see: str | None = Field(description="what explains more", examples=["/v1/payments/…/why"])
 
+    @classmethod
+    def of(cls, story: PostingStory) -> "PostingWhyResponse":
+        row, currency = story.row, story.currency
+        entry = StatementEntryResponse.of(row, currency)
+        return cls(
+            account_id=row.account_id,
+            seq=row.seq,
+            posted_at=row.posted_at,
+            kind=row.kind,
+            bucket=row.bucket,
+            amount=entry.amount,
+            before=Money.of(row.after_micro - row.amount_micro, currency),
+            after=entry.after,
+            because=_because(row),
+            charge=ChargeWhyResponse.of(story) if row.kind == "charge" else None,
+            adjustment=entry.adjustment,
+            payment=entry.payment,
+            label=row.label,
+            see=None if row.payment_id is None else f"/v1/payments/{row.payment_id}/why",
+        )
 
-class KindSum(BaseModel):
+
+class KindSumResponse(BaseModel):
     kind: str = Field(examples=["charge"])
     entries: int
     amount: Money
 
 
-class BucketWhy(BaseModel):
+class BucketWhyResponse(BaseModel):
     """`opening` + the amounts of all kinds = `closing`, exactly."""
 
     bucket: str = Field(examples=["balance"])
     opening: Money
-    kinds: list[KindSum]
+    kinds: list[KindSumResponse]
     closing: Money
 
+    @classmethod
+    def of(cls, story: BalanceStory, bucket: str) -> "BucketWhyResponse":
+        currency = story.currency
+        return cls(
+            bucket=bucket,
+            opening=Money.of(story.opening[bucket], currency),
+            kinds=[
+                KindSumResponse(
+                    kind=row.kind, entries=row.entries, amount=Money.of(row.amount_micro, currency)
+                )
+                for row in story.sums
+                if row.bucket == bucket
+            ],
+            closing=Money.of(story.closing[bucket], currency),
+        )
 
-class ChargedFor(BaseModel):
+
+class ChargedForResponse(BaseModel):
     """What charges and adjustments were for, summed."""
 
     component: str = Field(examples=["energy"])
@@ -129,22 +229,44 @@ class ChargedFor(BaseModel):
     amount: Money
 
 
-class BalanceWhy(BaseModel):
+class BalanceWhyResponse(BaseModel):
     """Where the money went: postings `first_seq` to `last_seq`, none when the latter is less."""
 
     first_seq: int
     last_seq: int
-    buckets: list[BucketWhy]
-    charged: list[ChargedFor]
+    buckets: list[BucketWhyResponse]
+    charged: list[ChargedForResponse]
+
+    @classmethod
+    def of(cls, story: BalanceStory) -> "BalanceWhyResponse":
+        currency = story.currency
+        return cls(
+            first_seq=story.first,
+            last_seq=story.before - 1,
+            buckets=[
+                BucketWhyResponse.of(story, bucket)
+                for bucket in _used(story.opening, story.closing, story)
+            ],
+            charged=[
+                ChargedForResponse(
+                    component=line.component,
+                    period=line.period,
+                    block=line.block,
+                    energy=Energy.of(line.energy_wh),
+                    amount=Money.of(line.amount_micro, currency),
+                )
+                for line in story.lines
+            ],
+        )
 
 
-class InCredit(BaseModel):
+class InCreditResponse(BaseModel):
     seq: int
     at: datetime
     balance: Money
 
 
-class SupplyNow(BaseModel):
+class SupplyNowResponse(BaseModel):
     installation_id: int
     state: Literal["on", "off"]
     reason: str = Field(examples=["in_credit"])
@@ -152,7 +274,7 @@ class SupplyNow(BaseModel):
     decided_at: datetime
 
 
-class SupplyWhy(BaseModel):
+class SupplyWhyResponse(BaseModel):
     """The last cut (or, where there was none, the last decision), what led to it, what would have
     avoided it, and where the money went.
     """
@@ -164,16 +286,37 @@ class SupplyWhy(BaseModel):
     would_have_avoided_it: Money | None = Field(
         description="the smallest top-up just before that had kept supply on; null: not a cut"
     )
-    now: list[SupplyNow]
-    last_in_credit: InCredit | None = Field(
+    now: list[SupplyNowResponse]
+    last_in_credit: InCreditResponse | None = Field(
         description="the last posting that left the balance above the floor; null: never before"
     )
-    since_in_credit: BalanceWhy
-    entries: list[StatementEntry] = Field(description="since then, newest first, at most 200")
-    since_last_top_up: BalanceWhy = Field(description="the top-up included")
+    since_in_credit: BalanceWhyResponse
+    entries: list[StatementEntryResponse] = Field(
+        description="since then, newest first, at most 200"
+    )
+    since_last_top_up: BalanceWhyResponse = Field(description="the top-up included")
+
+    @classmethod
+    def of(cls, story: SupplyStory) -> "SupplyWhyResponse":
+        decision, currency = story.decision, story.currency
+        was_cut = decision.state == "off" and decision.reason != "account_closed"
+        return cls(
+            account_id=decision.account_id,
+            because=_supply_words(decision),
+            decision=SupplyDecisionResponse.of(decision, currency),
+            policy=PolicyResponse.of(story.policy),
+            would_have_avoided_it=(
+                Money.of(decision.amount_to_clear_micro, currency) if was_cut else None
+            ),
+            now=[SupplyNowResponse.model_validate(row, from_attributes=True) for row in story.now],
+            last_in_credit=_in_credit(story.in_credit, currency),
+            since_in_credit=BalanceWhyResponse.of(story.since_credit),
+            entries=[StatementEntryResponse.of(row, currency) for row in story.entries],
+            since_last_top_up=BalanceWhyResponse.of(story.since_top_up),
+        )
 
 
-class PartWhy(BaseModel):
+class PartWhyResponse(BaseModel):
     """A step of the waterfall; `after` is what its bucket then held."""
 
     what: str = Field(examples=["payment_debt"])
@@ -183,14 +326,25 @@ class PartWhy(BaseModel):
     tax: Money | None
     after: Money
 
+    @classmethod
+    def of(cls, part: Part, currency: str) -> "PartWhyResponse":
+        return cls(
+            what=part.what,
+            label=part.label or None,
+            item=part.item,
+            amount=Money.of(part.amount_micro, currency),
+            tax=Money.of(part.tax_micro, currency) if part.tax_micro else None,
+            after=Money.of(part.after_micro, currency),
+        )
 
-class BucketChange(BaseModel):
+
+class BucketChangeResponse(BaseModel):
     bucket: str = Field(examples=["balance"])
     before: Money
     after: Money
 
 
-class TopUpWhy(BaseModel):
+class TopUpWhyResponse(BaseModel):
     """Where a payment went, in the order of the policy's waterfall; the parts sum to it."""
 
     payment_id: UUID
@@ -200,38 +354,36 @@ class TopUpWhy(BaseModel):
     amount: Money
     settled_at: datetime | None
     credited_at: datetime | None = Field(description="null: never credited")
-    parts: list[PartWhy]
-    buckets: list[BucketChange]
+    parts: list[PartWhyResponse]
+    buckets: list[BucketChangeResponse]
     reversed_at: datetime | None
     reversal_reason: str | None
-    taken_back: list[StatementEntry]
+    taken_back: list[StatementEntryResponse]
+
+    @classmethod
+    def of(cls, story: TopUpStory) -> "TopUpWhyResponse":
+        payment = story.payment
+        currency = payment.currency
+        return cls(
+            payment_id=payment.payment_id,
+            account_id=payment.account_id,
+            source=payment.source,
+            reference=payment.reference,
+            amount=Money.of(payment.amount_micro, currency),
+            settled_at=payment.settled_at,
+            credited_at=story.credited_at,
+            parts=[PartWhyResponse.of(part, currency) for part in story.parts],
+            buckets=_changes(story.before, story.after, currency),
+            reversed_at=payment.reversed_at,
+            reversal_reason=payment.reversal_reason,
+            taken_back=[StatementEntryResponse.of(row, currency) for row in story.reversal],
+        )
 
 
 ROUNDING = (
     "Each line is the difference of two cumulative costs, each rounded down once to a millionth; "
     "so how the energy was cut into readings changes nothing."
 )
-
-
-def to_api_posting(story: PostingStory) -> PostingWhy:
-    row, currency = story.row, story.currency
-    entry = to_api_entry(row, currency)
-    return PostingWhy(
-        account_id=row.account_id,
-        seq=row.seq,
-        posted_at=row.posted_at,
-        kind=row.kind,
-        bucket=row.bucket,
-        amount=entry.amount,
-        before=Money.of(row.after_micro - row.amount_micro, currency),
-        after=entry.after,
-        because=_because(row),
-        charge=_charge(story) if row.kind == "charge" else None,
-        adjustment=entry.adjustment,
-        payment=entry.payment,
-        label=row.label,
-        see=None if row.payment_id is None else f"/v1/payments/{row.payment_id}/why",
-    )
 
 
 _KINDS = {
@@ -268,96 +420,17 @@ def _plan_words(row: Row[Any]) -> str:
     return f"plan {row.plan_code} v{row.version}"
 
 
-def _charge(story: PostingStory) -> ChargeWhy:
-    row, currency = story.row, story.currency
-    start = story.counted_from
-    return ChargeWhy(
-        reading_from=_key(row.installation_id, row.from_at, row.from_register_wh),
-        reading_to=_key(row.installation_id, row.to_at, row.to_register_wh),
-        energy=Energy.of(row.energy_wh),
-        plan=_plan(row),
-        amount=Money.of(-row.amount_micro, currency),
-        tax=Money.of(row.tax_micro, currency),
-        lines=_lines(story),
-        counted_from=_key(
-            row.installation_id,
-            start.from_at if start else row.from_at,
-            start.from_register_wh if start else row.from_register_wh,
-        ),
-        cost_before=Money.of(sum(micro for _, micro in story.before.values()), currency),
-        cost_after=Money.of(sum(micro for _, micro in story.after.values()), currency),
-        rounding=ROUNDING,
-        rating=_rating(row),
-    )
-
-
-def _key(installation_id: int, at: datetime, register_wh: int) -> ReadingKey:
-    return ReadingKey(
-        installation_id=installation_id, taken_at=at, register_value=Energy.of(register_wh)
-    )
-
-
-def _plan(row: Row[Any]) -> PlanNamed:
-    known = row.plan_code is not None
-    return PlanNamed(
-        plan_version_id=row.plan_version_id,
-        plan_code=row.plan_code,
-        plan_version=row.version,
-        href=f"/v1/plans/{row.plan_code}/versions/{row.version}" if known else None,
-    )
-
-
 def _rating(row: Row[Any]) -> str:
     span = {"from": row.from_at.isoformat(), "to": row.to_at.isoformat()}
     return f"/v1/installations/{row.installation_id}/why?{urlencode(span)}"
 
 
-def _lines(story: PostingStory) -> list[LineWhy]:
+def _lines(story: PostingStory) -> list[LineWhyResponse]:
     charged: dict[LineKey, tuple[int, int]] = {}
     for component, period, block, energy_wh, amount_micro in orjson.loads(story.row.lines):
         was_wh, was_micro = charged.get((component, period, block), NOTHING)
         charged[component, period, block] = was_wh + energy_wh, was_micro + amount_micro
-    return [_line(story, key, amounts) for key, amounts in charged.items()]
-
-
-def _line(story: PostingStory, key: LineKey, amounts: tuple[int, int]) -> LineWhy:
-    currency, after = story.currency, story.after[key]
-    price = None
-    if key[0] == "energy":
-        price = price_that_follows(*after, roundings=story.roundings)
-    return LineWhy(
-        component=key[0],
-        period=key[1],
-        block=key[2],
-        energy=Energy.of(amounts[0]),
-        amount=Money.of(amounts[1], currency),
-        price=None if price is None else Money.of(price, currency),
-        before=_counted(story.before.get(key, NOTHING), currency),
-        after=_counted(after, currency),
-    )
-
-
-def _counted(amounts: tuple[int, int], currency: str) -> Counted:
-    return Counted(energy=Energy.of(amounts[0]), amount=Money.of(amounts[1], currency))
-
-
-def to_api_balance(story: BalanceStory) -> BalanceWhy:
-    currency = story.currency
-    return BalanceWhy(
-        first_seq=story.first,
-        last_seq=story.before - 1,
-        buckets=[_bucket(story, bucket) for bucket in _used(story.opening, story.closing, story)],
-        charged=[
-            ChargedFor(
-                component=line.component,
-                period=line.period,
-                block=line.block,
-                energy=Energy.of(line.energy_wh),
-                amount=Money.of(line.amount_micro, currency),
-            )
-            for line in story.lines
-        ],
-    )
+    return [LineWhyResponse.of(story, key, amounts) for key, amounts in charged.items()]
 
 
 def _used(opening: Mapping[str, int], closing: Mapping[str, int], story: BalanceStory) -> list[str]:
@@ -368,39 +441,6 @@ def _used(opening: Mapping[str, int], closing: Mapping[str, int], story: Balance
         for bucket in opening
         if bucket == "balance" or opening[bucket] or closing[bucket] or bucket in moved
     ]
-
-
-def _bucket(story: BalanceStory, bucket: str) -> BucketWhy:
-    currency = story.currency
-    return BucketWhy(
-        bucket=bucket,
-        opening=Money.of(story.opening[bucket], currency),
-        kinds=[
-            KindSum(kind=row.kind, entries=row.entries, amount=Money.of(row.amount_micro, currency))
-            for row in story.sums
-            if row.bucket == bucket
-        ],
-        closing=Money.of(story.closing[bucket], currency),
-    )
-
-
-def to_api_supply_why(story: SupplyStory) -> SupplyWhy:
-    decision, currency = story.decision, story.currency
-    was_cut = decision.state == "off" and decision.reason != "account_closed"
-    return SupplyWhy(
-        account_id=decision.account_id,
-        because=_supply_words(decision),
-        decision=to_api_decision(decision, currency),
-        policy=to_api_policy(story.policy),
-        would_have_avoided_it=(
-            Money.of(decision.amount_to_clear_micro, currency) if was_cut else None
-        ),
-        now=[SupplyNow.model_validate(row, from_attributes=True) for row in story.now],
-        last_in_credit=_in_credit(story.in_credit, currency),
-        since_in_credit=to_api_balance(story.since_credit),
-        entries=[to_api_entry(row, currency) for row in story.entries],
-        since_last_top_up=to_api_balance(story.since_top_up),
-    )
 
 
 def _supply_words(decision: Row[Any]) -> str:
@@ -415,47 +455,19 @@ def _supply_words(decision: Row[Any]) -> str:
     return f"{sentence} The balance was {balance}, the floor {floor}."
 
 
-def _in_credit(row: Row[Any] | None, currency: str) -> InCredit | None:
+def _in_credit(row: Row[Any] | None, currency: str) -> InCreditResponse | None:
     if row is None:
         return None
-    return InCredit(seq=row.seq, at=row.posted_at, balance=Money.of(row.after_micro, currency))
-
-
-def to_api_top_up(story: TopUpStory) -> TopUpWhy:
-    payment = story.payment
-    currency = payment.currency
-    return TopUpWhy(
-        payment_id=payment.payment_id,
-        account_id=payment.account_id,
-        source=payment.source,
-        reference=payment.reference,
-        amount=Money.of(payment.amount_micro, currency),
-        settled_at=payment.settled_at,
-        credited_at=story.credited_at,
-        parts=[_part(part, currency) for part in story.parts],
-        buckets=_changes(story.before, story.after, currency),
-        reversed_at=payment.reversed_at,
-        reversal_reason=payment.reversal_reason,
-        taken_back=[to_api_entry(row, currency) for row in story.reversal],
-    )
-
-
-def _part(part: Part, currency: str) -> PartWhy:
-    return PartWhy(
-        what=part.what,
-        label=part.label or None,
-        item=part.item,
-        amount=Money.of(part.amount_micro, currency),
-        tax=Money.of(part.tax_micro, currency) if part.tax_micro else None,
-        after=Money.of(part.after_micro, currency),
+    return InCreditResponse(
+        seq=row.seq, at=row.posted_at, balance=Money.of(row.after_micro, currency)
     )
 
 
 def _changes(
     before: Mapping[str, int], after: Mapping[str, int], currency: str
-) -> list[BucketChange]:
+) -> list[BucketChangeResponse]:
     return [
-        BucketChange(
+        BucketChangeResponse(
             bucket=bucket,
             before=Money.of(value, currency),
             after=Money.of(after[bucket], currency),

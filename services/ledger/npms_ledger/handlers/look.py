@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_ledger.domain.account import Account
+from npms_ledger.domain.records import ParkedCharge
 from npms_ledger.domain.waterfall import drawable_micro
 from npms_ledger.handlers import books
 from npms_ledger.handlers.errors import AccountUnknown
@@ -97,8 +99,11 @@ async def show_statement(
     return await views.statement(conn, account_id, before=before, limit=limit)
 
 
-async def list_parked_charges(conn: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
-    return await parked_charges.newest(conn, limit)
+async def list_parked_charges(
+    conn: AsyncConnection, *, before: UUID | None, limit: int
+) -> list[ParkedCharge]:
+    """The newest first, parked before the one of id `before`."""
+    return await parked_charges.list_newest(conn, before=before, limit=limit)
 
 
 async def _views(

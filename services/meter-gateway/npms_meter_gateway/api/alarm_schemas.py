@@ -17,7 +17,7 @@ class _Raised(BaseModel):
     raised_at: datetime
 
 
-class Alarm(_Raised):
+class AlarmResponse(_Raised):
     """What was raised and is not over. `gateway_id` is null where readings are sent to us."""
 
     account_id: int = Field(examples=[1])
@@ -25,7 +25,7 @@ class Alarm(_Raised):
     gateway_id: int | None = Field(examples=[1])
 
 
-class MeterEvent(_Raised):
+class MeterEventResponse(_Raised):
     """`cleared_at` is null for what is open still, and for what does not last."""
 
     cleared_at: datetime | None

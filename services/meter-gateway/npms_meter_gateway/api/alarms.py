@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy import Row
 
-from npms_meter_gateway.api.alarm_schemas import Alarm, MeterEvent
+from npms_meter_gateway.api.alarm_schemas import AlarmResponse, MeterEventResponse
 from npms_meter_gateway.domain.event_kinds import severity_of
 from npms_meter_gateway.handlers.show_alarms import AlarmView
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
@@ -26,8 +26,8 @@ def alarms_router(view: AlarmView) -> APIRouter:
         installation_id: FilterId = None,
         gateway_id: FilterId = None,
         cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> Page[Alarm]:
+        limit: Limit = 50,
+    ) -> Page[AlarmResponse]:
         """What is open of meters, the newest first."""
         rows = await view.open_alarms(
             kind=kind,
@@ -37,7 +37,7 @@ def alarms_router(view: AlarmView) -> APIRouter:
             limit=limit + 1,
         )
         page, following = cut(rows, limit, lambda row: row.event_id)
-        return Page(items=[Alarm(**_of(row)) for row in page], next_cursor=following)
+        return Page(items=[AlarmResponse(**_of(row)) for row in page], next_cursor=following)
 
     @router.get(
         "/meters/{installation_id}/events",
@@ -45,14 +45,14 @@ def alarms_router(view: AlarmView) -> APIRouter:
         responses=problem_responses(404),
     )
     async def list_events(
-        _caller: Operator, installation_id: PathId, cursor: Cursor = None, limit: Limit = 100
-    ) -> Page[MeterEvent]:
+        _caller: Operator, installation_id: PathId, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[MeterEventResponse]:
         """All that was ever raised of a meter, the newest first."""
         rows = await view.events(installation_id, before=id_in(cursor), limit=limit + 1)
         if rows is None:
             raise not_found("meter")
         page, following = cut(rows, limit, lambda row: row.event_id)
-        return Page(items=[MeterEvent(**_of(row)) for row in page], next_cursor=following)
+        return Page(items=[MeterEventResponse(**_of(row)) for row in page], next_cursor=following)
 
     return router
 

@@ -19,7 +19,7 @@ from npms_shared.web.schemas import PathId
 Staff = Annotated[Principal, Depends(require("operator", "admin", "service"))]
 
 
-class EvidenceOut(BaseModel):
+class EvidenceResponse(BaseModel):
     """What the meter showed at a moment."""
 
     at: datetime
@@ -32,7 +32,7 @@ class EvidenceOut(BaseModel):
     fault: bool = Field(description="it says that its relay cannot open")
 
 
-class CommandOut(BaseModel):
+class CommandResponse(BaseModel):
     """One command: written down before it left, ended by what was read back."""
 
     command_id: UUID
@@ -54,8 +54,12 @@ class CommandOut(BaseModel):
         description="`acknowledged`, or by what it was not", examples=["no_answer"]
     )
     closed_at: datetime | None
-    before: EvidenceOut
-    after: list[EvidenceOut]
+    before: EvidenceResponse
+    after: list[EvidenceResponse]
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> "CommandResponse":
+        return cls.model_validate(dict(row._mapping))
 
 
 def commands_router(database: Database) -> APIRouter:
@@ -68,15 +72,11 @@ def commands_router(database: Database) -> APIRouter:
     )
     async def list_(
         _caller: Staff, installation_id: PathId, cursor: Cursor = None, limit: Limit = 50
-    ) -> Page[CommandOut]:
+    ) -> Page[CommandResponse]:
         """Commands to the switch of an installation's meter, the newest first."""
         async with database.connect() as conn:
             rows = await list_commands(conn, installation_id, before=id_in(cursor), limit=limit + 1)
         page, following = cut(rows, limit, lambda row: row.command_id)
-        return Page(items=[_command(row) for row in page], next_cursor=following)
+        return Page(items=[CommandResponse.of(row) for row in page], next_cursor=following)
 
     return router
-
-
-def _command(row: Row[Any]) -> CommandOut:
-    return CommandOut.model_validate(dict(row._mapping))

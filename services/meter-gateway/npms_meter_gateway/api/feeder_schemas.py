@@ -21,7 +21,7 @@ Percent = Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,4})?$"), AfterVal
 MemberId = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 
-class FeederIn(Schema):
+class FeederRequest(Schema):
     """A feeder's meter and the meters behind it."""
 
     members: Annotated[list[MemberId], Field(max_length=2000)] = Field(
@@ -40,7 +40,7 @@ class FeederIn(Schema):
         return int(Decimal(self.tolerance_percent) * 10_000)
 
 
-class Feeder(BaseModel):
+class FeederResponse(BaseModel):
     installation_id: int
     members: list[int]
     tolerance_percent: str
@@ -55,7 +55,7 @@ class Feeder(BaseModel):
         return cls(**plain, tolerance_percent=percent(row.tolerance_ppm))
 
 
-class LossDay(BaseModel):
+class LossDayResponse(BaseModel):
     """A local day: what was delivered, what was counted, what is lost."""
 
     day: date
@@ -87,14 +87,14 @@ class LossDay(BaseModel):
         )
 
 
-class Losses(BaseModel):
+class LossesResponse(BaseModel):
     """A feeder's days; the last ones may still change as readings come."""
 
-    feeder: Feeder
-    days: list[LossDay]
+    feeder: FeederResponse
+    days: list[LossDayResponse]
 
 
-class LossSpan(Schema):
+class LossSpanRequest(Schema):
     """Local days of [from, to), a quarter of a year at most."""
 
     from_: date = Field(alias="from", examples=["2026-11-01"])

@@ -4,7 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from npms_meter_gateway.api.feeder_schemas import Feeder, FeederIn, LossDay, Losses, LossSpan
+from npms_meter_gateway.api.feeder_schemas import (
+    FeederRequest,
+    FeederResponse,
+    LossDayResponse,
+    LossesResponse,
+    LossSpanRequest,
+)
 from npms_meter_gateway.handlers.check_feeders import FeederBook, FeederTerms
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
@@ -16,37 +22,40 @@ def feeders_router(book: FeederBook) -> APIRouter:
     router = APIRouter(prefix="/v1/feeders", tags=["feeders"])
 
     @router.get("", operation_id="list_feeders", responses=problem_responses())
-    async def list_all(_: Operator, cursor: Cursor = None, limit: Limit = 100) -> Page[Feeder]:
+    async def list_all(
+        _: Operator, cursor: Cursor = None, limit: Limit = 50
+    ) -> Page[FeederResponse]:
         """In the order of their installations."""
         rows = await book.page(after=number_in(cursor) or 0, limit=limit + 1)
         page, following = cut(rows, limit, lambda row: row.installation_id)
-        return Page(items=[Feeder.of(row) for row in page], next_cursor=following)
+        return Page(items=[FeederResponse.of(row) for row in page], next_cursor=following)
 
     @router.put("/{installation_id}", operation_id="put_feeder", responses=problem_responses(404))
-    async def put(installation_id: PathId, body: FeederIn, caller: Operator) -> Feeder:
+    async def put(installation_id: PathId, body: FeederRequest, caller: Operator) -> FeederResponse:
         """Which meters a feeder supplies, in the place of those before; its days are judged from
         today on."""
         terms = FeederTerms(body.members, body.tolerance_ppm, body.time_zone)
         await book.put(installation_id, terms, by=caller.subject, reason=body.reason)
-        return Feeder.of(await book.show(installation_id))
+        return FeederResponse.of(await book.show(installation_id))
 
-    @router.get("/{installation_id}", operation_id="show_feeder", responses=problem_responses(404))
-    async def show(installation_id: PathId, _: Operator) -> Feeder:
+    @router.get("/{installation_id}", operation_id="get_feeder", responses=problem_responses(404))
+    async def show(installation_id: PathId, _: Operator) -> FeederResponse:
         """A feeder and its members."""
-        return Feeder.of(await book.show(installation_id))
+        return FeederResponse.of(await book.show(installation_id))
 
     @router.get(
         "/{installation_id}/losses",
-        operation_id="list_feeder_losses",
+        operation_id="get_feeder_losses",
         responses=problem_responses(404),
     )
     async def losses(
-        installation_id: PathId, span: Annotated[LossSpan, Query()], _: Operator
-    ) -> Losses:
+        installation_id: PathId, span: Annotated[LossSpanRequest, Query()], _: Operator
+    ) -> LossesResponse:
         """Day by day what it delivered, what its members counted, and what is lost between."""
         feeder, days = await book.losses(installation_id, span.from_, span.to)
-        return Losses(
-            feeder=Feeder.of(feeder), days=[LossDay.of(day, feeder.tolerance_ppm) for day in days]
+        return LossesResponse(
+            feeder=FeederResponse.of(feeder),
+            days=[LossDayResponse.of(day, feeder.tolerance_ppm) for day in days],
         )
 
     return router

@@ -11,7 +11,7 @@ from npms_shared.web.schemas import Schema
 Words = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-class MeterCounts(BaseModel):
+class MeterCountsResponse(BaseModel):
     """Open installations by how they are; a meter may count in several."""
 
     meters: int = Field(examples=[32])
@@ -44,14 +44,14 @@ class GatewaySettings(BaseModel):
     )
 
 
-class GatewayOut(GatewaySettings):
+class GatewayResponse(GatewaySettings):
     gateway_id: int = Field(examples=[1])
     host: str = Field(examples=["10.20.0.7"])
     port: int = Field(examples=[502])
-    counts: MeterCounts
+    counts: MeterCountsResponse
 
 
-class GatewayChange(Schema):
+class ChangeGatewayRequest(Schema):
     """What is left out stays as it is."""
 
     transport: Transport | None = Field(default=None, examples=["rtu_over_tcp"])
@@ -69,7 +69,7 @@ class GatewayChange(Schema):
     late_window_ms: int | None = Field(default=None, ge=0, le=60_000, examples=[500])
 
 
-class GatewayChanged(BaseModel):
+class GatewayChangeResponse(BaseModel):
     """The settings that a person changed."""
 
     changed_at: datetime
@@ -78,7 +78,7 @@ class GatewayChanged(BaseModel):
     after: dict[str, str | int | None] = Field(examples=[{"transport": "rtu_over_tcp"}])
 
 
-class QualityHour(BaseModel):
+class QualityHourResponse(BaseModel):
     """Requests of one hour. `bus_share` is the part of the hour with a request on the line."""
 
     hour: datetime
@@ -92,14 +92,14 @@ class QualityHour(BaseModel):
     bus_share: float = Field(examples=[0.0625])
 
 
-class Site(BaseModel):
+class SiteResponse(BaseModel):
     """All meters of a site; the site without a name has those whose readings are sent to us."""
 
     site: str = Field(examples=["Kiberyo Court"])
     gateways: int = Field(examples=[4])
-    counts: MeterCounts
+    counts: MeterCountsResponse
 
 
-class Fleet(BaseModel):
-    total: MeterCounts
-    sites: list[Site]
+class FleetResponse(BaseModel):
+    total: MeterCountsResponse
+    sites: list[SiteResponse]

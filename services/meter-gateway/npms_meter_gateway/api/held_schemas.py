@@ -13,13 +13,7 @@ from npms_shared.web.schemas import Energy, Line, Schema
 WHY = "for the record of who decided what"
 
 
-class ReleaseIn(Schema):
-    """What the meter showed is believed."""
-
-    reason: Line = Field(description=WHY, examples=["Counter cleared by the fitter, work order 17"])
-
-
-class CorrectIn(Schema):
+class CorrectReadingRequest(Schema):
     """What the meter should have shown."""
 
     register_: Energy = Field(
@@ -36,7 +30,7 @@ class CorrectIn(Schema):
     reason: Line = Field(description=WHY, examples=["Photo of the display"])
 
 
-class RejectIn(Schema):
+class RejectReadingRequest(Schema):
     """It is not believed, and nothing follows from it."""
 
     all_of_cause: bool = Field(
@@ -46,7 +40,7 @@ class RejectIn(Schema):
     reason: Line = Field(description=WHY, examples=["Gateway mixed up two meters"])
 
 
-class HeldReading(BaseModel):
+class HeldReadingResponse(BaseModel):
     """A reading that was not believed, and why."""
 
     held_id: int
@@ -59,11 +53,11 @@ class HeldReading(BaseModel):
     state: State
 
     @classmethod
-    def of(cls, row: RowMapping) -> "HeldReading":
+    def of(cls, row: RowMapping) -> "HeldReadingResponse":
         return cls.model_validate({**row, "register_wh": f"{row['register_wh']:f}"})
 
 
-class Decision(BaseModel):
+class HeldDecisionResponse(BaseModel):
     """What was decided; by nobody where a later reading proved it harmless."""
 
     decision: State
@@ -72,49 +66,49 @@ class Decision(BaseModel):
     reason: str
     decided_at: datetime
 
+    @classmethod
+    def of(cls, row: RowMapping) -> "HeldDecisionResponse":
+        register_wh = row["register_wh"]
+        return cls.model_validate(
+            {
+                "decision": row["decision"],
+                "register": None if register_wh is None else Energy.of(register_wh),
+                "by": row["by_subject"],
+                "reason": row["reason"],
+                "decided_at": row["decided_at"],
+            }
+        )
 
-class ReadingAt(BaseModel):
+
+class ReadingAtResponse(BaseModel):
     taken_at: datetime
     register_: Energy = Field(alias="register", serialization_alias="register")
 
     @classmethod
-    def of(cls, moment: Moment | None) -> "ReadingAt | None":
+    def of(cls, moment: Moment | None) -> "ReadingAtResponse | None":
         if moment is None:
             return None
         at = datetime.fromtimestamp(moment[0], UTC)
         return cls.model_validate({"taken_at": at, "register": Energy.of(moment[1])})
 
 
-class HeldReadingShown(HeldReading):
+class HeldReadingDetailResponse(HeldReadingResponse):
     """With the accepted readings around it, and what one would expect at its time."""
 
-    before: ReadingAt | None = Field(description="the opening where nothing was read yet")
-    after: ReadingAt | None
+    before: ReadingAtResponse | None = Field(description="the opening where nothing was read yet")
+    after: ReadingAtResponse | None
     estimate: Energy | None = Field(
         description="by the pace of the week before; null without readings to tell it"
     )
-    decisions: list[Decision]
+    decisions: list[HeldDecisionResponse]
 
     @classmethod
-    def shown(cls, held: Held) -> "HeldReadingShown":
-        plain = HeldReading.of(held.row._mapping)
+    def shown(cls, held: Held) -> "HeldReadingDetailResponse":
+        plain = HeldReadingResponse.of(held.row._mapping)
         return cls(
             **plain.model_dump(),
-            before=ReadingAt.of(held.near.before if held.near else None),
-            after=ReadingAt.of(held.near.after if held.near else None),
+            before=ReadingAtResponse.of(held.near.before if held.near else None),
+            after=ReadingAtResponse.of(held.near.after if held.near else None),
             estimate=None if held.estimate_wh is None else Energy.of(held.estimate_wh),
-            decisions=[_decision(row._mapping) for row in held.history],
+            decisions=[HeldDecisionResponse.of(row._mapping) for row in held.history],
         )
-
-
-def _decision(row: RowMapping) -> Decision:
-    register_wh = row["register_wh"]
-    return Decision.model_validate(
-        {
-            "decision": row["decision"],
-            "register": None if register_wh is None else Energy.of(register_wh),
-            "by": row["by_subject"],
-            "reason": row["reason"],
-            "decided_at": row["decided_at"],
-        }
-    )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse
 from sqlalchemy import Row
 
-from npms_meter_gateway.api.schemas import Meter
+from npms_meter_gateway.api.schemas import MeterResponse
 from npms_meter_gateway.handlers.show_meters import show_meter
 from npms_meter_gateway.handlers.watch_meters import MeterWatch, Newest, TooManyWatchers
 from npms_shared.db.engine import Database
@@ -21,7 +21,7 @@ LONGEST_S = 900.0
 
 
 def live_router(
-    database: Database, watch: MeterWatch, to_meter: Callable[[Row[Any]], Meter]
+    database: Database, watch: MeterWatch, to_meter: Callable[[Row[Any]], MeterResponse]
 ) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["meters"])
 
@@ -43,7 +43,7 @@ def live_router(
         response_class=EventSourceResponse,
         responses=problem_responses(404, 503),
     )
-    async def live(newest: Annotated[Newest, Depends(watched)]) -> AsyncIterator[Meter]:
+    async def live(newest: Annotated[Newest, Depends(watched)]) -> AsyncIterator[MeterResponse]:
         """The meter as `GET /meters/{installation_id}` shows it: now, and after every change.
 
         The stream ends after a quarter of an hour: connect again.

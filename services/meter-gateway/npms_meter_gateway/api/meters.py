@@ -7,15 +7,15 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Row
 
 from npms_meter_gateway.api.schemas import (
-    DesiredSupply,
-    LastReading,
-    Link,
+    DesiredSupplyResponse,
+    LastReadingResponse,
+    LinkResponse,
     LinkState,
-    Meter,
-    ProfileOut,
-    ReportedSupply,
-    SourceOut,
-    Supply,
+    MeterResponse,
+    ProfileResponse,
+    ReportedSupplyResponse,
+    SourceResponse,
+    SupplyResponse,
 )
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.handlers.show_fleet import FleetView, MeterFilter
@@ -40,17 +40,17 @@ def meters_router(
         _caller: Staff,
         wanted: Annotated[MeterFilter, Depends(_wanted)],
         cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> Page[Meter]:
+        limit: Limit = 50,
+    ) -> Page[MeterResponse]:
         """In the order of their installations."""
         rows = await view.meters(wanted, after=number_in(cursor) or 0, limit=limit + 1)
         page, following = cut(rows, limit, lambda row: row.installation_id)
         return Page(items=[meter_of(row) for row in page], next_cursor=following)
 
     @router.get(
-        "/meters/{installation_id}", operation_id="show_meter", responses=problem_responses(404)
+        "/meters/{installation_id}", operation_id="get_meter", responses=problem_responses(404)
     )
-    async def show(_caller: Staff, installation_id: PathId) -> Meter:
+    async def show(_caller: Staff, installation_id: PathId) -> MeterResponse:
         """A meter, what it last showed, and its supply as desired and as seen."""
         async with database.connect() as conn:
             row = await show_meter(conn, installation_id)
@@ -59,9 +59,9 @@ def meters_router(
         return meter_of(row)
 
     @router.get("/profiles", operation_id="list_profiles", responses=problem_responses())
-    async def list_profiles(_caller: Staff) -> list[ProfileOut]:
+    async def list_profiles(_caller: Staff) -> Page[ProfileResponse]:
         """Device types, with the confidence of each source of their register maps."""
-        return [_profile(profile) for profile in profiles.values()]
+        return Page(items=[_profile(profile) for profile in profiles.values()])
 
     return router
 
@@ -78,11 +78,11 @@ async def _wanted(
     return MeterFilter(serial, link, gateway_id, late, against_desired)
 
 
-def meter_of(row: Row[Any]) -> Meter:
+def meter_of(row: Row[Any]) -> MeterResponse:
     """The meter that a row of the storage shows."""
-    return Meter(
+    return MeterResponse(
         **{name: getattr(row, name) for name in _PLAIN},
-        link=Link(state=row.link, since=row.link_since),
+        link=LinkResponse(state=row.link, since=row.link_since),
         last_reading=_last_reading(row),
         supply=_supply(row),
     )
@@ -94,31 +94,31 @@ _PLAIN = (
 )  # fmt: skip
 
 
-def _last_reading(row: Row[Any]) -> LastReading | None:
+def _last_reading(row: Row[Any]) -> LastReadingResponse | None:
     if row.taken_at is None:
         return None
-    return LastReading(taken_at=row.taken_at, register=Energy.of(row.register_wh))
+    return LastReadingResponse(taken_at=row.taken_at, register=Energy.of(row.register_wh))
 
 
-def _supply(row: Row[Any]) -> Supply | None:
+def _supply(row: Row[Any]) -> SupplyResponse | None:
     if row.desired_state is None:
         return None
     reported = None
     if row.reported_state is not None:
-        reported = ReportedSupply(
+        reported = ReportedSupplyResponse(
             state=row.reported_state,
             revision=row.reported_revision,
             verified=row.reported_verified,
             limit_w=row.reported_limit_w,
             reported_at=row.reported_at,
         )
-    desired = DesiredSupply(
+    desired = DesiredSupplyResponse(
         state=row.desired_state,
         revision=row.desired_revision,
         reason=row.desired_reason,
         limit_w=row.desired_limit_w,
     )
-    return Supply(
+    return SupplyResponse(
         desired=desired,
         reported=reported,
         settled=row.settled,
@@ -128,8 +128,8 @@ def _supply(row: Row[Any]) -> Supply | None:
     )
 
 
-def _profile(profile: Profile) -> ProfileOut:
-    return ProfileOut(
+def _profile(profile: Profile) -> ProfileResponse:
+    return ProfileResponse(
         profile=profile.code,
         vendor=profile.vendor,
         model=profile.model,
@@ -142,5 +142,5 @@ def _profile(profile: Profile) -> ProfileOut:
         can_limit=profile.load_limit is not None,
         points=sorted(profile.points),
         resolution_wh=profile.resolution_wh,
-        sources=[SourceOut(what=s.what, confidence=s.confidence) for s in profile.sources],
+        sources=[SourceResponse(what=s.what, confidence=s.confidence) for s in profile.sources],
     )

@@ -26,7 +26,7 @@ RatioText = Annotated[str, AfterValidator(_ratio)]
 """An exact decimal number."""
 
 
-class RatioIn(Schema):
+class RatioRequest(Schema):
     """Transformers of another ratio, from an instant on."""
 
     from_: Instant = Field(alias="from", examples=["2026-11-23T09:30:00+03:00"])
@@ -47,7 +47,7 @@ class RatioIn(Schema):
         return Fraction(self.ratio)
 
 
-class RatioOut(BaseModel):
+class RatioResponse(BaseModel):
     """From `from` on the validated register is `validated` + (raw - `register`) x `ratio`."""
 
     from_: datetime = Field(alias="from", serialization_alias="from")
@@ -63,7 +63,7 @@ class RatioOut(BaseModel):
     decided_at: datetime
 
 
-class ReadingOut(BaseModel):
+class ReadingResponse(BaseModel):
     """An accepted reading: the validated register beside the meter's own."""
 
     taken_at: datetime

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from sqlalchemy import Row
 
-from npms_meter_gateway.api.ratio_schemas import RatioIn, RatioOut, ReadingOut
+from npms_meter_gateway.api.ratio_schemas import RatioRequest, RatioResponse, ReadingResponse
 from npms_meter_gateway.handlers.change_ratio import Ratio, RatioDesk
 from npms_meter_gateway.handlers.decide_held import Word
 from npms_meter_gateway.handlers.list_readings import list_readings
@@ -31,8 +31,8 @@ def ratios_router(database: Database, desk: RatioDesk, *, interval_s: float) -> 
         begin: From,
         end: To,
         cursor: Cursor = None,
-        limit: Limit = 100,
-    ) -> Page[ReadingOut]:
+        limit: Limit = 50,
+    ) -> Page[ReadingResponse]:
         """Accepted readings of [from, to), each beside what its meter showed, the oldest first."""
         found = await list_readings(
             database,
@@ -51,9 +51,9 @@ def ratios_router(database: Database, desk: RatioDesk, *, interval_s: float) -> 
 
 def _add_ratios(router: APIRouter, desk: RatioDesk) -> None:
     @router.get("/ratios", operation_id="list_ratios", responses=problem_responses(404))
-    async def list_ratios(installation_id: PathId, _caller: Operator) -> list[RatioOut]:
+    async def list_ratios(installation_id: PathId, _caller: Operator) -> Page[RatioResponse]:
         """From when on its register counts how; before the first it is the validated one."""
-        return [_ratio(row) for row in await desk.list_of(installation_id)]
+        return await _ratios(desk, installation_id)
 
     @router.post(
         "/ratios",
@@ -61,16 +61,22 @@ def _add_ratios(router: APIRouter, desk: RatioDesk) -> None:
         status_code=201,
         responses=problem_responses(404, 409),
     )
-    async def change(installation_id: PathId, body: RatioIn, caller: Operator) -> list[RatioOut]:
+    async def change(
+        installation_id: PathId, body: RatioRequest, caller: Operator
+    ) -> Page[RatioResponse]:
         """From then on the register counts times the ratio; up to then by the one before. Answers
         with all of the meter's."""
         ratio = Ratio(int(body.from_.timestamp()), body.fraction, body.register_.wh)
         await desk.change(installation_id, ratio, Word(caller.subject, body.reason))
-        return [_ratio(row) for row in await desk.list_of(installation_id)]
+        return await _ratios(desk, installation_id)
 
 
-def _ratio(row: Row[Any]) -> RatioOut:
-    return RatioOut.model_validate(
+async def _ratios(desk: RatioDesk, installation_id: int) -> Page[RatioResponse]:
+    return Page(items=[_ratio(row) for row in await desk.list_of(installation_id)])
+
+
+def _ratio(row: Row[Any]) -> RatioResponse:
+    return RatioResponse.model_validate(
         {
             "from": row.from_at,
             "ratio": f"{row.ratio:f}",
@@ -83,8 +89,8 @@ def _ratio(row: Row[Any]) -> RatioOut:
     )
 
 
-def _reading(row: Row[Any], raw_wh: int, interval_s: float) -> ReadingOut:
-    return ReadingOut.model_validate(
+def _reading(row: Row[Any], raw_wh: int, interval_s: float) -> ReadingResponse:
+    return ReadingResponse.model_validate(
         {
             "taken_at": row.taken_at,
             "register": Energy.of(row.register_wh),

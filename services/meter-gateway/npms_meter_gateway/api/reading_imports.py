@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from npms_meter_gateway.api.schemas import ImportedReading, ReadingImport
+from npms_meter_gateway.api.schemas import ImportedReadingResponse, ReadingImportResponse
 from npms_meter_gateway.domain.verdicts import WORDS
 from npms_meter_gateway.handlers.import_readings import (
     ImportedLine,
@@ -42,7 +42,7 @@ def reading_imports_router(desk: ReadingDesk) -> APIRouter:
         _caller: Sender,
         request: Request,
         dry_run: Annotated[bool, Query(description="only say what would become of it")] = False,  # noqa: FBT002
-    ) -> ReadingImport:
+    ) -> ReadingImportResponse:
         """A CSV of up to 10,000 readings, judged in the order of their moments and stored in one
         transaction. Columns: serial or installation_id, taken_at with its offset, register_kwh or
         register_wh. A line that cannot be read stops all of it; the same file again changes
@@ -52,7 +52,7 @@ def reading_imports_router(desk: ReadingDesk) -> APIRouter:
         report = await import_readings(desk, io.StringIO(text, newline=""), dry_run=dry_run)
         if report.faults:
             raise _unreadable(report)
-        return ReadingImport(
+        return ReadingImportResponse(
             dry_run=dry_run, accepted=report.accepted, lines=[_line(one) for one in report.lines]
         )
 
@@ -82,8 +82,8 @@ def _unreadable(report: ImportReport) -> Problem:
     return Problem(422, "unreadable_file", words, errors=errors)
 
 
-def _line(one: ImportedLine) -> ImportedReading:
-    return ImportedReading(
+def _line(one: ImportedLine) -> ImportedReadingResponse:
+    return ImportedReadingResponse(
         line=one.line,
         installation_id=one.installation_id,
         serial=one.given.meter if isinstance(one.given.meter, str) else None,

@@ -17,7 +17,7 @@ from npms_shared.web.schemas import PathId
 Staff = Annotated[Principal, Depends(require("operator", "admin", "service"))]
 
 
-class MeterRead(BaseModel):
+class MeterReadResponse(BaseModel):
     """What a meter showed a moment ago."""
 
     installation_id: int = Field(examples=[1])
@@ -44,11 +44,11 @@ def reading_now_router(desk: ReadDesk) -> APIRouter:
         dependencies=[COSTLY],
         responses=problem_responses(404, 409, 503, 504),
     )
-    async def read(_caller: Staff, installation_id: PathId) -> MeterRead:
+    async def read(_caller: Staff, installation_id: PathId) -> MeterReadResponse:
         """Ahead of all polls, answered when the meter has answered; it is recorded as a reading.
 
         503 says that its gateway cannot be spoken to, 504 that the meter does not answer.
         """
-        return MeterRead.model_validate(await desk.read_meter(installation_id))
+        return MeterReadResponse.model_validate(await desk.read_meter(installation_id))
 
     return router

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from npms_meter_gateway.api.schemas import (
-    ReadingIn,
-    ReadingResult,
-    ReadingsIn,
-    ReadingsResult,
+    ReadingRequest,
+    ReadingResultResponse,
+    ReadingsRequest,
+    ReadingsResponse,
 )
 from npms_meter_gateway.domain.verdicts import WORDS
 from npms_meter_gateway.handlers.take_readings import Given, ReadingDesk
@@ -23,15 +23,15 @@ def readings_router(desk: ReadingDesk) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["readings"])
 
     @router.post("/readings", operation_id="record_readings", responses=problem_responses())
-    async def record(_caller: Sender, body: ReadingsIn) -> ReadingsResult:
+    async def record(_caller: Sender, body: ReadingsRequest) -> ReadingsResponse:
         """Up to 1,000 readings, of any meters and in any order: judged one by one in the order of
         their moments, stored together. Sending the same again changes nothing.
         """
         taken = await desk.take([_given(item) for item in body.readings], source="rest")
-        return ReadingsResult(
+        return ReadingsResponse(
             accepted=taken.accepted,
             results=[
-                ReadingResult(
+                ReadingResultResponse(
                     installation_id=installation_id,
                     serial=item.serial,
                     result=verdict,
@@ -46,7 +46,7 @@ def readings_router(desk: ReadingDesk) -> APIRouter:
     return router
 
 
-def _given(item: ReadingIn) -> Given:
+def _given(item: ReadingRequest) -> Given:
     meter = item.serial if item.installation_id is None else item.installation_id
     assert meter is not None
     return Given(meter, int(item.taken_at.timestamp()), item.register_wh)

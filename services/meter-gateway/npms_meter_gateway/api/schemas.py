@@ -9,7 +9,7 @@ from npms_meter_gateway.domain.validation import Verdict
 from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Instant, Line, Schema
 
 
-class ReadingIn(Schema):
+class ReadingRequest(Schema):
     """What a meter, named by its installation or by its serial, showed at a moment."""
 
     installation_id: int | None = Field(default=None, ge=1, le=MAX_ID, examples=[1])
@@ -28,17 +28,17 @@ class ReadingIn(Schema):
     )
 
     @model_validator(mode="after")
-    def _names_one_meter(self) -> "ReadingIn":
+    def _names_one_meter(self) -> "ReadingRequest":
         if (self.installation_id is None) == (self.serial is None):
             raise CodedError("which_meter", "give either installation_id or serial")
         return self
 
 
-class ReadingsIn(Schema):
-    readings: Annotated[list[ReadingIn], Field(min_length=1, max_length=1000)]
+class ReadingsRequest(Schema):
+    readings: Annotated[list[ReadingRequest], Field(min_length=1, max_length=1000)]
 
 
-class ReadingResult(BaseModel):
+class ReadingResultResponse(BaseModel):
     """What became of one reading, in the order given."""
 
     installation_id: int | None = Field(description="null where the serial is not known")
@@ -51,12 +51,12 @@ class ReadingResult(BaseModel):
     reason: str = Field(description="the same in words", examples=["stored"])
 
 
-class ReadingsResult(BaseModel):
+class ReadingsResponse(BaseModel):
     accepted: int
-    results: list[ReadingResult]
+    results: list[ReadingResultResponse]
 
 
-class ImportedReading(BaseModel):
+class ImportedReadingResponse(BaseModel):
     """What became of one line."""
 
     line: int = Field(description="in the file, the heading being line 1", examples=[2])
@@ -66,25 +66,25 @@ class ImportedReading(BaseModel):
     reason: str = Field(examples=["stored"])
 
 
-class ReadingImport(BaseModel):
+class ReadingImportResponse(BaseModel):
     dry_run: bool
     accepted: int = Field(description="how many were, or would be, stored")
-    lines: list[ImportedReading]
+    lines: list[ImportedReadingResponse]
 
 
-class LastReading(BaseModel):
+class LastReadingResponse(BaseModel):
     taken_at: datetime
     register_: Energy = Field(alias="register", serialization_alias="register")
 
 
-class DesiredSupply(BaseModel):
+class DesiredSupplyResponse(BaseModel):
     state: Literal["on", "off"]
     revision: int
     reason: str
     limit_w: int | None = Field(description="the most power it may draw; null is no limit")
 
 
-class ReportedSupply(BaseModel):
+class ReportedSupplyResponse(BaseModel):
     state: Literal["on", "off", "unknown"]
     revision: int
     verified: bool
@@ -92,11 +92,11 @@ class ReportedSupply(BaseModel):
     reported_at: datetime
 
 
-class Supply(BaseModel):
+class SupplyResponse(BaseModel):
     """What supply should be beside what it was last seen to be."""
 
-    desired: DesiredSupply
-    reported: ReportedSupply | None
+    desired: DesiredSupplyResponse
+    reported: ReportedSupplyResponse | None
     settled: bool
     awaits: Literal["", "customer", "power", "link"] = Field(
         description="what is still to come: a press on the meter's button, power that proves the "
@@ -114,12 +114,12 @@ class Supply(BaseModel):
 LinkState = Literal["unknown", "reachable", "unreachable"]
 
 
-class Link(BaseModel):
+class LinkResponse(BaseModel):
     state: LinkState
     since: datetime | None
 
 
-class Meter(BaseModel):
+class MeterResponse(BaseModel):
     """An installation's meter, how it is reached, and what it last showed."""
 
     installation_id: int
@@ -131,21 +131,21 @@ class Meter(BaseModel):
     unit_id: int
     opened_at: datetime
     closed_at: datetime | None
-    link: Link
-    last_reading: LastReading | None
+    link: LinkResponse
+    last_reading: LastReadingResponse | None
     seen_at: datetime | None
     power_w: int | None
     voltage_mv: int | None
     relay: Literal["on", "off", "unknown"] | None
-    supply: Supply | None
+    supply: SupplyResponse | None
 
 
-class SourceOut(BaseModel):
+class SourceResponse(BaseModel):
     what: str
     confidence: str
 
 
-class ProfileOut(BaseModel):
+class ProfileResponse(BaseModel):
     """A device type that can be read, and how sure its register map is."""
 
     profile: str
@@ -166,4 +166,4 @@ class ProfileOut(BaseModel):
     can_limit: bool
     points: list[str]
     resolution_wh: int
-    sources: list[SourceOut]
+    sources: list[SourceResponse]

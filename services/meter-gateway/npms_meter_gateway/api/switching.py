@@ -10,28 +10,20 @@ from npms_meter_gateway.handlers.decide_supply import SupplyDesk
 from npms_meter_gateway.handlers.guard_openings import OpeningGuard
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.schemas import Line, PathId, Schema
+from npms_shared.web.schemas import PathId, ReasonRequest
 
 
-class RestoreSupplyIn(Schema):
-    reason: Line = Field(examples=["The electrician has left, work order 4711."])
-
-
-class RestoreSupplyOut(BaseModel):
+class RestoreSupplyResponse(BaseModel):
     installation_id: int = Field(description="is worked toward what is desired", examples=[1])
 
 
-class OpeningsOut(BaseModel):
+class SupplyOpeningsResponse(BaseModel):
     """How many supplies the gateway opened, against the most that it opens within a window."""
 
     cap: int
     window_s: int = Field(description="real seconds", examples=[3600])
     opened: int = Field(description="within the window, or since they were let go on")
     stopped_at: datetime | None = Field(description="since when none is opened any more")
-
-
-class ResumeOpeningsIn(Schema):
-    reason: Line = Field(examples=["Approved disconnections of November, list 12."])
 
 
 def switching_router(desk: SupplyDesk, guard: OpeningGuard) -> APIRouter:
@@ -43,31 +35,31 @@ def switching_router(desk: SupplyDesk, guard: OpeningGuard) -> APIRouter:
         responses=problem_responses(404, 409),
     )
     async def restore(
-        installation_id: PathId, body: RestoreSupplyIn, caller: Operator
-    ) -> RestoreSupplyOut:
+        installation_id: PathId, body: ReasonRequest, caller: Operator
+    ) -> RestoreSupplyResponse:
         """Brings a relay that somebody moved by hand back to what is desired. Make sure first that
         nobody works behind it.
         """
         await desk.restore(installation_id, by=caller.subject, reason=body.reason)
-        return RestoreSupplyOut(installation_id=installation_id)
+        return RestoreSupplyResponse(installation_id=installation_id)
 
     @router.get(
-        "/supply-openings", operation_id="show_supply_openings", responses=problem_responses()
+        "/supply-openings", operation_id="get_supply_openings", responses=problem_responses()
     )
-    async def openings(_caller: Operator) -> OpeningsOut:
+    async def openings(_caller: Operator) -> SupplyOpeningsResponse:
         """The gateway's own cap on switching supplies off, and how near it is."""
-        return OpeningsOut(**asdict(await guard.show()))
+        return SupplyOpeningsResponse(**asdict(await guard.show()))
 
     @router.post(
         "/supply-openings/resume",
         operation_id="resume_supply_openings",
         responses=problem_responses(409),
     )
-    async def resume(body: ResumeOpeningsIn, caller: Operator) -> OpeningsOut:
+    async def resume(body: ReasonRequest, caller: Operator) -> SupplyOpeningsResponse:
         """Lets supplies be opened again, counted afresh. Make sure first that whoever desires so
         many means it.
         """
         await guard.resume(by=caller.subject, reason=body.reason)
-        return OpeningsOut(**asdict(await guard.show()))
+        return SupplyOpeningsResponse(**asdict(await guard.show()))
 
     return router

@@ -8,14 +8,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from npms_payments.domain.records import MoneyRequest
-from npms_shared.web.schemas import Line, Money, Schema
+from npms_shared.web.schemas import Money
 
 
-class DecisionRequest(Schema):
-    reason: Line = Field(examples=["Seen on the bank's statement."])
-
-
-class MoneyRequestView(BaseModel):
+class MoneyRequestResponse(BaseModel):
     """What was asked, by whom, and what came of it: a payment, or money set aside."""
 
     request_id: UUID
@@ -37,7 +33,7 @@ class MoneyRequestView(BaseModel):
     decided_reason: str | None
     payment_id: UUID | None = Field(description="once it is posted")
 
-
-def to_request_view(asked: MoneyRequest) -> MoneyRequestView:
-    amount = Money.of(asked.amount_micro, asked.currency)
-    return MoneyRequestView.model_validate({**asdict(asked), "amount": amount})
+    @classmethod
+    def of(cls, asked: MoneyRequest) -> "MoneyRequestResponse":
+        amount = Money.of(asked.amount_micro, asked.currency)
+        return cls.model_validate({**asdict(asked), "amount": amount})

@@ -7,9 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from npms_payments.api.money_request_schemas import (
-    DecisionRequest,
-    MoneyRequestView,
-    to_request_view,
+    MoneyRequestResponse,
 )
 from npms_payments.handlers import money_requests
 from npms_payments.handlers.context import Context
@@ -18,6 +16,7 @@ from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.reviews import Seen, show_etag
+from npms_shared.web.schemas import ReasonRequest
 
 State = Annotated[Literal["requested", "posted", "rejected"] | None, Query()]
 
@@ -33,7 +32,7 @@ def _add_looking(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_money_requests", responses=problem_responses())
     async def list_(
         _caller: Operator, state: State = None, limit: Limit = 50, cursor: Cursor = None
-    ) -> Page[MoneyRequestView]:
+    ) -> Page[MoneyRequestResponse]:
         """Newest first; `state=requested` are those that wait for a second person."""
         before = id_in(cursor)
         async with context.database.connect() as conn:
@@ -41,15 +40,15 @@ def _add_looking(router: APIRouter, context: Context) -> None:
                 conn, before=before, limit=limit + 1, state=state
             )
         page, following = cut(found, limit, lambda one: one.request_id)
-        return Page(items=[to_request_view(one) for one in page], next_cursor=following)
+        return Page(items=[MoneyRequestResponse.of(one) for one in page], next_cursor=following)
 
     @router.get("/{request_id}", operation_id="get_money_request", responses=problem_responses(404))
-    async def show(request_id: UUID, _caller: Operator, response: Response) -> MoneyRequestView:
+    async def show(request_id: UUID, _caller: Operator, response: Response) -> MoneyRequestResponse:
         """With the ETag that approving asks for."""
         async with context.database.connect() as conn:
             found = await money_requests.show_request(conn, request_id)
         show_etag(response, asdict(found))
-        return to_request_view(found)
+        return MoneyRequestResponse.of(found)
 
 
 def _add_deciding(router: APIRouter, context: Context) -> None:
@@ -59,15 +58,15 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409, 412, 428),
     )
     async def approve(
-        request_id: UUID, request: DecisionRequest, caller: Operator, seen: Seen
-    ) -> MoneyRequestView:
+        request_id: UUID, request: ReasonRequest, caller: Operator, seen: Seen
+    ) -> MoneyRequestResponse:
         """Do what somebody else asked for."""
         approval = Approval(caller.subject, seen)
         async with context.database.transaction() as conn:
             decided = await money_requests.approve(
                 conn, context, request_id, approval=approval, reason=request.reason
             )
-        return to_request_view(decided)
+        return MoneyRequestResponse.of(decided)
 
     @router.post(
         "/{request_id}/reject",
@@ -75,11 +74,11 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409),
     )
     async def reject(
-        request_id: UUID, request: DecisionRequest, caller: Operator
-    ) -> MoneyRequestView:
+        request_id: UUID, request: ReasonRequest, caller: Operator
+    ) -> MoneyRequestResponse:
         """Nothing moves; who asked for it takes it back so."""
         async with context.database.transaction() as conn:
             decided = await money_requests.reject(
                 conn, context, request_id, by=caller.subject, reason=request.reason
             )
-        return to_request_view(decided)
+        return MoneyRequestResponse.of(decided)

@@ -6,9 +6,8 @@ from fastapi import APIRouter, Path, Query
 
 from npms_payments.api.access import Admin, Collector
 from npms_payments.api.schemas import (
-    PartnerDayView,
+    PartnerDayResponse,
     PartnerLimitRequest,
-    to_partner_day_view,
 )
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.partners import set_limit, show_day
@@ -28,20 +27,20 @@ def partners_router(context: Context) -> APIRouter:
     )
     async def get_limit(
         partner_id: PartnerId, caller: Collector, currency: Annotated[Currency, Query()]
-    ) -> PartnerDayView:
+    ) -> PartnerDayResponse:
         """What a partner may sell today, has sold, and what is left; partners see their own."""
         if not caller.is_staff() and caller.partner_id != partner_id:
             raise not_found("partner")
         async with context.database.connect() as conn:
             day = await show_day(conn, context, partner_id, currency)
-        return to_partner_day_view(partner_id, currency, day)
+        return PartnerDayResponse.of(partner_id, currency, day)
 
     @router.put(
         "/{partner_id}/limit", operation_id="set_partner_limit", responses=problem_responses(400)
     )
     async def put_limit(
         partner_id: PartnerId, request: PartnerLimitRequest, caller: Admin
-    ) -> PartnerDayView:
+    ) -> PartnerDayResponse:
         """Another limit than the default one, from now on; zero stops a partner's sales."""
         currency = request.day_limit.currency
         async with context.database.transaction() as conn:
@@ -54,6 +53,6 @@ def partners_router(context: Context) -> APIRouter:
                 reason=request.reason,
                 by=caller.subject,
             )
-        return to_partner_day_view(partner_id, currency, day)
+        return PartnerDayResponse.of(partner_id, currency, day)
 
     return router

@@ -9,15 +9,13 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_payments.api.access import Collector, Looker, check_sees, issuer_of, own_account
-from npms_payments.api.money_request_schemas import MoneyRequestView, to_request_view
+from npms_payments.api.money_request_schemas import MoneyRequestResponse
 from npms_payments.api.schemas import (
     PaymentRequest,
-    PaymentView,
-    SuspenseView,
+    PaymentResponse,
+    SuspenseResponse,
     TopUpRequest,
     VoucherRequest,
-    to_payment_view,
-    to_suspense_view,
 )
 from npms_payments.domain.records import Money, MoneyRequest, Payment
 from npms_payments.domain.vouchers import lookup_key
@@ -50,7 +48,7 @@ def _add_top_ups(router: APIRouter, context: Context) -> None:
         operation_id="order_top_up",
         dependencies=[COSTLY],
         status_code=201,
-        response_model=PaymentView,
+        response_model=PaymentResponse,
         responses=problem_responses(400, 404, 409),
     )
     async def order_top_up(
@@ -86,10 +84,10 @@ def _add_top_ups(router: APIRouter, context: Context) -> None:
         if written:
             await open_order(context, written[0])
         order = await show_order(context, UUID(json.loads(bytes(kept.body))["payment_id"]))
-        return _replayed(kept, to_payment_view(order))
+        return _replayed(kept, PaymentResponse.of(order))
 
 
-def _replayed(kept: JSONResponse, view: PaymentView) -> JSONResponse:
+def _replayed(kept: JSONResponse, view: PaymentResponse) -> JSONResponse:
     """The order as it is now, under the kept answer's status, marked if it is a repetition."""
     replayed = kept.headers.get("Idempotent-Replayed")
     headers = {"Idempotent-Replayed": replayed} if replayed else None
@@ -102,7 +100,7 @@ def _add_vouchers(router: APIRouter, context: Context) -> None:
         operation_id="redeem_voucher",
         dependencies=[COSTLY],
         status_code=201,
-        response_model=PaymentView,
+        response_model=PaymentResponse,
         responses=problem_responses(400, 404, 409, 429),
     )
     async def redeem_voucher(
@@ -136,7 +134,7 @@ def _pin_fingerprint(context: Context, account_id: int, pin: str) -> str:
 
 
 def _created(payment: Payment) -> tuple[int, dict[str, Any]]:
-    return 201, to_payment_view(payment).model_dump(mode="json")
+    return 201, PaymentResponse.of(payment).model_dump(mode="json")
 
 
 def _add_collection(router: APIRouter, context: Context) -> None:
@@ -144,10 +142,10 @@ def _add_collection(router: APIRouter, context: Context) -> None:
         "/payments",
         operation_id="record_payment",
         status_code=201,
-        response_model=PaymentView,
+        response_model=PaymentResponse,
         responses={
             202: {
-                "model": SuspenseView | MoneyRequestView,
+                "model": SuspenseResponse | MoneyRequestResponse,
                 "description": "set aside, the account does not fit; or typed in by staff and more "
                 "than one person may move in a day: a second person must agree",
             },
@@ -176,8 +174,8 @@ def _add_collection(router: APIRouter, context: Context) -> None:
             if isinstance(made, Payment):
                 return _created(made)
             if isinstance(made, MoneyRequest):
-                return 202, to_request_view(made).model_dump(mode="json")
-            return 202, to_suspense_view(made).model_dump(mode="json")
+                return 202, MoneyRequestResponse.of(made).model_dump(mode="json")
+            return 202, SuspenseResponse.of(made).model_dump(mode="json")
 
         return await answer_once(
             context.database,
@@ -197,21 +195,21 @@ def _add_reading(router: APIRouter, context: Context) -> None:
     )
     async def list_of_account(
         account_id: PathId, caller: Looker, limit: Limit = 50, cursor: Cursor = None
-    ) -> Page[PaymentView]:
+    ) -> Page[PaymentResponse]:
         """Payments of an account, newest first."""
         before = id_in(cursor)
         async with context.database.connect() as conn:
             await own_account(conn, account_id, caller)
             found = await list_payments(conn, account_id, before=before, limit=limit + 1)
         page, following = cut(found, limit, lambda payment: payment.payment_id)
-        return Page(items=[to_payment_view(one) for one in page], next_cursor=following)
+        return Page(items=[PaymentResponse.of(one) for one in page], next_cursor=following)
 
     @router.get(
         "/payments/{payment_id}", operation_id="get_payment", responses=problem_responses(404)
     )
-    async def get_payment(payment_id: UUID, caller: Looker) -> PaymentView:
+    async def get_payment(payment_id: UUID, caller: Looker) -> PaymentResponse:
         """The receipt: the payment, and apart from it what the ledger credited."""
         async with context.database.connect() as conn:
             found = await find_payment(conn, payment_id)
             await check_sees(conn, found, caller)
-        return to_payment_view(found)
+        return PaymentResponse.of(found)

@@ -36,7 +36,7 @@ class PaymentRequest(Schema):
     )
 
 
-class BatchRequest(Schema):
+class VoucherBatchRequest(Schema):
     value: Money
     count: int = Field(ge=1, le=10_000, examples=[3])
     expires_at: Instant | None = Field(
@@ -66,13 +66,13 @@ class PartnerLimitRequest(Schema):
         return limit
 
 
-class CheckoutView(BaseModel):
+class CheckoutResponse(BaseModel):
     provider: str = Field(examples=["paysim"])
     reference: str | None = Field(description="the provider's own name for it")
     url: str | None = Field(description="where the payer pays")
 
 
-class CreditView(BaseModel):
+class CreditResponse(BaseModel):
     """What the ledger did with the money: the three parts sum to the amount."""
 
     posted_at: datetime
@@ -82,7 +82,7 @@ class CreditView(BaseModel):
     balance_after: Money
 
 
-class PaymentView(BaseModel):
+class PaymentResponse(BaseModel):
     """A payment. `state` is the payment's, `credit` the ledger's word: two separate facts."""
 
     payment_id: UUID
@@ -98,11 +98,29 @@ class PaymentView(BaseModel):
     settled_at: datetime | None
     reversed_at: datetime | None
     reversal_reason: str | None
-    checkout: CheckoutView | None
-    credit: CreditView | None
+    checkout: CheckoutResponse | None
+    credit: CreditResponse | None
+
+    @classmethod
+    def of(cls, payment: Payment) -> "PaymentResponse":
+        return cls(
+            payment_id=payment.payment_id,
+            account_id=payment.account_id,
+            amount=Money.of(payment.amount_micro, payment.currency),
+            source=payment.source,
+            reference=payment.reference,
+            state=payment.state.value,
+            failure_code=payment.failure_code,
+            created_at=payment.created_at,
+            settled_at=payment.settled_at,
+            reversed_at=payment.reversed_at,
+            reversal_reason=payment.reversal_reason,
+            checkout=_to_checkout_view(payment),
+            credit=_to_credit_view(payment),
+        )
 
 
-class PartnerDayView(BaseModel):
+class PartnerDayResponse(BaseModel):
     """A partner's day, from midnight UTC, in one currency."""
 
     partner_id: str = Field(examples=["corner-shop"])
@@ -110,8 +128,17 @@ class PartnerDayView(BaseModel):
     sold: Money
     left: Money
 
+    @classmethod
+    def of(cls, partner_id: str, currency: str, day: PartnerDay) -> "PartnerDayResponse":
+        return cls(
+            partner_id=partner_id,
+            day_limit=Money.of(day.limit_micro, currency),
+            sold=Money.of(day.sold_micro, currency),
+            left=Money.of(day.left_micro, currency),
+        )
 
-class SuspenseView(BaseModel):
+
+class SuspenseResponse(BaseModel):
     """Money that fits no account yet, and why."""
 
     suspense_id: UUID
@@ -132,8 +159,21 @@ class SuspenseView(BaseModel):
     returned_reason: str | None
     returned_reference: str | None = Field(description="the number of the money's way back")
 
+    @classmethod
+    def of(cls, item: Suspended) -> "SuspenseResponse":
+        return cls.model_validate(
+            {
+                **{
+                    name: getattr(item, name)
+                    for name in SuspenseResponse.model_fields
+                    if name != "amount"
+                },
+                "amount": Money.of(item.amount_micro, item.currency),
+            }
+        )
 
-class ReviewView(BaseModel):
+
+class PaymentReviewResponse(BaseModel):
     """Something a provider said that contradicts what is known, or could not be read."""
 
     review_id: UUID
@@ -144,13 +184,17 @@ class ReviewView(BaseModel):
     detail: str
     raised_at: datetime
 
+    @classmethod
+    def of(cls, found: Review) -> "PaymentReviewResponse":
+        return cls.model_validate(found, from_attributes=True)
 
-class PrintedView(BaseModel):
+
+class PrintedVoucherResponse(BaseModel):
     serial: str = Field(examples=["7-000001"])
     pin: str = Field(examples=["123456789012345678"])
 
 
-class BatchView(BaseModel):
+class VoucherBatchResponse(BaseModel):
     batch_id: UUID
     batch_number: int
     value: Money
@@ -166,12 +210,23 @@ class BatchView(BaseModel):
     rejected_at: datetime | None
     rejected_by: str | None
     rejected_reason: str | None
-    vouchers: list[PrintedView] | None = Field(
+    vouchers: list[PrintedVoucherResponse] | None = Field(
         default=None, description="with their PINs, in the answer to the printing only"
     )
 
+    @classmethod
+    def of(cls, batch: Batch, printed: list[Printed] | None = None) -> "VoucherBatchResponse":
+        return cls.model_validate(
+            {
+                **asdict(batch),
+                "value": Money.of(batch.value_micro, batch.currency),
+                "count": batch.voucher_count,
+                "vouchers": _to_printed(printed),
+            }
+        )
 
-class WebhookAnswer(BaseModel):
+
+class WebhookResponse(BaseModel):
     outcome: Literal[
         "settled",
         "reversed",
@@ -184,40 +239,22 @@ class WebhookAnswer(BaseModel):
     ]
 
 
-def to_payment_view(payment: Payment) -> PaymentView:
-    return PaymentView(
-        payment_id=payment.payment_id,
-        account_id=payment.account_id,
-        amount=Money.of(payment.amount_micro, payment.currency),
-        source=payment.source,
-        reference=payment.reference,
-        state=payment.state.value,
-        failure_code=payment.failure_code,
-        created_at=payment.created_at,
-        settled_at=payment.settled_at,
-        reversed_at=payment.reversed_at,
-        reversal_reason=payment.reversal_reason,
-        checkout=_to_checkout_view(payment),
-        credit=_to_credit_view(payment),
-    )
-
-
-def _to_checkout_view(payment: Payment) -> CheckoutView | None:
+def _to_checkout_view(payment: Payment) -> CheckoutResponse | None:
     if payment.provider is None:
         return None
-    return CheckoutView(
+    return CheckoutResponse(
         provider=payment.provider, reference=payment.provider_ref, url=payment.checkout_url
     )
 
 
-def _to_credit_view(payment: Payment) -> CreditView | None:
+def _to_credit_view(payment: Payment) -> CreditResponse | None:
     if payment.credited_at is None:
         return None
 
     def money(amount_micro: int | None) -> Money:
         return Money.of(amount_micro or 0, payment.currency)
 
-    return CreditView(
+    return CreditResponse(
         posted_at=payment.credited_at,
         to_debt=money(payment.to_debt_micro),
         to_emergency=money(payment.to_emergency_micro),
@@ -226,40 +263,7 @@ def _to_credit_view(payment: Payment) -> CreditView | None:
     )
 
 
-def to_suspense_view(item: Suspended) -> SuspenseView:
-    return SuspenseView.model_validate(
-        {
-            **{name: getattr(item, name) for name in SuspenseView.model_fields if name != "amount"},
-            "amount": Money.of(item.amount_micro, item.currency),
-        }
-    )
-
-
-def to_partner_day_view(partner_id: str, currency: str, day: PartnerDay) -> PartnerDayView:
-    return PartnerDayView(
-        partner_id=partner_id,
-        day_limit=Money.of(day.limit_micro, currency),
-        sold=Money.of(day.sold_micro, currency),
-        left=Money.of(day.left_micro, currency),
-    )
-
-
-def to_review_view(found: Review) -> ReviewView:
-    return ReviewView.model_validate(found, from_attributes=True)
-
-
-def to_batch_view(batch: Batch, printed: list[Printed] | None = None) -> BatchView:
-    return BatchView.model_validate(
-        {
-            **asdict(batch),
-            "value": Money.of(batch.value_micro, batch.currency),
-            "count": batch.voucher_count,
-            "vouchers": _to_printed(printed),
-        }
-    )
-
-
-def _to_printed(printed: list[Printed] | None) -> list[PrintedView] | None:
+def _to_printed(printed: list[Printed] | None) -> list[PrintedVoucherResponse] | None:
     if printed is None:
         return None
-    return [PrintedView(serial=one.serial, pin=one.pin) for one in printed]
+    return [PrintedVoucherResponse(serial=one.serial, pin=one.pin) for one in printed]

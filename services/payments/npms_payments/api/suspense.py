@@ -7,16 +7,13 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_payments.api.money_request_schemas import MoneyRequestView, to_request_view
+from npms_payments.api.money_request_schemas import MoneyRequestResponse
 from npms_payments.api.schemas import (
     AllocationRequest,
-    PaymentView,
+    PaymentResponse,
+    PaymentReviewResponse,
     ReturnRequest,
-    ReviewView,
-    SuspenseView,
-    to_payment_view,
-    to_review_view,
-    to_suspense_view,
+    SuspenseResponse,
 )
 from npms_payments.domain.records import MoneyRequest
 from npms_payments.handlers.allocate_suspense import Allocate
@@ -45,13 +42,13 @@ def _add_suspense(router: APIRouter, context: Context) -> None:
         state: Literal["open", "allocated", "returned"] | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> Page[SuspenseView]:
+    ) -> Page[SuspenseResponse]:
         """Newest first."""
         before = id_in(cursor)
         async with context.database.connect() as conn:
             found = await list_suspense(conn, state=state, before=before, limit=limit + 1)
         page, following = cut(found, limit, lambda item: item.suspense_id)
-        return Page(items=[to_suspense_view(item) for item in page], next_cursor=following)
+        return Page(items=[SuspenseResponse.of(item) for item in page], next_cursor=following)
 
 
 def _add_allocation(router: APIRouter, context: Context) -> None:
@@ -59,9 +56,9 @@ def _add_allocation(router: APIRouter, context: Context) -> None:
         "/suspense/{suspense_id}/allocate",
         operation_id="allocate_suspense",
         status_code=201,
-        response_model=PaymentView,
+        response_model=PaymentResponse,
         responses={
-            202: {"model": MoneyRequestView, "description": "a second person must agree"},
+            202: {"model": MoneyRequestResponse, "description": "a second person must agree"},
             **problem_responses(400, 404, 409),
         },
     )
@@ -75,8 +72,8 @@ def _add_allocation(router: APIRouter, context: Context) -> None:
             command = Allocate(suspense_id, request.account_id, request.reason, caller.subject)
             made = await allocate_by_hand(conn, context, command)
             if isinstance(made, MoneyRequest):
-                return 202, to_request_view(made).model_dump(mode="json")
-            return 201, to_payment_view(made).model_dump(mode="json")
+                return 202, MoneyRequestResponse.of(made).model_dump(mode="json")
+            return 201, PaymentResponse.of(made).model_dump(mode="json")
 
         return await answer_once(
             context.database,
@@ -93,7 +90,7 @@ def _add_return(router: APIRouter, context: Context) -> None:
         "/suspense/{suspense_id}/return",
         operation_id="return_suspense",
         status_code=202,
-        response_model=MoneyRequestView,
+        response_model=MoneyRequestResponse,
         responses=problem_responses(400, 404, 409),
     )
     async def return_item(
@@ -110,7 +107,7 @@ def _add_return(router: APIRouter, context: Context) -> None:
                 reason=request.reason,
                 by=caller.subject,
             )
-            return 202, to_request_view(asked).model_dump(mode="json")
+            return 202, MoneyRequestResponse.of(asked).model_dump(mode="json")
 
         return await answer_once(
             context.database,
@@ -126,10 +123,10 @@ def _add_reviews(router: APIRouter, context: Context) -> None:
     @router.get("/payment-reviews", operation_id="list_reviews", responses=problem_responses())
     async def list_all_reviews(
         _caller: Operator, limit: Limit = 50, cursor: Cursor = None
-    ) -> Page[ReviewView]:
+    ) -> Page[PaymentReviewResponse]:
         """What providers said that contradicts what is known; newest first."""
         before = id_in(cursor)
         async with context.database.connect() as conn:
             found = await list_reviews(conn, before=before, limit=limit + 1)
         page, following = cut(found, limit, lambda one: one.review_id)
-        return Page(items=[to_review_view(one) for one in page], next_cursor=following)
+        return Page(items=[PaymentReviewResponse.of(one) for one in page], next_cursor=following)

@@ -4,7 +4,7 @@ import structlog
 from fastapi import APIRouter, Request
 
 from npms_payments import metrics
-from npms_payments.api.schemas import WebhookAnswer
+from npms_payments.api.schemas import WebhookResponse
 from npms_payments.domain.webhooks import WebhookRefused
 from npms_payments.handlers.context import Context
 from npms_payments.handlers.hear_provider import hear_event, hear_unreadable
@@ -20,11 +20,11 @@ def webhooks_router(context: Context) -> APIRouter:
     @router.post(
         "/{provider}",
         operation_id="receive_webhook",
-        response_model=WebhookAnswer,
+        response_model=WebhookResponse,
         responses=problem_responses(404, 413),
         openapi_extra={"requestBody": {"content": {"application/json": {}}, "required": True}},
     )
-    async def receive(provider: str, request: Request) -> WebhookAnswer:
+    async def receive(provider: str, request: Request) -> WebhookResponse:
         """An event of a provider, signed after the Standard Webhooks scheme.
 
         Any answer of 200 means that it is kept; `duplicate` that it was before.
@@ -35,7 +35,7 @@ def webhooks_router(context: Context) -> APIRouter:
         body = await request.body()
         outcome = await _hear(context, adapter, headers=dict(request.headers), body=body)
         metrics.WEBHOOKS.labels(provider=provider, outcome=outcome).inc()
-        return WebhookAnswer.model_validate({"outcome": outcome})
+        return WebhookResponse.model_validate({"outcome": outcome})
 
     return router
 

@@ -46,14 +46,14 @@ CLOCK_EXAMPLE: JsonDict = {
 }
 
 
-class RegisterIn(Schema):
+class RegisterRequest(Schema):
     """What the register was at a moment."""
 
     at: Instant = Field(examples=["2026-11-02T20:00:00+03:00"])
     register_value: Energy = Field(alias="register")
 
 
-class CorrectionIn(Schema):
+class CorrectionRequest(Schema):
     """What was rated wrongly: by a plan version dated back; by wrong registers; by a wrong clock.
 
     A span is of whole local hours; the registers at its both ends stand. `shift_s` is how slow
@@ -73,7 +73,7 @@ class CorrectionIn(Schema):
     installation_id: int | None = Field(default=None, ge=1, le=MAX_ID)
     begins: Instant | None = Field(default=None, alias="from")
     ends: Instant | None = Field(default=None, alias="to")
-    registers: list[RegisterIn] = Field(default=[], max_length=1000)
+    registers: list[RegisterRequest] = Field(default=[], max_length=1000)
     shift_s: int = Field(default=0, ge=-DAY_S, le=DAY_S)
 
     async def asked(self, conn: AsyncConnection) -> Asked:
@@ -111,7 +111,7 @@ class CorrectionIn(Schema):
             raise Problem(422, "invalid_correction", detail, errors=errors)
 
 
-class CorrectionOut(BaseModel):
+class CorrectionResponse(BaseModel):
     """`amounts` is what has been posted so far, `corrected` and `refused` count installations."""
 
     correction_id: UUID
@@ -130,7 +130,7 @@ class CorrectionOut(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, one: Correction, amounts: dict[str, int]) -> "CorrectionOut":
+    def of(cls, one: Correction, amounts: dict[str, int]) -> "CorrectionResponse":
         return cls(
             correction_id=one.correction_id,
             kind=one.kind,
@@ -149,7 +149,7 @@ class CorrectionOut(BaseModel):
         )
 
 
-class CorrectedMonthOut(BaseModel):
+class CorrectedMonthResponse(BaseModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
     month: str = Field(examples=["2026-11"])
@@ -159,35 +159,35 @@ class CorrectedMonthOut(BaseModel):
     amount: Money
     adjustment_id: UUID | None = Field(description="as the ledger's statement names it")
 
+    @classmethod
+    def of(cls, one: dict[str, Any], currency: str) -> "CorrectedMonthResponse":
+        return cls(
+            month=f"{one['month'] // 100}-{one['month'] % 100:02d}",
+            begins=datetime.fromtimestamp(one["from_s"], UTC),
+            ends=datetime.fromtimestamp(one["to_s"], UTC),
+            energy=Energy.of(one["energy_wh"]),
+            amount=Money.of(one["amount_micro"], currency),
+            adjustment_id=one["adjustment_id"],
+        )
 
-class CorrectionItemOut(BaseModel):
+
+class CorrectionItemResponse(BaseModel):
     """An installation of a correction; `refusal` says why nothing was done."""
 
     installation_id: int
     account_id: int
     amount: Money
-    months: list[CorrectedMonthOut]
+    months: list[CorrectedMonthResponse]
     refusal: str | None = Field(examples=["too_far_back"])
     corrected_at: datetime
 
     @classmethod
-    def of(cls, item: CorrectionItem) -> "CorrectionItemOut":
+    def of(cls, item: CorrectionItem) -> "CorrectionItemResponse":
         return cls(
             installation_id=item.installation_id,
             account_id=item.account_id,
             amount=Money.of(item.amount_micro, item.currency),
-            months=[_month(one, item.currency) for one in item.months],
+            months=[CorrectedMonthResponse.of(one, item.currency) for one in item.months],
             refusal=item.refusal,
             corrected_at=item.corrected_at,
         )
-
-
-def _month(one: dict[str, Any], currency: str) -> CorrectedMonthOut:
-    return CorrectedMonthOut(
-        month=f"{one['month'] // 100}-{one['month'] % 100:02d}",
-        begins=datetime.fromtimestamp(one["from_s"], UTC),
-        ends=datetime.fromtimestamp(one["to_s"], UTC),
-        energy=Energy.of(one["energy_wh"]),
-        amount=Money.of(one["amount_micro"], currency),
-        adjustment_id=one["adjustment_id"],
-    )

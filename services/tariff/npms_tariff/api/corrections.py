@@ -17,7 +17,11 @@ from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.rates import COSTLY
 from npms_shared.web.reviews import Seen, show_etag
-from npms_tariff.api.correction_schemas import CorrectionIn, CorrectionItemOut, CorrectionOut
+from npms_tariff.api.correction_schemas import (
+    CorrectionItemResponse,
+    CorrectionRequest,
+    CorrectionResponse,
+)
 from npms_tariff.handlers import correct
 from npms_tariff.handlers.correct import Asked
 
@@ -49,7 +53,7 @@ def _add_preview(router: APIRouter, database: Database) -> None:
         response_class=Response,
         responses={**problem_responses(404), 200: {"description": "Lines", "content": content}},
     )
-    async def preview(body: CorrectionIn, _: Operator) -> StreamingResponse:
+    async def preview(body: CorrectionRequest, _: Operator) -> StreamingResponse:
         """What a correction would post, a line for each installation, and the total; nothing is
         written."""
         async with database.connect() as conn:
@@ -69,12 +73,12 @@ def _add_asking(router: APIRouter, database: Database, clock: Clock) -> None:
         status_code=201,
         responses=problem_responses(404),
     )
-    async def post(body: CorrectionIn, caller: Operator) -> CorrectionOut:
+    async def post(body: CorrectionRequest, caller: Operator) -> CorrectionResponse:
         """Put a correction before a second person."""
         async with database.transaction() as conn:
             asked = await body.asked(conn)
             made = await correct.request_correction(conn, asked, at=clock.now(), by=caller.subject)
-        return CorrectionOut.of(made, {})
+        return CorrectionResponse.of(made, {})
 
 
 def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
@@ -83,34 +87,38 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
         operation_id="approve_correction",
         responses=problem_responses(404, 409, 412, 428),
     )
-    async def approve(correction_id: CorrectionId, caller: Operator, seen: Seen) -> CorrectionOut:
+    async def approve(
+        correction_id: CorrectionId, caller: Operator, seen: Seen
+    ) -> CorrectionResponse:
         """Let it be worked off: by another person than who asked."""
         approval = Approval(caller.subject, seen)
         async with database.transaction() as conn:
             one = await correct.approve(conn, correction_id, at=clock.now(), approval=approval)
-        return CorrectionOut.of(one, {})
+        return CorrectionResponse.of(one, {})
 
     @router.post(
         "/corrections/{correction_id}/reject",
         operation_id="reject_correction",
         responses=problem_responses(404, 409),
     )
-    async def reject(correction_id: CorrectionId, caller: Operator) -> CorrectionOut:
+    async def reject(correction_id: CorrectionId, caller: Operator) -> CorrectionResponse:
         """It is never worked off; who asked may take it back so."""
         async with database.transaction() as conn:
             one = await correct.reject(conn, correction_id, at=clock.now(), by=caller.subject)
-        return CorrectionOut.of(one, {})
+        return CorrectionResponse.of(one, {})
 
 
 def _add_looking(router: APIRouter, database: Database) -> None:
     @router.get("/corrections", operation_id="list_corrections", responses=problem_responses())
-    async def list_(_: Operator, limit: Limit = 50, cursor: Cursor = None) -> Page[CorrectionOut]:
+    async def list_(
+        _: Operator, limit: Limit = 50, cursor: Cursor = None
+    ) -> Page[CorrectionResponse]:
         """The newest first."""
         async with database.connect() as conn:
             rows = await correct.list_corrections(conn, before=id_in(cursor), limit=limit + 1)
             amounts = await correct.amounts_of(conn, rows)
         page, following = cut(rows, limit, lambda one: one.correction_id)
-        items = [CorrectionOut.of(one, amounts[one.correction_id]) for one in page]
+        items = [CorrectionResponse.of(one, amounts[one.correction_id]) for one in page]
         return Page(items=items, next_cursor=following)
 
     @router.get(
@@ -118,13 +126,15 @@ def _add_looking(router: APIRouter, database: Database) -> None:
         operation_id="get_correction",
         responses=problem_responses(404),
     )
-    async def show(correction_id: CorrectionId, _: Operator, response: Response) -> CorrectionOut:
+    async def show(
+        correction_id: CorrectionId, _: Operator, response: Response
+    ) -> CorrectionResponse:
         """With its progress, what it has posted so far, and the ETag that approving asks for."""
         async with database.connect() as conn:
             one = await correct.show_correction(conn, correction_id)
             amounts: dict[Any, dict[str, int]] = await correct.amounts_of(conn, [one])
         show_etag(response, asdict(one))
-        return CorrectionOut.of(one, amounts[correction_id])
+        return CorrectionResponse.of(one, amounts[correction_id])
 
     @router.get(
         "/corrections/{correction_id}/installations",
@@ -133,10 +143,10 @@ def _add_looking(router: APIRouter, database: Database) -> None:
     )
     async def items(
         correction_id: CorrectionId, _: Operator, limit: Limit = 50, cursor: Cursor = None
-    ) -> Page[CorrectionItemOut]:
+    ) -> Page[CorrectionItemResponse]:
         """What it did to each, in the order of their ids."""
         after = number_in(cursor) or 0
         async with database.connect() as conn:
             rows = await correct.list_items(conn, correction_id, after=after, limit=limit + 1)
         page, following = cut(rows, limit, lambda item: item.installation_id)
-        return Page(items=[CorrectionItemOut.of(one) for one in page], next_cursor=following)
+        return Page(items=[CorrectionItemResponse.of(one) for one in page], next_cursor=following)

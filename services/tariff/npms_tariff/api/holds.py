@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.schemas import MAX_ID, Energy, FilterId, Line, Schema
+from npms_shared.web.schemas import MAX_ID, Energy, FilterId, ReasonRequest
 from npms_tariff.domain.records import BillingHold
 from npms_tariff.handlers import hold_billing
 
@@ -19,19 +19,8 @@ HoldId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 OnlyOpen = Annotated[bool, Query(description="without those released")]
 
 
-class ReleaseIn(Schema):
-    """Why billing may go on."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"note": "Display misread on site; register 10234.5 kWh"}]},
-    )
-
-    note: Line
-
-
-class BillingHoldOut(BaseModel):
-    """A register that fell: nothing is rated until somebody has released the hold with a note."""
+class BillingHoldResponse(BaseModel):
+    """A register that fell: nothing is rated until somebody has released the hold with a reason."""
 
     billing_hold_id: int
     installation_id: int
@@ -42,10 +31,10 @@ class BillingHoldOut(BaseModel):
     held_at: datetime
     released_at: datetime | None
     released_by: str | None
-    note: str | None
+    reason: str | None
 
     @classmethod
-    def of(cls, hold: BillingHold) -> "BillingHoldOut":
+    def of(cls, hold: BillingHold) -> "BillingHoldResponse":
         return cls(
             billing_hold_id=hold.billing_hold_id,
             installation_id=hold.installation_id,
@@ -56,7 +45,7 @@ class BillingHoldOut(BaseModel):
             held_at=hold.held_at,
             released_at=hold.released_at,
             released_by=hold.released_by,
-            note=hold.note,
+            reason=hold.note,
         )
 
 
@@ -71,7 +60,7 @@ def holds_router(database: Database, clock: Clock) -> APIRouter:
         only_open: OnlyOpen = False,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> Page[BillingHoldOut]:
+    ) -> Page[BillingHoldResponse]:
         """Holds and their releases, the newest first."""
         async with database.connect() as conn:
             rows = await hold_billing.list_holds(
@@ -82,20 +71,22 @@ def holds_router(database: Database, clock: Clock) -> APIRouter:
                 only_open=only_open,
             )
         page, following = cut(rows, limit, lambda hold: hold.billing_hold_id)
-        return Page(items=[BillingHoldOut.of(one) for one in page], next_cursor=following)
+        return Page(items=[BillingHoldResponse.of(one) for one in page], next_cursor=following)
 
     @router.post(
         "/{billing_hold_id}/release",
         operation_id="release_billing_hold",
         responses=problem_responses(404, 409),
     )
-    async def release(billing_hold_id: HoldId, body: ReleaseIn, caller: Operator) -> BillingHoldOut:
+    async def release(
+        billing_hold_id: HoldId, body: ReasonRequest, caller: Operator
+    ) -> BillingHoldResponse:
         """Rating goes on from the last rated register; energy used meanwhile is caught up by the
         next reading."""
         async with database.transaction() as conn:
             hold = await hold_billing.release_hold(
-                conn, billing_hold_id, at=clock.now(), by=caller.subject, note=body.note
+                conn, billing_hold_id, at=clock.now(), by=caller.subject, reason=body.reason
             )
-        return BillingHoldOut.of(hold)
+        return BillingHoldResponse.of(hold)
 
     return router

@@ -36,7 +36,7 @@ Balance = Annotated[
 ]
 
 
-class ChangeOut(BaseModel):
+class ChangeResponse(BaseModel):
     energy: Energy
     before: Energy
     change_percent: float | None = Field(
@@ -44,7 +44,7 @@ class ChangeOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, change: Change) -> "ChangeOut":
+    def of(cls, change: Change) -> "ChangeResponse":
         return cls(
             energy=Energy.of(change.energy_wh),
             before=Energy.of(change.before_wh),
@@ -52,7 +52,7 @@ class ChangeOut(BaseModel):
         )
 
 
-class PeakHourOut(BaseModel):
+class PeakHourResponse(BaseModel):
     """A local hour of the day."""
 
     hour: int = Field(ge=0, le=23, examples=[19])
@@ -60,21 +60,21 @@ class PeakHourOut(BaseModel):
     share_percent: float = Field(examples=[11.5])
 
     @classmethod
-    def of(cls, peak: PeakHour) -> "PeakHourOut":
+    def of(cls, peak: PeakHour) -> "PeakHourResponse":
         return cls(hour=peak.hour, energy=Energy.of(peak.energy_wh), share_percent=peak.percent)
 
 
-class OwnPastOut(ChangeOut):
+class OwnPastResponse(ChangeResponse):
     month: str = Field(description="the last full month", examples=["2026-10"])
     against: str = Field(description="the month before, or the same a year ago")
 
     @classmethod
-    def of_months(cls, past: OwnPast) -> "OwnPastOut":
-        compared = ChangeOut.of(past.change)
+    def of_months(cls, past: OwnPast) -> "OwnPastResponse":
+        compared = ChangeResponse.of(past.change)
         return cls(**compared.model_dump(), month=_month(past.month), against=_month(past.against))
 
 
-class ClassComparisonOut(BaseModel):
+class ClassComparisonResponse(BaseModel):
     """Against others on the same plan and of the same customer class."""
 
     month: str = Field(description="the last full month", examples=["2026-10"])
@@ -84,7 +84,7 @@ class ClassComparisonOut(BaseModel):
     accounts: int = Field(description="how many others; never fewer than ten", examples=[184])
 
     @classmethod
-    def of(cls, found: ClassComparison, currency: str) -> "ClassComparisonOut":
+    def of(cls, found: ClassComparison, currency: str) -> "ClassComparisonResponse":
         return cls(
             month=_month(found.month),
             energy=Energy.of(found.energy_wh),
@@ -94,7 +94,7 @@ class ClassComparisonOut(BaseModel):
         )
 
 
-class DaysLeftOut(BaseModel):
+class DaysLeftResponse(BaseModel):
     """An estimate, and what it assumes."""
 
     days: float | None = Field(description="null: no end within ten years", examples=[12.4])
@@ -103,7 +103,7 @@ class DaysLeftOut(BaseModel):
     days_of_data: int = Field(examples=[56])
 
     @classmethod
-    def of(cls, left: DaysLeft) -> "DaysLeftOut":
+    def of(cls, left: DaysLeft) -> "DaysLeftResponse":
         days = None if left.days is None else round(left.days, 1)
         return cls(
             days=days,
@@ -113,7 +113,7 @@ class DaysLeftOut(BaseModel):
         )
 
 
-class InsightsOut(BaseModel):
+class InsightsResponse(BaseModel):
     """Of full local days; what there is too little data for is null, and `withheld` says why."""
 
     account_id: int
@@ -121,21 +121,21 @@ class InsightsOut(BaseModel):
     commodity: str = Field(examples=["electricity"])
     days_of_data: int = Field(description="full days looked at, at most eight weeks")
     until: date | None = Field(description="the last of them")
-    trend: ChangeOut | None = Field(description="the last four weeks against the four before")
+    trend: ChangeResponse | None = Field(description="the last four weeks against the four before")
     base_load_w: int | None = Field(
         description="power drawn always: the middle of the days' least hours", examples=[85]
     )
-    peak_hours: list[PeakHourOut] | None = Field(description="the highest first")
-    own_past: list[OwnPastOut]
-    class_comparison: ClassComparisonOut | None
-    days_left: DaysLeftOut | None
+    peak_hours: list[PeakHourResponse] | None = Field(description="the highest first")
+    own_past: list[OwnPastResponse]
+    class_comparison: ClassComparisonResponse | None
+    days_left: DaysLeftResponse | None
     billing_held_since: datetime | None = Field(
         description="a meter's register fell: what is used since is charged once that is cleared up"
     )
     withheld: dict[str, str] = Field(examples=[{"trend": "fewer than 56 full days of readings"}])
 
     @classmethod
-    def of(cls, account_id: int, found: Insights) -> "InsightsOut":
+    def of(cls, account_id: int, found: Insights) -> "InsightsResponse":
         compared = found.class_comparison
         return cls(
             account_id=account_id,
@@ -143,16 +143,16 @@ class InsightsOut(BaseModel):
             commodity=found.subject.commodity,
             days_of_data=len(found.days),
             until=found.days[-1].day if found.days else None,
-            trend=ChangeOut.of(found.trend) if found.trend else None,
+            trend=ChangeResponse.of(found.trend) if found.trend else None,
             base_load_w=found.base_load_w,
-            peak_hours=[PeakHourOut.of(one) for one in found.peak_hours]
+            peak_hours=[PeakHourResponse.of(one) for one in found.peak_hours]
             if found.peak_hours is not None
             else None,
-            own_past=[OwnPastOut.of_months(one) for one in found.own_past],
-            class_comparison=ClassComparisonOut.of(compared, found.subject.currency)
+            own_past=[OwnPastResponse.of_months(one) for one in found.own_past],
+            class_comparison=ClassComparisonResponse.of(compared, found.subject.currency)
             if compared
             else None,
-            days_left=DaysLeftOut.of(found.days_left) if found.days_left else None,
+            days_left=DaysLeftResponse.of(found.days_left) if found.days_left else None,
             billing_held_since=found.held_since,
             withheld=found.withheld,
         )
@@ -169,7 +169,7 @@ def insights_router(database: Database, clock: Clock) -> APIRouter:
     )
     async def get_insights(
         account_id: PathId, caller: Caller, balance: Balance = None
-    ) -> InsightsOut:
+    ) -> InsightsResponse:
         """Trend, base load, peak hours, comparison with the account's own past and with its class,
         and how long a balance lasts. Balances are the ledger's: the caller gives it."""
         async with database.connect() as conn:
@@ -180,7 +180,7 @@ def insights_router(database: Database, clock: Clock) -> APIRouter:
                 now=clock.now(),
                 balance_micro=None if balance is None else parse_amount(balance),
             )
-        return InsightsOut.of(account_id, found)
+        return InsightsResponse.of(account_id, found)
 
     return router
 

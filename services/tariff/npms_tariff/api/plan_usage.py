@@ -37,7 +37,7 @@ To = Annotated[
 ]
 
 
-class PlanUsageItemOut(BaseModel):
+class PlanUsageItemResponse(BaseModel):
     """One version in one hour, day or month."""
 
     at: str = Field(
@@ -52,7 +52,7 @@ class PlanUsageItemOut(BaseModel):
     cost: Money
 
     @classmethod
-    def of(cls, use: PlanUse, report: PlanUsageReport) -> "PlanUsageItemOut":
+    def of(cls, use: PlanUse, report: PlanUsageReport) -> "PlanUsageItemResponse":
         return cls(
             at=_at(use.at, report.resolution),
             version=use.version,
@@ -62,21 +62,21 @@ class PlanUsageItemOut(BaseModel):
         )
 
 
-class PlanUsageOut(BaseModel):
+class PlanUsageResponse(BaseModel):
     """Hours count once they are over for an installation: the running one is not in here."""
 
     plan_code: str
     commodity: str
     resolution: Resolution
-    items: list[PlanUsageItemOut]
+    items: list[PlanUsageItemResponse]
 
     @classmethod
-    def of(cls, report: PlanUsageReport) -> "PlanUsageOut":
+    def of(cls, report: PlanUsageReport) -> "PlanUsageResponse":
         return cls(
             plan_code=report.plan.plan_code,
             commodity=report.plan.commodity,
             resolution=report.resolution,
-            items=[PlanUsageItemOut.of(use, report) for use in report.items],
+            items=[PlanUsageItemResponse.of(use, report) for use in report.items],
         )
 
 
@@ -94,13 +94,13 @@ def plan_usage_router(database: Database) -> APIRouter:
         first: From,
         end: To,
         resolution: Resolution = "day",
-    ) -> PlanUsageOut:
+    ) -> PlanUsageResponse:
         """Energy and cost of all installations on the plan, version by version."""
         async with database.connect() as conn:
             report = await report_plan_usage(
                 conn, plan_code, resolution=resolution, span=(first, end)
             )
-        return PlanUsageOut.of(report)
+        return PlanUsageResponse.of(report)
 
     return router
 

@@ -14,11 +14,11 @@ from npms_shared.web.reviews import Seen, show_etag
 from npms_shared.web.schemas import FilterId
 from npms_tariff.api.schemas import (
     PLAN_CODE,
-    ParkedReadingOut,
-    PlanIn,
-    PlanOut,
-    VersionIn,
-    VersionOut,
+    ParkedReadingResponse,
+    PlanRequest,
+    PlanResponse,
+    VersionRequest,
+    VersionResponse,
 )
 from npms_tariff.domain.records import Plan
 from npms_tariff.handlers import show_plans
@@ -48,12 +48,12 @@ def _add_drafting(router: APIRouter, database: Database, clock: Clock) -> None:
     @router.post(
         "/plans", operation_id="create_plan", status_code=201, responses=problem_responses(409)
     )
-    async def post_plan(body: PlanIn, caller: Operator) -> VersionOut:
+    async def post_plan(body: PlanRequest, caller: Operator) -> VersionResponse:
         """A plan with a draft of version 1. 422 names every place that is wrong."""
         plan = Plan(body.plan_code, body.name, body.commodity, body.currency, clock.now())
         async with database.transaction() as conn:
             draft = await create_plan(conn, plan, body.draft(), by=caller.subject)
-        return VersionOut.of(draft)
+        return VersionResponse.of(draft)
 
     @router.post(
         "/plans/{plan_code}/versions",
@@ -61,13 +61,15 @@ def _add_drafting(router: APIRouter, database: Database, clock: Clock) -> None:
         status_code=201,
         responses=problem_responses(404),
     )
-    async def post_version(plan_code: PlanCode, body: VersionIn, caller: Operator) -> VersionOut:
+    async def post_version(
+        plan_code: PlanCode, body: VersionRequest, caller: Operator
+    ) -> VersionResponse:
         """A draft of the next version; once activated in force from `valid_from`."""
         async with database.transaction() as conn:
             draft = await add_draft(
                 conn, plan_code, body.draft(), at=clock.now(), by=caller.subject
             )
-        return VersionOut.of(draft)
+        return VersionResponse.of(draft)
 
     @router.put(
         "/plans/{plan_code}/versions/{version}",
@@ -75,14 +77,14 @@ def _add_drafting(router: APIRouter, database: Database, clock: Clock) -> None:
         responses=problem_responses(404, 409),
     )
     async def put_version(
-        plan_code: PlanCode, version: VersionNumber, body: VersionIn, caller: Operator
-    ) -> VersionOut:
+        plan_code: PlanCode, version: VersionNumber, body: VersionRequest, caller: Operator
+    ) -> VersionResponse:
         """The whole draft anew; the caller is its author from then on."""
         async with database.transaction() as conn:
             draft = await replace_draft(
                 conn, plan_code, version, body.draft(), at=clock.now(), by=caller.subject
             )
-        return VersionOut.of(draft)
+        return VersionResponse.of(draft)
 
 
 def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
@@ -104,7 +106,7 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
     )
     async def post_activate(
         plan_code: PlanCode, version: VersionNumber, caller: Operator, seen: Seen
-    ) -> VersionOut:
+    ) -> VersionResponse:
         """Put a draft in force as it was seen, by another person than wrote it; never backwards: it
         rates from `valid_from`, and no reading that was rated before."""
         approval = Approval(caller.subject, seen)
@@ -112,24 +114,26 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
             activated = await activate_version(
                 conn, plan_code, version, at=clock.now(), approval=approval
             )
-        return VersionOut.of(activated)
+        return VersionResponse.of(activated)
 
 
 def _add_reading(router: APIRouter, database: Database) -> None:
     @router.get("/plans", operation_id="list_plans", responses=problem_responses())
-    async def get_plans(_: Operator, limit: Limit = 50, cursor: Cursor = None) -> Page[PlanOut]:
+    async def get_plans(
+        _: Operator, limit: Limit = 50, cursor: Cursor = None
+    ) -> Page[PlanResponse]:
         """All plans, by code."""
         after = text_in(cursor) or ""
         async with database.connect() as conn:
             rows = await show_plans.list_plans(conn, after=after, limit=limit + 1)
         page, following = cut(rows, limit, lambda plan: plan.plan_code)
-        return Page(items=[PlanOut.of(plan) for plan in page], next_cursor=following)
+        return Page(items=[PlanResponse.of(plan) for plan in page], next_cursor=following)
 
     @router.get("/plans/{plan_code}", operation_id="get_plan", responses=problem_responses(404))
-    async def get_plan(plan_code: PlanCode, _: Operator) -> PlanOut:
+    async def get_plan(plan_code: PlanCode, _: Operator) -> PlanResponse:
         """A plan; its prices are in its versions."""
         async with database.connect() as conn:
-            return PlanOut.of(await show_plans.show_plan(conn, plan_code))
+            return PlanResponse.of(await show_plans.show_plan(conn, plan_code))
 
     @router.get(
         "/plans/{plan_code}/versions",
@@ -138,13 +142,13 @@ def _add_reading(router: APIRouter, database: Database) -> None:
     )
     async def get_versions(
         plan_code: PlanCode, _: Operator, limit: Limit = 50, cursor: Cursor = None
-    ) -> Page[VersionOut]:
+    ) -> Page[VersionResponse]:
         """All versions of a plan and its drafts, by number."""
         after = number_in(cursor) or 0
         async with database.connect() as conn:
             rows = await show_plans.list_versions(conn, plan_code, after=after, limit=limit + 1)
         page, following = cut(rows, limit, lambda version: version.version)
-        return Page(items=[VersionOut.of(one) for one in page], next_cursor=following)
+        return Page(items=[VersionResponse.of(one) for one in page], next_cursor=following)
 
     @router.get(
         "/plans/{plan_code}/versions/{version}",
@@ -153,12 +157,12 @@ def _add_reading(router: APIRouter, database: Database) -> None:
     )
     async def get_version(
         plan_code: PlanCode, version: VersionNumber, _: Operator, response: Response
-    ) -> VersionOut:
+    ) -> VersionResponse:
         """A version or draft with its whole document, and the ETag that activating asks for."""
         async with database.connect() as conn:
             found = await show_plans.show_version(conn, plan_code, version)
         show_etag(response, reviewed_of(found))
-        return VersionOut.of(found)
+        return VersionResponse.of(found)
 
 
 def _add_parked(router: APIRouter, database: Database) -> None:
@@ -173,7 +177,7 @@ def _add_parked(router: APIRouter, database: Database) -> None:
         installation_id: FilterId = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> Page[ParkedReadingOut]:
+    ) -> Page[ParkedReadingResponse]:
         """Readings that were not rated, and why, the newest first."""
         before = number_in(cursor)
         async with database.connect() as conn:
@@ -181,4 +185,4 @@ def _add_parked(router: APIRouter, database: Database) -> None:
                 conn, before=before, limit=limit + 1, installation_id=installation_id
             )
         page, following = cut(rows, limit, lambda parked: parked.parked_reading_id)
-        return Page(items=[ParkedReadingOut.of(one) for one in page], next_cursor=following)
+        return Page(items=[ParkedReadingResponse.of(one) for one in page], next_cursor=following)

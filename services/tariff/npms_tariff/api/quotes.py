@@ -14,13 +14,13 @@ from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Money, PathId, Schema
 from npms_tariff.domain.vending import MOST_WH
-from npms_tariff.handlers.quote import Quote, Quoter, QuoteRequest
+from npms_tariff.handlers.quote import Quote, QuoteCommand, Quoter
 
 FOR_MONEY: JsonDict = {"money": {"amount": "500.00", "currency": "KES"}}
 FOR_UNITS: JsonDict = {"energy": {"value": "20.000", "unit": "kWh"}}
 
 
-class QuoteIn(Schema):
+class QuoteRequest(Schema):
     """The money to spend or else the energy to buy; an account with several meters names one."""
 
     model_config = ConfigDict(
@@ -41,8 +41,8 @@ class QuoteIn(Schema):
             raise CodedError("energy_out_of_range", f"above zero, at most {MOST_WH // 1000}")
         return self
 
-    def to_request(self, account_id: int) -> QuoteRequest:
-        return QuoteRequest(
+    def to_command(self, account_id: int) -> QuoteCommand:
+        return QuoteCommand(
             account_id,
             self.installation_id,
             money_micro=self.money.micro if self.money else None,
@@ -51,7 +51,7 @@ class QuoteIn(Schema):
         )
 
 
-class QuoteLineOut(BaseModel):
+class QuoteLineResponse(BaseModel):
     """A part of the cost; `block` counts from 1, 0 where there is none."""
 
     component: str = Field(examples=["energy", "tax:vat"])
@@ -61,7 +61,7 @@ class QuoteLineOut(BaseModel):
     amount: Money
 
     @classmethod
-    def of(cls, line: ChargeLine, currency: str) -> "QuoteLineOut":
+    def of(cls, line: ChargeLine, currency: str) -> "QuoteLineResponse":
         component, period, block, energy_wh, amount_micro = line
         return cls(
             component=component,
@@ -72,7 +72,7 @@ class QuoteLineOut(BaseModel):
         )
 
 
-class QuoteOut(BaseModel):
+class QuoteResponse(BaseModel):
     """The lines sum to the cost; cost and residue to the money that was offered."""
 
     account_id: int
@@ -87,13 +87,13 @@ class QuoteOut(BaseModel):
     cost: Money
     tax: Money = Field(description="in the cost")
     residue: Money = Field(description="what is left because one more unit would cost more")
-    lines: list[QuoteLineOut]
+    lines: list[QuoteLineResponse]
     not_included: list[str] = Field(
         description="components of the plan that accrue besides", examples=[["standing"]]
     )
 
     @classmethod
-    def of(cls, quote: Quote) -> "QuoteOut":
+    def of(cls, quote: Quote) -> "QuoteResponse":
         sold, currency = quote.sale, quote.installation.currency
         return cls(
             account_id=quote.installation.account_id,
@@ -108,7 +108,7 @@ class QuoteOut(BaseModel):
             cost=Money.of(sold.cost_micro, currency),
             tax=Money.of(sold.tax_micro, currency),
             residue=Money.of(sold.residue_micro, currency),
-            lines=[QuoteLineOut.of(line, currency) for line in sold.lines],
+            lines=[QuoteLineResponse.of(line, currency) for line in sold.lines],
             not_included=list(quote.position.not_included),
         )
 
@@ -121,14 +121,14 @@ def quotes_router(database: Database, clock: Clock) -> APIRouter:
         operation_id="quote_units",
         responses=problem_responses(404),
     )
-    async def post_quote(account_id: PathId, body: QuoteIn, caller: Caller) -> QuoteOut:
+    async def post_quote(account_id: PathId, body: QuoteRequest, caller: Caller) -> QuoteResponse:
         """A trial sale of units: what money buys, or energy costs, at this moment and place in the
         month. Nothing changes; until something is used, or the price period or plan version
         changes, the same question has the same answer."""
         async with database.connect() as conn:
             quote = await quoter.quote(
-                conn, body.to_request(account_id), principal=caller, at=clock.now()
+                conn, body.to_command(account_id), principal=caller, at=clock.now()
             )
-        return QuoteOut.of(quote)
+        return QuoteResponse.of(quote)
 
     return router

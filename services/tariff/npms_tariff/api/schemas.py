@@ -32,7 +32,7 @@ PLAN_EXAMPLE: JsonDict = {
 }
 
 
-class VersionIn(Schema):
+class VersionRequest(Schema):
     """What a version of a plan is to be."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [VERSION_EXAMPLE]})
@@ -44,7 +44,7 @@ class VersionIn(Schema):
         return Draft(self.valid_from.astimezone(UTC).replace(microsecond=0), self.document)
 
 
-class PlanIn(VersionIn):
+class PlanRequest(VersionRequest):
     """A plan with a draft of its first version."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PLAN_EXAMPLE]})
@@ -55,7 +55,7 @@ class PlanIn(VersionIn):
     currency: Currency = Field(examples=["KES"])
 
 
-class PlanOut(BaseModel):
+class PlanResponse(BaseModel):
     plan_code: str = Field(examples=["household"])
     name: str
     commodity: str
@@ -63,7 +63,7 @@ class PlanOut(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, plan: Plan) -> "PlanOut":
+    def of(cls, plan: Plan) -> "PlanResponse":
         return cls(
             plan_code=plan.plan_code,
             name=plan.name,
@@ -73,7 +73,7 @@ class PlanOut(BaseModel):
         )
 
 
-class VersionOut(BaseModel):
+class VersionResponse(BaseModel):
     """A version as it was activated, which never changes, or a draft of one."""
 
     plan_code: str
@@ -91,7 +91,7 @@ class VersionOut(BaseModel):
     document: PlanDocument
 
     @classmethod
-    def of(cls, shown: PlanVersion | PlanDraft) -> "VersionOut":
+    def of(cls, shown: PlanVersion | PlanDraft) -> "VersionResponse":
         if isinstance(shown, PlanVersion):
             return cls(
                 state="activated",
@@ -116,7 +116,7 @@ def _drafted(shown: PlanVersion | PlanDraft) -> dict[str, Any]:
     return {**said, "document": PlanDocument.model_validate(shown.document)}
 
 
-class UsageItemOut(BaseModel):
+class UsageItemResponse(BaseModel):
     """[from, to), in the account's local time."""
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -129,7 +129,7 @@ class UsageItemOut(BaseModel):
     open: bool = Field(description="not over for some installation: more may come")
 
     @classmethod
-    def of(cls, item: UsageItem) -> "UsageItemOut":
+    def of(cls, item: UsageItem) -> "UsageItemResponse":
         return cls(
             begins=item.begins,
             ends=item.ends,
@@ -140,25 +140,25 @@ class UsageItemOut(BaseModel):
         )
 
 
-class UsageOut(BaseModel):
+class UsageResponse(BaseModel):
     """Stretches in which nothing was used or charged are left out."""
 
     account_id: int
     time_zone: str = Field(examples=["Africa/Nairobi"])
     resolution: Resolution
-    items: list[UsageItemOut]
+    items: list[UsageItemResponse]
 
     @classmethod
-    def of(cls, report: UsageReport) -> "UsageOut":
+    def of(cls, report: UsageReport) -> "UsageResponse":
         return cls(
             account_id=report.account_id,
             time_zone=report.time_zone,
             resolution=report.resolution,
-            items=[UsageItemOut.of(item) for item in report.items],
+            items=[UsageItemResponse.of(item) for item in report.items],
         )
 
 
-class ParkedReadingOut(BaseModel):
+class ParkedReadingResponse(BaseModel):
     """A reading that was not rated. Its energy is: with the next good reading."""
 
     parked_reading_id: int
@@ -170,7 +170,7 @@ class ParkedReadingOut(BaseModel):
     parked_at: datetime
 
     @classmethod
-    def of(cls, parked: ParkedReading) -> "ParkedReadingOut":
+    def of(cls, parked: ParkedReading) -> "ParkedReadingResponse":
         return cls(
             parked_reading_id=parked.parked_reading_id,
             installation_id=parked.installation_id,

@@ -34,7 +34,7 @@ EXAMPLE: JsonDict = {
 }
 
 
-class SimulatedOfIn(Schema):
+class SimulatedOfRequest(Schema):
     """Whose use: one account's, that of a class of customers, or of everybody on a plan."""
 
     account_id: int | None = Field(default=None, ge=1, le=MAX_ID)
@@ -49,7 +49,7 @@ class SimulatedOfIn(Schema):
         return self
 
 
-class SimulatedUnderIn(Schema):
+class SimulatedUnderRequest(Schema):
     """A version or draft by its number, or a document as a version of the plan."""
 
     plan_code: str = Field(pattern=PLAN_CODE, examples=["household"])
@@ -63,15 +63,15 @@ class SimulatedUnderIn(Schema):
         return self
 
 
-class SimulationIn(Schema):
+class SimulationRequest(Schema):
     """Without a span it is of the last month that has ended where the account is."""
 
     model_config = ConfigDict(
         extra="forbid", populate_by_name=True, json_schema_extra={"examples": [EXAMPLE]}
     )
 
-    of: SimulatedOfIn
-    under: SimulatedUnderIn
+    of: SimulatedOfRequest
+    under: SimulatedUnderRequest
     begin: Instant | None = Field(
         default=None, alias="from", description="a full local hour; hours that begin at or after it"
     )
@@ -102,14 +102,14 @@ def _span(begin: datetime | None, end: datetime | None) -> tuple[datetime, datet
     return None if begin is None or end is None else (begin.astimezone(UTC), end.astimezone(UTC))
 
 
-class ComponentOut(BaseModel):
+class ComponentResponse(BaseModel):
     component: str = Field(examples=["energy", "tax:vat"])
     old_cost: Money
     new_cost: Money
     difference: Money
 
 
-class ComparedOut(BaseModel):
+class ComparedResponse(BaseModel):
     """`old_cost` and `new_cost` are rated from the same hours of use; `charged` is what was."""
 
     energy: Energy
@@ -121,33 +121,33 @@ class ComparedOut(BaseModel):
         description="false where a price period, a window of demand or a version begins within a "
         "local hour: use is recorded by the hour, and taken as even within it"
     )
-    components: list[ComponentOut]
+    components: list[ComponentResponse]
 
 
-class BegunLine(BaseModel):
+class BegunLineResponse(BaseModel):
     line: Literal["begin"] = "begin"
     accounts: int
     other_accounts: int = Field(description="of another commodity or currency: not simulated")
 
 
-class AccountLine(ComparedOut):
+class AccountLineResponse(ComparedResponse):
     line: Literal["account"] = "account"
     account_id: int
 
 
-class LeftOutLine(BaseModel):
+class LeftOutLineResponse(BaseModel):
     line: Literal["left_out"] = "left_out"
     account_id: int
     code: Literal["no_plan", "not_open", "hours_dropped"]
 
 
-class ProgressLine(BaseModel):
+class ProgressLineResponse(BaseModel):
     line: Literal["progress"] = "progress"
     done: int
     accounts: int
 
 
-class TotalLine(ComparedOut):
+class TotalLineResponse(ComparedResponse):
     """The last line; an answer without it is incomplete."""
 
     line: Literal["total"] = "total"
@@ -155,7 +155,13 @@ class TotalLine(ComparedOut):
     left_out: int
 
 
-SimulationLine = BegunLine | AccountLine | LeftOutLine | ProgressLine | TotalLine
+SimulationLine = (
+    BegunLineResponse
+    | AccountLineResponse
+    | LeftOutLineResponse
+    | ProgressLineResponse
+    | TotalLineResponse
+)
 
 
 def simulations_router(database: Database, clock: Clock) -> APIRouter:
@@ -171,7 +177,7 @@ def simulations_router(database: Database, clock: Clock) -> APIRouter:
             200: {"description": "Lines of JSON", "content": {NDJSON: {"schema": _schema()}}},
         },
     )
-    async def post_simulation(body: SimulationIn, _: Operator) -> StreamingResponse:
+    async def post_simulation(body: SimulationRequest, _: Operator) -> StreamingResponse:
         """The use of accounts on record, rated under the plan they had and under another version or
         a draft, as if that had been in force all the time. A line of JSON for each account, with
         progress in between, and the total as the last."""
@@ -203,16 +209,16 @@ async def _lines(simulation: Simulation) -> AsyncIterator[str]:
 
 def _line(said: Said, currency: str) -> SimulationLine:
     if isinstance(said, Begun):
-        return BegunLine(accounts=said.accounts, other_accounts=said.others)
+        return BegunLineResponse(accounts=said.accounts, other_accounts=said.others)
     if isinstance(said, AccountCompared):
         compared = _compared(said.compared, currency)
-        return AccountLine(account_id=said.account_id, **compared)
+        return AccountLineResponse(account_id=said.account_id, **compared)
     if isinstance(said, AccountLeftOut):
-        return LeftOutLine(account_id=said.account_id, code=said.code)
+        return LeftOutLineResponse(account_id=said.account_id, code=said.code)
     if isinstance(said, Progress):
-        return ProgressLine(done=said.done, accounts=said.accounts)
+        return ProgressLineResponse(done=said.done, accounts=said.accounts)
     total = _compared(said.compared, currency)
-    return TotalLine(accounts=said.accounts, left_out=said.left_out, **total)
+    return TotalLineResponse(accounts=said.accounts, left_out=said.left_out, **total)
 
 
 def _compared(compared: Compared, currency: str) -> dict[str, Any]:
@@ -221,7 +227,7 @@ def _compared(compared: Compared, currency: str) -> dict[str, Any]:
         "charged": Money.of(compared.charged_micro, currency),
         "exact": compared.exact,
         "components": [
-            ComponentOut(component=name, **_sides(old_micro, new_micro, currency))
+            ComponentResponse(component=name, **_sides(old_micro, new_micro, currency))
             for name, (old_micro, new_micro) in sorted(compared.components.items())
         ],
         **_sides(compared.old_micro, compared.new_micro, currency),

@@ -8,7 +8,7 @@ from npms_shared.db.engine import Database
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Instant, PathId
-from npms_tariff.api.schemas import UsageOut
+from npms_tariff.api.schemas import UsageResponse
 from npms_tariff.domain.records import Resolution
 from npms_tariff.handlers.report_usage import ask, report_usage
 
@@ -40,13 +40,13 @@ def usage_router(database: Database) -> APIRouter:
     )
     async def get_usage(
         account_id: PathId, caller: Caller, begin: From, end: To, resolution: Resolution = "hour"
-    ) -> UsageOut:
+    ) -> UsageResponse:
         """Energy and cost by hour, day or month of the account's local time, the running hour
         included. A customer sees their own accounts."""
         async with database.connect() as conn:
             asked = await ask(
                 conn, account_id, principal=caller, resolution=resolution, span=(begin, end)
             )
-            return UsageOut.of(await report_usage(conn, asked))
+            return UsageResponse.of(await report_usage(conn, asked))
 
     return router

@@ -14,7 +14,7 @@ from npms_tariff.api.usage import From, To
 from npms_tariff.handlers.explain_rating import Counters, InForce, RatingStory, explain_rating
 
 
-class VersionInForce(BaseModel):
+class VersionInForceResponse(BaseModel):
     plan_code: str = Field(examples=["household"])
     version: int
     plan_version_id: int
@@ -22,8 +22,20 @@ class VersionInForce(BaseModel):
     ends: datetime | None = Field(description="when another takes over")
     document: dict[str, Any] = Field(description="its prices, as drafted and activated")
 
+    @classmethod
+    def of(cls, one: InForce) -> "VersionInForceResponse":
+        version = one.version
+        return cls(
+            plan_code=version.plan_code,
+            version=version.version,
+            plan_version_id=version.plan_version_id,
+            begins=one.begins,
+            ends=one.ends,
+            document=version.document,
+        )
 
-class SlotCounter(BaseModel):
+
+class SlotCounterResponse(BaseModel):
     period: str = Field(examples=["peak"])
     block: int = Field(description="from 1; 0: free units", examples=[1])
     price: Money = Field(description="per kWh, or cubic metre")
@@ -31,27 +43,61 @@ class SlotCounter(BaseModel):
     energy: Energy = Field(description="counted so far")
 
 
-class ScopeCounters(BaseModel):
+class ScopeCountersResponse(BaseModel):
     """A local month under one version: `cost` is what all charges of it add up to."""
 
     month: str = Field(examples=["2026-11"])
     plan_version_id: int
-    slots: list[SlotCounter]
+    slots: list[SlotCounterResponse]
     days: int = Field(description="local days begun")
     cost: Money | None = Field(description="null while the scope is open")
 
+    @classmethod
+    def of(cls, one: Counters, currency: str) -> "ScopeCountersResponse":
+        scope = one.scope
+        return cls(
+            month=f"{scope.month // 100:04d}-{scope.month % 100:02d}",
+            plan_version_id=scope.plan_version_id,
+            slots=[
+                SlotCounterResponse(
+                    period=slot.period,
+                    block=slot.block,
+                    price=Money.of(slot.price_micro, currency),
+                    upto=None if slot.upto_wh is None else Energy.of(slot.upto_wh),
+                    energy=Energy.of(slot.energy_wh),
+                )
+                for slot in one.slots
+            ],
+            days=scope.days,
+            cost=None if scope.cost_micro is None else Money.of(scope.cost_micro, currency),
+        )
 
-class RatingWhy(BaseModel):
+
+class RatingWhyResponse(BaseModel):
     """What an installation is rated by in a span of time."""
 
     installation_id: int
     account_id: int
     customer_class: str
     time_zone: str = Field(examples=["Africa/Nairobi"])
-    versions: list[VersionInForce]
-    scopes: list[ScopeCounters]
+    versions: list[VersionInForceResponse]
+    scopes: list[ScopeCountersResponse]
     rated_until: datetime
     register_value: Energy = Field(description="at that time")
+
+    @classmethod
+    def of(cls, story: RatingStory) -> "RatingWhyResponse":
+        installation = story.installation
+        return cls(
+            installation_id=installation.installation_id,
+            account_id=installation.account_id,
+            customer_class=installation.customer_class,
+            time_zone=installation.time_zone,
+            versions=[VersionInForceResponse.of(one) for one in story.versions],
+            scopes=[ScopeCountersResponse.of(one, installation.currency) for one in story.counters],
+            rated_until=datetime.fromtimestamp(story.read_at_s, UTC),
+            register_value=Energy.of(story.register_wh),
+        )
 
 
 def why_router(database: Database) -> APIRouter:
@@ -62,56 +108,12 @@ def why_router(database: Database) -> APIRouter:
         operation_id="explain_rating",
         responses=problem_responses(404),
     )
-    async def why(installation_id: PathId, caller: Caller, begin: From, end: To) -> RatingWhy:
+    async def why(
+        installation_id: PathId, caller: Caller, begin: From, end: To
+    ) -> RatingWhyResponse:
         """The plan's versions in force, and what is counted in each block of the months touched."""
         async with database.connect() as conn:
             story = await explain_rating(conn, installation_id, begin, end, who=caller)
-        return _to_api(story)
+        return RatingWhyResponse.of(story)
 
     return router
-
-
-def _to_api(story: RatingStory) -> RatingWhy:
-    installation = story.installation
-    return RatingWhy(
-        installation_id=installation.installation_id,
-        account_id=installation.account_id,
-        customer_class=installation.customer_class,
-        time_zone=installation.time_zone,
-        versions=[_version(one) for one in story.versions],
-        scopes=[_scope(one, installation.currency) for one in story.counters],
-        rated_until=datetime.fromtimestamp(story.read_at_s, UTC),
-        register_value=Energy.of(story.register_wh),
-    )
-
-
-def _version(one: InForce) -> VersionInForce:
-    version = one.version
-    return VersionInForce(
-        plan_code=version.plan_code,
-        version=version.version,
-        plan_version_id=version.plan_version_id,
-        begins=one.begins,
-        ends=one.ends,
-        document=version.document,
-    )
-
-
-def _scope(one: Counters, currency: str) -> ScopeCounters:
-    scope = one.scope
-    return ScopeCounters(
-        month=f"{scope.month // 100:04d}-{scope.month % 100:02d}",
-        plan_version_id=scope.plan_version_id,
-        slots=[
-            SlotCounter(
-                period=slot.period,
-                block=slot.block,
-                price=Money.of(slot.price_micro, currency),
-                upto=None if slot.upto_wh is None else Energy.of(slot.upto_wh),
-                energy=Energy.of(slot.energy_wh),
-            )
-            for slot in one.slots
-        ],
-        days=scope.days,
-        cost=None if scope.cost_micro is None else Money.of(scope.cost_micro, currency),
-    )

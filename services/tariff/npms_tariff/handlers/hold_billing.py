@@ -36,7 +36,7 @@ async def lift_holds(conn: AsyncConnection, lifts: Sequence[HoldLift], *, at: da
 
 
 async def release_hold(
-    conn: AsyncConnection, billing_hold_id: int, *, at: datetime, by: str, note: str
+    conn: AsyncConnection, billing_hold_id: int, *, at: datetime, by: str, reason: str
 ) -> BillingHold:
     """Rate on from the last rated register. Raises UnknownHold, HoldReleased.
 
@@ -48,7 +48,7 @@ async def release_hold(
     if hold.released_at is not None:
         raise HoldReleased
     await states.touch_state(conn, hold.installation_id)
-    return await holds.release_hold(conn, billing_hold_id, at=at, by=by, note=note)
+    return await holds.release_hold(conn, billing_hold_id, at=at, by=by, note=reason)
 
 
 async def list_holds(

@@ -25,7 +25,7 @@ class QuoteRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class QuoteRequest:
+class QuoteCommand:
     """Money (micro-units) or units (Wh), of which one is given; an account with several meters
     names the one."""
 
@@ -54,7 +54,7 @@ class Quoter:
         self._catalogue = Catalogue()
 
     async def quote(
-        self, conn: AsyncConnection, wanted: QuoteRequest, *, principal: Principal, at: datetime
+        self, conn: AsyncConnection, wanted: QuoteCommand, *, principal: Principal, at: datetime
     ) -> Quote:
         """Raises UnknownAccount, QuoteRefused, CannotSell."""
         installation = await self._installation(conn, wanted, principal)
@@ -73,7 +73,7 @@ class Quoter:
         return Quote(installation, version, at, position, _sell(position, wanted))
 
     async def _installation(
-        self, conn: AsyncConnection, wanted: QuoteRequest, principal: Principal
+        self, conn: AsyncConnection, wanted: QuoteCommand, principal: Principal
     ) -> OpenInstallation:
         holder = await installations.find_holder(conn, wanted.account_id)
         if holder is None or not principal.may_see(holder.customer_id):
@@ -88,7 +88,7 @@ class Quoter:
         return chosen[0]
 
 
-def _sell(position: Position, wanted: QuoteRequest) -> Sale:
+def _sell(position: Position, wanted: QuoteCommand) -> Sale:
     if wanted.money_micro is not None:
         return units_for(position, wanted.money_micro)
     assert wanted.energy_wh is not None
