@@ -20,6 +20,7 @@ NEEDED: dict[str, dict[str, str]] = {
         "SMTP_SENDER": "credit@npms.example",
         "SMS_URL": "http://127.0.0.1/sms",
         "SMS_API_KEY": LONG,
+        "CODE_PEPPER": LONG,
     },
 }
 WRONG_ANYWHERE = (
@@ -60,6 +61,7 @@ WRONG_HERE = (
     ("notifier", "SMTP_USERNAME", "only half"),
     ("notifier", "SMS_URL", "ftp://127.0.0.1"),
     ("notifier", "SMS_API_KEY", "short"),
+    ("notifier", "CODE_PEPPER", HIDDEN),
     ("notifier", "QUIET_HOURS", "late"),
     ("notifier", "DELIVERY_LEASE_S", "1"),
 )

@@ -105,6 +105,7 @@ class World:
                 "NPMS_NOTIFIER_SMTP_STARTTLS": "false",
                 "NPMS_NOTIFIER_SMS_URL": f"http://127.0.0.1:{self._sms}/sms",
                 "NPMS_NOTIFIER_SMS_API_KEY": self._sms_key,
+                "NPMS_NOTIFIER_CODE_PEPPER": self.stack.memory.secret("code pepper"),
             },
         }
 

@@ -1,6 +1,7 @@
 """From settings to the notifier."""
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from npms_notifier.api.app import build_app
@@ -12,6 +13,7 @@ from npms_notifier.domain.contacts import Channel
 from npms_notifier.domain.deliveries import Pace, RetryPolicy
 from npms_notifier.handlers.context import Context
 from npms_notifier.handlers.deliver import DeliveryLoop
+from npms_notifier.handlers.expire_held import expire_held_forever
 from npms_notifier.invariants import RULES
 from npms_notifier.settings import NotifierSettings
 from npms_notifier.templates.rendering import Renderer
@@ -37,6 +39,7 @@ def build(settings: NotifierSettings, *, clock: Clock | None = None) -> Service:
         renderer=renderer,
         retries=_retries(settings),
         pace=_pace(settings),
+        code_pepper=settings.code_pepper.get_secret_value().encode(),
         quiet_hours=settings.quiet,
     )
     senders = make_senders(settings, clock)
@@ -48,7 +51,7 @@ def build(settings: NotifierSettings, *, clock: Clock | None = None) -> Service:
         app=build_app(context, make_edge(settings)),
         migrations=MIGRATIONS,
         subscriptions=subscriptions(context),
-        loops=[loop.run for loop in deliveries],
+        loops=[*(loop.run for loop in deliveries), partial(expire_held_forever, context)],
         rules=RULES,
         closers=[sender.close for sender in senders.values()],
     )

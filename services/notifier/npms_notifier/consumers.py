@@ -117,7 +117,7 @@ def subscriptions(context: Context) -> list[Subscription]:
 
     async def handle(conn: AsyncConnection, event: Event, meta: Meta) -> None:
         if isinstance(event, AccountOpened):
-            await _learn(conn, event)
+            await _learn(conn, context, event)
         elif isinstance(event, AccountClosed):
             await close_account(conn, event.account_id, at=event.closed_at)
         else:
@@ -132,7 +132,7 @@ def subscriptions(context: Context) -> list[Subscription]:
     return [EventSubscription(QUEUE, (AccountOpened, AccountClosed, *NOTICE_OF), handle)]
 
 
-async def _learn(conn: AsyncConnection, event: AccountOpened) -> None:
+async def _learn(conn: AsyncConnection, context: Context, event: AccountOpened) -> None:
     account = Account(
         account_id=event.account_id,
         customer_id=event.customer_id,
@@ -142,5 +142,5 @@ async def _learn(conn: AsyncConnection, event: AccountOpened) -> None:
         language=event.language,
         opened_at=event.opened_at,
     )
-    contacts = [contact_or_fault(Channel(c.channel), c.address) for c in event.contacts]
-    await learn_account(conn, account, contacts)
+    reached = [contact_or_fault(Channel(c.channel), c.address) for c in event.contacts]
+    await learn_account(conn, context, account, reached)

@@ -12,6 +12,14 @@ RULES = (
             """,
     ),
     Rule(
+        name="held_deliveries_end",
+        says="no delivery is held an hour longer than its address had time to be verified",
+        query="""
+            SELECT delivery_id, account_id, held_until FROM delivery
+            WHERE held_until < now() - interval '1 hour' LIMIT 20
+            """,
+    ),
+    Rule(
         name="open_tickets_wait_for_us",
         says="a ticket is open when the customer wrote last, answered when an operator did",
         query="""

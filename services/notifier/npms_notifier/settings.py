@@ -31,6 +31,11 @@ class NotifierSettings(ServiceSettings):
     )
     sms_api_key: SecretStr = Field(min_length=8, description="bearer token for the SMS operator")
     sms_sender: str = Field(default="NPMS", min_length=1, max_length=15)
+    code_pepper: SecretStr = Field(
+        min_length=32,
+        description="key of the hashes of the codes that verify addresses; another one makes those"
+        " just sent worthless",
+    )
     quiet_hours: str | None = Field(
         default=None,
         description="local hours in which only what is urgent is sent, e.g. 21:00-07:00",

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from tests.integration.notifier.parts import API_KEY, NOW, Notifier
+from tests.integration.notifier.parts import API_KEY, NOW, PEPPER, Notifier
 from tests.support.databases import TestDatabase
 from tests.support.tokens import TestIssuer
 
@@ -56,6 +56,7 @@ async def notifier(
         clock=ManualClock(NOW),
         renderer=Renderer(brand="NPMS"),
         retries=RetryPolicy(attempts=3, first=timedelta(seconds=5)),
+        code_pepper=PEPPER,
         pace=Pace(timedelta(seconds=5), timedelta(seconds=60), timedelta(milliseconds=20)),
     )
     senders: list[tuple[Channel, Sender]] = [
@@ -69,5 +70,20 @@ async def notifier(
 @pytest.fixture
 async def rest(notifier: Notifier) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(notifier.app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://notifier/v1") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as client:
         yield client
+
+
+@pytest.fixture
+def customer(issuer: TestIssuer) -> dict[str, str]:
+    return issuer.headers("customer", subject="wanjiku", customer_id=77)
+
+
+@pytest.fixture
+def stranger(issuer: TestIssuer) -> dict[str, str]:
+    return issuer.headers("customer", subject="stranger", customer_id=78)
+
+
+@pytest.fixture
+def operator(issuer: TestIssuer) -> dict[str, str]:
+    return issuer.headers("operator", subject="op-3")

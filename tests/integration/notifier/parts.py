@@ -1,9 +1,11 @@
 """A notifier in parts, and who it speaks to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+import httpx
 from fastapi import FastAPI
 
 from npms_notifier.domain.contacts import Channel, Contact
@@ -13,11 +15,13 @@ from npms_notifier.handlers.accounts import learn_account
 from npms_notifier.handlers.context import Context
 from npms_notifier.handlers.deliver import DeliveryLoop
 from npms_notifier.handlers.notify import queue_notice
+from npms_notifier.storage import contacts
 from npms_shared.clock import ManualClock
 from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
 
 API_KEY = "for-tests-only"
+PEPPER = b"for tests only, thirty-two characters"
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 EMAIL = Contact(Channel.EMAIL, "wanjiku@example.org")
 PHONE = Contact(Channel.SMS, "+254712345678")
@@ -58,8 +62,14 @@ class Notifier:
             )
 
     async def open_account(
-        self, account_id: int, *contacts: Contact, customer_id: int = 77, language: str = "en"
+        self,
+        account_id: int,
+        *reached: Contact,
+        customer_id: int = 77,
+        language: str = "en",
+        verified: bool = True,
     ) -> None:
+        """With `verified` as it was before addresses had to be, else as an event does it."""
         account = Account(
             account_id=account_id,
             customer_id=customer_id,
@@ -70,4 +80,15 @@ class Notifier:
             opened_at=NOW,
         )
         async with self.database.transaction() as conn:
-            await learn_account(conn, account, contacts)
+            await learn_account(conn, self.context, account, [] if verified else reached)
+            if verified:
+                kept = [c if c.fault else replace(c, verified_at=NOW) for c in reached]
+                await contacts.replace(conn, account_id, kept)
+
+
+def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["code"] == code
+    return problem

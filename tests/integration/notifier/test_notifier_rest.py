@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.integration.notifier.parts import EMAIL, PHONE, Notifier
+from tests.integration.notifier.parts import EMAIL, PHONE, Notifier, assert_problem
 from tests.support.tokens import TestIssuer
 
 from npms_notifier.domain import notices
@@ -23,34 +23,12 @@ CONTACTS = {
         {"channel": "sms", "address": "+254 712 345 678"},
     ],
 }
+UNVERIFIED = {"verified": False, "verified_at": None}
 QUESTION = {"subject": "Why twice?", "body": "My statement shows two entries."}
 
 
-@pytest.fixture
-def customer(issuer: TestIssuer) -> dict[str, str]:
-    return issuer.headers("customer", subject="wanjiku", customer_id=77)
-
-
-@pytest.fixture
-def stranger(issuer: TestIssuer) -> dict[str, str]:
-    return issuer.headers("customer", subject="stranger", customer_id=78)
-
-
-@pytest.fixture
-def operator(issuer: TestIssuer) -> dict[str, str]:
-    return issuer.headers("operator", subject="op-3")
-
-
-def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem: dict[str, Any] = answer.json()
-    assert problem["code"] == code
-    return problem
-
-
 async def open_ticket(rest: httpx.AsyncClient, headers: dict[str, str]) -> dict[str, Any]:
-    answer = await rest.post("/accounts/1/tickets", json=QUESTION, headers=headers)
+    answer = await rest.post("/v1/accounts/1/tickets", json=QUESTION, headers=headers)
     assert answer.status_code == 201, answer.text
     ticket: dict[str, Any] = answer.json()
     return ticket
@@ -61,20 +39,21 @@ async def test_contacts_are_read_and_replaced(
 ) -> None:
     faulty = Contact(Channel.SMS, "0712", fault="not_an_e164_number")
     await notifier.open_account(1, EMAIL, faulty)
-    before = (await rest.get("/accounts/1/contacts", headers=customer)).json()
+    before = (await rest.get("/v1/accounts/1/contacts", headers=customer)).json()
     assert before["contacts"][1] == {
         "channel": "sms", "address": "0712", "fault": "not_an_e164_number",
+        "verified": False, "verified_at": None,
     }  # fmt: skip
-    answer = await rest.put("/accounts/1/contacts", json=CONTACTS, headers=customer)
+    answer = await rest.put("/v1/accounts/1/contacts", json=CONTACTS, headers=customer)
     assert answer.json() == {
         "account_id": 1,
         "language": "sw",
         "contacts": [
-            {"channel": "email", "address": "Wanjiku@example.org", "fault": None},
-            {"channel": "sms", "address": "+254712345678", "fault": None},
+            {"channel": channel, "address": address, "fault": None, **UNVERIFIED}
+            for channel, address in (("email", "Wanjiku@example.org"), ("sms", "+254712345678"))
         ],
     }
-    assert (await rest.get("/accounts/1/contacts", headers=customer)).json() == answer.json()
+    assert (await rest.get("/v1/accounts/1/contacts", headers=customer)).json() == answer.json()
 
 
 @pytest.mark.parametrize(
@@ -99,10 +78,12 @@ async def test_wrong_contacts_are_refused_by_place(
     code: str,
 ) -> None:
     await notifier.open_account(1, EMAIL)
-    answer = await rest.put("/accounts/1/contacts", json={**CONTACTS, **change}, headers=operator)
+    answer = await rest.put(
+        "/v1/accounts/1/contacts", json={**CONTACTS, **change}, headers=operator
+    )
     problem = assert_problem(answer, 422, "invalid_request")
     assert (problem["errors"][0]["pointer"], problem["errors"][0]["code"]) == (pointer, code)
-    kept = (await rest.get("/accounts/1/contacts", headers=operator)).json()
+    kept = (await rest.get("/v1/accounts/1/contacts", headers=operator)).json()
     assert [c["address"] for c in kept["contacts"]] == [EMAIL.address]
 
 
@@ -115,27 +96,27 @@ async def test_what_is_not_theirs_is_not_there(
     await notifier.open_account(1, EMAIL)
     ticket_id = (await open_ticket(rest, customer))["ticket_id"]
     for method, path, body in [
-        ("GET", "/accounts/1/contacts", None),
-        ("PUT", "/accounts/1/contacts", CONTACTS),
-        ("GET", "/accounts/1/deliveries", None),
-        ("POST", "/accounts/1/tickets", QUESTION),
-        ("GET", "/tickets?account_id=1", None),
-        ("GET", f"/tickets/{ticket_id}", None),
-        ("POST", f"/tickets/{ticket_id}/messages", {"body": "let me in"}),
-        ("POST", f"/tickets/{ticket_id}/close", None),
-        ("GET", f"/tickets/{new_id()}", None),
-        ("GET", "/accounts/2/contacts", None),
+        ("GET", "/v1/accounts/1/contacts", None),
+        ("PUT", "/v1/accounts/1/contacts", CONTACTS),
+        ("GET", "/v1/accounts/1/deliveries", None),
+        ("POST", "/v1/accounts/1/tickets", QUESTION),
+        ("GET", "/v1/tickets?account_id=1", None),
+        ("GET", f"/v1/tickets/{ticket_id}", None),
+        ("POST", f"/v1/tickets/{ticket_id}/messages", {"body": "let me in"}),
+        ("POST", f"/v1/tickets/{ticket_id}/close", None),
+        ("GET", f"/v1/tickets/{new_id()}", None),
+        ("GET", "/v1/accounts/2/contacts", None),
     ]:
         answer = await rest.request(method, path, json=body, headers=stranger)
         assert_problem(answer, 404, "not_found")
-    assert (await rest.get("/tickets", headers=stranger)).json()["items"] == []
-    assert len((await rest.get("/tickets", headers=customer)).json()["items"]) == 1
+    assert (await rest.get("/v1/tickets", headers=stranger)).json()["items"] == []
+    assert len((await rest.get("/v1/tickets", headers=customer)).json()["items"]) == 1
 
 
 async def test_who_may_call(rest: httpx.AsyncClient, issuer: TestIssuer) -> None:
-    assert_problem(await rest.get("/accounts/1/contacts"), 401, "unauthenticated")
+    assert_problem(await rest.get("/v1/accounts/1/contacts"), 401, "unauthenticated")
     partner = issuer.headers("partner", partner_id="p")
-    assert_problem(await rest.get("/accounts/1/contacts", headers=partner), 403, "forbidden")
+    assert_problem(await rest.get("/v1/accounts/1/contacts", headers=partner), 403, "forbidden")
 
 
 async def test_deliveries_are_listed_page_by_page(
@@ -147,16 +128,16 @@ async def test_deliveries_are_listed_page_by_page(
     seen, cursor, pages = [], None, 0
     while pages == 0 or cursor:
         params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
-        page = await rest.get("/accounts/1/deliveries", params=params, headers=customer)
+        page = await rest.get("/v1/accounts/1/deliveries", params=params, headers=customer)
         seen += [item["delivery_id"] for item in page.json()["items"]]
         cursor, pages = page.json()["next_cursor"], pages + 1
     assert (pages, len(set(seen))) == (3, 5)
     assert seen == sorted(seen, reverse=True)
-    [item] = (await rest.get("/accounts/1/deliveries?limit=1", headers=customer)).json()["items"]
+    [item] = (await rest.get("/v1/accounts/1/deliveries?limit=1", headers=customer)).json()["items"]
     assert (item["state"], item["template"], item["channel"]) == (
         "queued", "credit_restored", "sms",
     )  # fmt: skip
-    bad = await rest.get("/accounts/1/deliveries?cursor=WzFd", headers=customer)
+    bad = await rest.get("/v1/accounts/1/deliveries?cursor=WzFd", headers=customer)
     assert_problem(bad, 422, "bad_cursor")
 
 
@@ -170,7 +151,7 @@ async def test_a_ticket_is_opened_answered_asked_back_and_closed(
     await notifier.open_account(1, EMAIL, PHONE)
     ticket = await open_ticket(rest, customer)
     assert (ticket["state"], ticket["opened_by"]) == ("open", "wanjiku")
-    messages = f"/tickets/{ticket['ticket_id']}/messages"
+    messages = f"/v1/tickets/{ticket['ticket_id']}/messages"
     answered = await rest.post(messages, json={"body": "The daily charge."}, headers=operator)
     assert answered.json()["state"] == "answered"
     assert await notifier.deliver() == 2
@@ -179,7 +160,7 @@ async def test_a_ticket_is_opened_answered_asked_back_and_closed(
     asked = await rest.post(messages, json={"body": "Why daily?"}, headers=customer)
     assert asked.json()["state"] == "open"
     assert await invariants.check(notifier.database, RULES) == []
-    close = f"/tickets/{ticket['ticket_id']}/close"
+    close = f"/v1/tickets/{ticket['ticket_id']}/close"
     closed = (await rest.post(close, headers=operator)).json()
     assert (closed["state"], closed["closed_by"]) == ("closed", "op-3")
     assert [(m["author"], m["body"]) for m in closed["messages"]] == [
@@ -206,12 +187,12 @@ async def test_operators_see_who_waits(
 ) -> None:
     await notifier.open_account(1, EMAIL)
     first, second = [(await open_ticket(rest, customer))["ticket_id"] for _ in range(2)]
-    await rest.post(f"/tickets/{first}/messages", json={"body": "Yes."}, headers=operator)
-    waiting = await rest.get("/tickets", params={"state": "open"}, headers=operator)
+    await rest.post(f"/v1/tickets/{first}/messages", json={"body": "Yes."}, headers=operator)
+    waiting = await rest.get("/v1/tickets", params={"state": "open"}, headers=operator)
     assert [t["ticket_id"] for t in waiting.json()["items"]] == [second]
-    page = (await rest.get("/tickets?limit=1", headers=operator)).json()
+    page = (await rest.get("/v1/tickets?limit=1", headers=operator)).json()
     assert [t["ticket_id"] for t in page["items"]] == [second]
-    rest_of = await rest.get(f"/tickets?cursor={page['next_cursor']}", headers=operator)
+    rest_of = await rest.get(f"/v1/tickets?cursor={page['next_cursor']}", headers=operator)
     assert [t["ticket_id"] for t in rest_of.json()["items"]] == [first]
 
 
@@ -231,5 +212,5 @@ async def test_a_question_has_a_form(
     notifier: Notifier, rest: httpx.AsyncClient, customer: dict[str, str], body: dict[str, str]
 ) -> None:
     await notifier.open_account(1)
-    answer = await rest.post("/accounts/1/tickets", json=body, headers=customer)
+    answer = await rest.post("/v1/accounts/1/tickets", json=body, headers=customer)
     assert_problem(answer, 422, "invalid_request")

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 from sqlalchemy import text
-from tests.integration.notifier.parts import API_KEY
+from tests.integration.notifier.parts import API_KEY, PEPPER
+from tests.support.confirming import confirm, newest_code
 from tests.support.databases import TestDatabase
 from tests.support.tokens import TestIssuer
 from tests.support.wait import until
@@ -27,6 +29,7 @@ from npms_shared.messaging.broker import Broker
 from npms_shared.messaging.publisher import Outgoing, Publisher
 from npms_shared.messaging.topology import events_exchange
 from npms_shared.runtime import Service, make_worker
+from npms_tools.sinks.codes import code_in
 from npms_tools.sinks.server import HOST, Sinks
 
 AT = datetime(2026, 11, 23, 18, tzinfo=UTC)
@@ -94,6 +97,7 @@ async def service(
             "smtp_sender": "credit@npms.example",
             "sms_url": f"{sinks.url}/sms",
             "sms_api_key": API_KEY,
+            "code_pepper": PEPPER.decode(),
             "delivery_idle_s": 0.05,
         }
     )
@@ -120,6 +124,17 @@ async def publisher(amqp_url: str) -> AsyncIterator[Publisher]:
     await broker.close()
 
 
+async def confirm_all(service: Service, issuer: TestIssuer, sinks: Sinks, account_id: int) -> None:
+    """Both addresses, by the codes that arrived there."""
+    headers = issuer.headers("customer", customer_id=77)
+    transport = httpx.ASGITransport(service.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://notifier") as rest:
+        for channel, address in (("email", MAIL), ("sms", PHONE)):
+            code = await newest_code(sinks.store, address)
+            answer = await confirm(rest, account_id, channel, code, headers=headers)
+            assert answer.status_code == 200, answer.text
+
+
 def outgoing(event: Event, account_id: int) -> Outgoing:
     return Outgoing(
         message_id=new_id(),
@@ -136,24 +151,30 @@ def outgoing(event: Event, account_id: int) -> Outgoing:
 
 
 async def test_people_hear_what_the_ledger_says(
-    service: Service, publisher: Publisher, sinks: Sinks
+    service: Service, issuer: TestIssuer, publisher: Publisher, sinks: Sinks
 ) -> None:
     warning = outgoing(crossed(1), 1)
     async with running(service):
         await publisher.publish([outgoing(opened(1), 1), warning, warning])
         await publisher.publish([outgoing(exhausted(1), 1)])
 
-        async def all_sent() -> bool:
-            return len(sinks.store.sms) >= 2 and len(sinks.store.emails) >= 2
+        async def all_heard() -> bool:
+            return await count(service, "inbox") == 3
 
-        await until(all_sent, what="both notices on both channels")
+        await until(all_heard, what="everything heard once")
+        await confirm_all(service, issuer, sinks, 1)
+
+        async def all_sent() -> bool:
+            return len(sinks.store.sms) >= 3 and len(sinks.store.emails) >= 3
+
+        await until(all_sent, what="a code, and then both notices, on both channels")
 
         async def reported() -> bool:
-            return await count(service, "outbox") == 0 and await count(service, "inbox") == 3
+            return await count(service, "outbox") == 0
 
-        await until(reported, what="everything heard once and said")
-        assert await count(service, "delivery") == 4
-    texts = sorted(sms.text for sms in sinks.store.sms)
+        await until(reported, what="everything said")
+        assert await count(service, "delivery") == 6
+    texts = sorted(sms.text for sms in sinks.store.sms if not code_in(sms.text))
     assert "balance KES 48.20" in texts[0]
     assert "KES 151.80" in texts[0]
     assert "until Tue 24 Nov, 07:00" in texts[1]
@@ -162,17 +183,18 @@ async def test_people_hear_what_the_ledger_says(
 
 
 async def test_what_comes_before_the_account_comes_back(
-    service: Service, publisher: Publisher, sinks: Sinks
+    service: Service, issuer: TestIssuer, publisher: Publisher, sinks: Sinks
 ) -> None:
     async with running(service):
         closing = AccountClosed(account_id=2, closed_at=AT)
         await publisher.publish([outgoing(closing, 2), outgoing(crossed(2), 2)])
         await publisher.publish([outgoing(opened(2), 2)])
+        await confirm_all(service, issuer, sinks, 2)
 
         async def warned_and_closed() -> bool:
             async with service.database.connect() as conn:
                 found = await conn.execute(text("SELECT closed_at FROM account"))
-                return len(sinks.store.sms) == 1 and found.scalar() == AT
+                return len(sinks.store.sms) == 2 and found.scalar() == AT
 
         await until(warned_and_closed, what="the closing and the warning, after their retry")
 

@@ -41,6 +41,7 @@ EXTRA: dict[str, dict[str, Any]] = {
         "smtp_sender": "credit@npms.example",
         "sms_url": "http://127.0.0.1:9/sms",
         "sms_api_key": "for-tests-only",
+        "code_pepper": "another pepper for tests, thirty-two characters or more",
     },
 }
 PLAN: dict[str, Any] = {
@@ -298,6 +299,7 @@ def bodies() -> dict[str, Any]:
             "language": "en",
             "contacts": [{"channel": "sms", "address": "+254712345678"}],
         },
+        "confirm_contact": {"code": "123456"},
         "open_ticket": {"subject": "Why twice?", "body": "My statement shows two entries."},
         "write_ticket_message": {"body": "The second is the daily charge."},
         "replay_parked_message": {"reason": "The plan exists by now."},
@@ -327,7 +329,12 @@ class Operation:
 
     def path_with(self, **values: Any) -> str:
         """The path filled in; what is not given is of nobody and nothing."""
-        nothing = {"account_id": 999_999, "installation_id": 999_999, "version": 1}
+        nothing = {
+            "account_id": 999_999,
+            "installation_id": 999_999,
+            "version": 1,
+            "channel": "sms",
+        }
         nothing["gateway_id"] = 999_999
         nothing["seq"] = 1
         month = wall_now().astimezone(ZoneInfo("Africa/Nairobi")).strftime("%Y-%m")

@@ -11,6 +11,7 @@ from npms_shared.web.rates import COSTLY
 LIMITED = {
     *("order_top_up", "redeem_voucher", "accept_emergency_credit"),
     *("open_ticket", "write_ticket_message", "read_meter"),
+    *("replace_contacts", "confirm_contact", "resend_contact_code"),
     *("export_usage_csv", "export_usage_green_button", "get_insights"),
     *("simulate_plan", "preview_correction", "foresee_cuts", "foresee_cuts_of_policy"),
 }

@@ -67,6 +67,8 @@ NO_MONEY = {
     "reject_held_reading": "a second time: 409",
     "open_ticket": "words",
     "write_ticket_message": "words",
+    "confirm_contact": "a second time: 409",
+    "resend_contact_code": "so many a day; the code before is not good any more",
     "close_ticket": "sets a mark",
 }
 AMOUNTS = [

@@ -20,6 +20,7 @@ def good(tmp_path: Path) -> dict[str, Any]:
         "smtp_sender": "notices@Example.org",
         "sms_url": "http://localhost/sms",
         "sms_api_key": "for-tests-only",
+        "code_pepper": "for tests only, thirty-two characters",
     }
 
 
@@ -28,6 +29,7 @@ def test_good_settings(good: dict[str, Any]) -> None:
     assert settings.smtp_sender == "notices@example.org"
     assert settings.quiet == parse_quiet_hours("21:00-07:00")
     assert "for-tests-only" not in repr(settings)
+    assert "for tests only" not in repr(settings)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,7 @@ def test_good_settings(good: dict[str, Any]) -> None:
         ("smtp_sender", "nobody"),
         ("sms_url", "ftp://x"),
         ("sms_api_key", "short"),
+        ("code_pepper", "short"),
         ("quiet_hours", "late"),
         ("delivery_attempts", 0),
         ("delivery_retry_s", 0),
@@ -63,7 +66,9 @@ def test_what_does_not_fit_together_is_named(
         read_settings(NotifierSettings, **good, **wrong)
 
 
-@pytest.mark.parametrize("name", ["smtp_host", "smtp_sender", "sms_url", "sms_api_key"])
+@pytest.mark.parametrize(
+    "name", ["smtp_host", "smtp_sender", "sms_url", "sms_api_key", "code_pepper"]
+)
 def test_what_is_missing_is_named(good: dict[str, Any], name: str) -> None:
     del good[name]
     with pytest.raises(SettingsError, match=f"NPMS_NOTIFIER_{name.upper()}: Field required"):

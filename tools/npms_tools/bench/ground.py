@@ -22,6 +22,7 @@ PROVEN_BY_OTHERS = {
         "NPMS_NOTIFIER_SMTP_SENDER": "bench@npms.example",
         "NPMS_NOTIFIER_SMS_URL": f"http://{LOOPBACK}:9/sms",
         "NPMS_NOTIFIER_SMS_API_KEY": "only-for-the-bench",
+        "NPMS_NOTIFIER_CODE_PEPPER": "only-for-the-bench-0123456789abcdef",
     },
     "meter-gateway": {"NPMS_METER_GATEWAY_POLL": "false"},
     # The readings are of last year: to the clock on the wall every meter is silent.

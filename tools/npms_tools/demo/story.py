@@ -11,6 +11,7 @@ from rich.console import Console
 from npms_operations.why.words import of_cut
 from npms_tools.demo import setting
 from npms_tools.demo.clients import Clients, NotObservedError
+from npms_tools.demo.confirming import confirm_contacts
 from npms_tools.demo.dearer import CREDIT, Dearer
 from npms_tools.demo.mishaps import Mishaps, two_of_one_gateway
 from npms_tools.demo.payers import Payers
@@ -20,7 +21,7 @@ from npms_tools.demo.street_life import Household, households
 HOMES = 24
 HERO_LOAD_W, EVENING_LOAD_W, QUIET_LOAD_W = 3600, 2400, 900
 RECEIPT = "credit_posted"
-STEPS = 14
+STEPS = 15
 """Those of the story and the audit at its end."""
 
 
@@ -56,6 +57,7 @@ class Story:
         """All steps in their order; raises StackError at the first that fails."""
         steps: tuple[tuple[str, Callable[[], str]], ...] = (
             ("Accounts opened", self.open_accounts),
+            ("Contacts confirmed", self.confirm),
             ("Top-ups, supply on", self.top_up),
             ("A debit explained", self.explain_debit),
             ("Low balance warned once", self.warn),
@@ -117,6 +119,14 @@ class Story:
             raise NotObservedError(f"opening was refused: {answer.text}")
         opened: dict[str, Any] = answer.json()
         return opened
+
+    def confirm(self) -> str:
+        homes = (self.hero, self.online_payer, self.friend)
+        entered = [code for home in homes for code in confirm_contacts(self.api, home)]
+        return (
+            f"{len(entered)} codes of six digits entered as they came by e-mail and SMS; "
+            "until then nothing else goes there"
+        )
 
     def top_up(self) -> str:
         self._wait_known_to_payments()

@@ -24,6 +24,7 @@ _EXTRA: dict[str, dict[str, str]] = {
         "smtp_sender": "nobody@npms.example",
         "sms_url": "http://nowhere/sms",
         "sms_api_key": _PLACEHOLDER,
+        "code_pepper": _PLACEHOLDER,
     },
 }
 """What a service cannot be put together without; nothing of it is used."""

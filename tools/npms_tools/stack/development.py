@@ -3,7 +3,7 @@
 from npms_tools.stack.memory import Memory
 from npms_tools.stack.ports import LOOPBACK
 
-PEPPER, SMS_KEY = "voucher pepper", "sms key"
+PEPPER, SMS_KEY, CODE_PEPPER = "voucher pepper", "sms key", "code pepper"
 SMTP_PORT, SMS_PORT = "smtp sink", "sms sink"
 
 
@@ -22,5 +22,6 @@ def development_variables(memory: Memory) -> dict[str, dict[str, str]]:
             "NPMS_NOTIFIER_SMTP_STARTTLS": "false",
             "NPMS_NOTIFIER_SMS_URL": f"http://{LOOPBACK}:{memory.port(SMS_PORT)}/sms",
             "NPMS_NOTIFIER_SMS_API_KEY": memory.secret(SMS_KEY),
+            "NPMS_NOTIFIER_CODE_PEPPER": memory.secret(CODE_PEPPER),
         },
     }

@@ -75,7 +75,15 @@ class ContactsRequest(Schema):
     contacts: list[ContactRequest] = Field(max_length=10)
 
 
+class ConfirmContactRequest(Schema):
+    """The code as it came by e-mail or SMS."""
+
+    code: str = Field(pattern=r"^[0-9]{6}$", examples=["123456"])
+
+
 class ContactResponse(BaseModel):
+    """Notices go to verified addresses only; those to others are held for a day."""
+
     channel: Channel = Field(examples=["sms"])
     address: str = Field(examples=["+254712345678"])
     fault: str | None = Field(
@@ -83,10 +91,18 @@ class ContactResponse(BaseModel):
         description="why nothing is sent to this address",
         examples=["not_an_e164_number"],
     )
+    verified: bool = Field(description="somebody entered the code that was sent there")
+    verified_at: datetime | None = Field(examples=[AT])
 
     @classmethod
     def of(cls, contact: Contact) -> Self:
-        return cls.model_validate(contact, from_attributes=True)
+        return cls(
+            channel=contact.channel,
+            address=contact.address,
+            fault=contact.fault,
+            verified=contact.verified_at is not None,
+            verified_at=contact.verified_at,
+        )
 
 
 class ContactsResponse(BaseModel):
@@ -113,7 +129,10 @@ class DeliveryResponse(BaseModel):
     template: str = Field(examples=["low_balance"])
     language: str = Field(examples=["en"])
     subject: str = Field(description="empty for an SMS", examples=[""])
-    body: str = Field(examples=["NPMS: account 1042, balance KES 48.20. Top up …"])
+    body: str = Field(
+        description="of a message with a code without the code",
+        examples=["NPMS: account 1042, balance KES 48.20. Top up …"],
+    )
     state: State = Field(examples=["sent"])
     attempts: int = Field(examples=[1])
     error: str | None = Field(description="how the last attempt failed", examples=[None])
@@ -121,7 +140,10 @@ class DeliveryResponse(BaseModel):
         description="what the mail server or SMS operator answered", examples=["op-77"]
     )
     created_at: datetime = Field(examples=[AT])
-    settled_at: datetime | None = Field(description="sent or given up", examples=[AT])
+    settled_at: datetime | None = Field(
+        description="sent, given up, or expired: its address was not verified in time",
+        examples=[AT],
+    )
 
     @classmethod
     def of(cls, delivery: Delivery) -> Self:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 import phonenumbers
@@ -25,11 +26,24 @@ _EMAIL = re.compile(rf"(?P<local>{_LOCAL})@(?P<domain>{_LABEL}(?:\.{_LABEL})+)")
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """`fault` says why an address that came with an account is not used."""
+    """`fault` says why an address that came with an account is not used; `verified_at`, in business
+    time, since when notices go to it.
+    """
 
     channel: Channel
     address: str
     fault: str | None = None
+    verified_at: datetime | None = None
+
+    @property
+    def masked(self) -> str:
+        """Enough to tell addresses apart, too little to write to one."""
+        if self.fault is not None:
+            return "***"
+        if self.channel is Channel.EMAIL:
+            local, at, domain = self.address.rpartition("@")
+            return f"{local[:1]}***{at}{domain}"
+        return f"{self.address[:4]}***{self.address[-2:]}"
 
 
 def contact(channel: Channel, address: str) -> Contact:
@@ -49,6 +63,12 @@ def contact_or_fault(channel: Channel, address: str) -> Contact:
 def distinct(contacts: Iterable[Contact]) -> list[Contact]:
     """The contacts in their order, each channel and address once."""
     return list({(c.channel, c.address): c for c in contacts}.values())
+
+
+def kept_or_new(before: Iterable[Contact], wanted: Iterable[Contact]) -> list[Contact]:
+    """Those wanted, each once; one that was there before is as it was."""
+    known = {(c.channel, c.address): c for c in before}
+    return [known.get((c.channel, c.address), c) for c in distinct(wanted)]
 
 
 def known_language(language: str) -> str:

@@ -1,4 +1,7 @@
-"""The life of a delivery: queued → sending → sent | failed, by way of retrying."""
+"""The life of a delivery: queued → sending → sent | failed, by way of retrying.
+
+One to an address that is not verified is held before: → queued | expired.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,11 +9,13 @@ from enum import StrEnum
 
 
 class State(StrEnum):
+    HELD = "held"
     QUEUED = "queued"
     SENDING = "sending"
     RETRYING = "retrying"
     SENT = "sent"
     FAILED = "failed"
+    EXPIRED = "expired"
 
 
 OPEN = (State.QUEUED, State.SENDING, State.RETRYING)

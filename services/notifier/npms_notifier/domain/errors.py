@@ -1,5 +1,6 @@
 """What the notifier refuses, each with the data a caller needs; the edges choose how to say it."""
 
+from datetime import timedelta
 from uuid import UUID
 
 
@@ -33,6 +34,42 @@ class AccountUnknown(NotifierError):
     def __init__(self, account_id: int) -> None:
         super().__init__(f"account {account_id}")
         self.account_id = account_id
+
+
+class ContactUnknown(NotifierError):
+    """An account has no address of this channel that could be verified."""
+
+    code = "contact_unknown"
+
+    def __init__(self, channel: str) -> None:
+        super().__init__(channel)
+        self.channel = channel
+
+
+class AlreadyVerified(NotifierError):
+    """All addresses of the channel are."""
+
+    code = "already_verified"
+
+
+class WrongCode(NotifierError):
+    code = "wrong_code"
+
+
+class CodeExpired(NotifierError):
+    """The code was sent too long ago, tried too often, used, or never sent."""
+
+    code = "code_expired"
+
+
+class CodeSentRecently(NotifierError):
+    """As many codes were made as may be for now."""
+
+    code = "code_sent_recently"
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(f"in {wait}")
+        self.wait = wait
 
 
 class TicketUnknown(NotifierError):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from npms_notifier.domain import codes
+
 
 @dataclass(frozen=True, slots=True)
 class Money:
@@ -18,11 +20,24 @@ Value = str | int | Money | datetime | None
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A template's name and its variables; one that is not urgent waits for the morning."""
+    """A template's name and its variables; one that is not urgent waits for the morning.
+
+    Only what is `to_unverified` goes to an address that nobody has confirmed.
+    """
 
     template: str
     values: Mapping[str, Value]
     urgent: bool = True
+    to_unverified: bool = False
+
+
+def contact_code(*, code: str) -> Notice:
+    """The one message to an address that nobody has confirmed: it names no person and no account.
+
+    `code` is its mask, but for a moment while it is sent.
+    """
+    minutes = int(codes.LIFE.total_seconds()) // 60
+    return Notice(codes.TEMPLATE, {"code": code, "minutes": minutes}, to_unverified=True)
 
 
 def low_balance(*, balance: Money, to_avoid_cut: Money) -> Notice:

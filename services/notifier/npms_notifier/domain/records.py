@@ -38,7 +38,10 @@ class AccountContacts:
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """One message to one address; `due_at` in wall time, `created_at` in business time."""
+    """One message to one address; `due_at` in wall time, `created_at` in business time.
+
+    With `held_until`, in wall time, it waits for its address to be verified and is due afterwards.
+    """
 
     delivery_id: UUID
     account_id: int
@@ -50,6 +53,7 @@ class NewDelivery:
     body: str
     due_at: datetime
     created_at: datetime
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class ClaimedDelivery:
 
     delivery_id: UUID
     account_id: int
+    message_id: UUID
     channel: Channel
     address: str
     template: str

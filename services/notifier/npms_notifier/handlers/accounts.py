@@ -8,16 +8,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_notifier.domain.contacts import Contact, distinct
 from npms_notifier.domain.errors import AccountUnknown
 from npms_notifier.domain.records import Account
-from npms_notifier.storage import accounts
+from npms_notifier.handlers.context import Context
+from npms_notifier.handlers.send_codes import send_codes
+from npms_notifier.storage import accounts, contacts
 from npms_shared.auth.tokens import Principal
 
 
 async def learn_account(
-    conn: AsyncConnection, account: Account, contacts: Sequence[Contact]
+    conn: AsyncConnection, context: Context, account: Account, reached: Sequence[Contact]
 ) -> None:
-    """Take an account up as it was opened; what is known already stays as it is."""
+    """Take an account up as it was opened, and send codes to where its people say they are.
+
+    What is known already stays as it is.
+    """
     if await accounts.add(conn, account):
-        await accounts.replace_contacts(conn, account.account_id, distinct(contacts))
+        kept = distinct(reached)
+        await contacts.replace(conn, account.account_id, kept)
+        await send_codes(conn, context, account, [c for c in kept if c.fault is None])
 
 
 async def close_account(conn: AsyncConnection, account_id: int, *, at: datetime) -> None:

@@ -1,6 +1,6 @@
 """What the use cases need besides an open connection; put together by bootstrap.py."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from npms_notifier.domain.deliveries import Pace, RetryPolicy
 from npms_notifier.domain.quiet_hours import QuietHours
@@ -16,4 +16,5 @@ class Context:
     renderer: Renderer
     retries: RetryPolicy
     pace: Pace
+    code_pepper: bytes = field(repr=False)
     quiet_hours: QuietHours | None = None

@@ -10,10 +10,12 @@ import structlog
 
 from npms_notifier import metrics, outgoing
 from npms_notifier.channels.base import NotDelivered, OutgoingMessage, Sender
+from npms_notifier.domain import codes
 from npms_notifier.domain.contacts import Channel
 from npms_notifier.domain.deliveries import after_failure
 from npms_notifier.domain.records import ClaimedDelivery
 from npms_notifier.handlers.context import Context
+from npms_notifier.storage import codes as code_storage
 from npms_notifier.storage import deliveries
 from npms_shared.loops import wait_or_stop
 from npms_shared.messaging import outbox
@@ -28,6 +30,7 @@ class DeliveryLoop:
         self._channel, self._sender = channel, sender
         self._database, self._clock = context.database, context.clock
         self._retries, self._pace = context.retries, context.pace
+        self._pepper = context.code_pepper
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until stopped; what is in hand then is sent and settled first."""
@@ -50,9 +53,11 @@ class DeliveryLoop:
         return len(claimed)
 
     async def _attempt(self, delivery: ClaimedDelivery) -> None:
-        message = OutgoingMessage(
-            delivery.delivery_id, delivery.address, delivery.subject, delivery.body
-        )
+        body = await self._database.outlast(lambda: self._body(delivery))
+        if body is None:
+            await self._database.outlast(lambda: self._settle_unwanted(delivery))
+            return
+        message = OutgoingMessage(delivery.delivery_id, delivery.address, delivery.subject, body)
         try:
             async with asyncio.timeout(self._pace.timeout.total_seconds()):
                 reference = await self._sender.send(message)
@@ -67,6 +72,30 @@ class DeliveryLoop:
             lambda: self._settle_failure(delivery, reason, permanent=permanent)
         )
 
+    async def _body(self, delivery: ClaimedDelivery) -> str | None:
+        """What is to be sent, with a code made now where there is one in it.
+
+        None where the code is not wanted any more. Each attempt sends a code of its own, since
+        none is kept that could be sent again.
+        """
+        if delivery.template != codes.TEMPLATE:
+            return delivery.body
+        code, code_id = codes.new_code(), delivery.message_id
+        async with self._database.transaction() as conn:
+            wanted = await code_storage.arm(
+                conn,
+                code_id,
+                digest=codes.digest_of(code_id, code, self._pepper),
+                expires_at=self._clock.wall_now() + codes.LIFE,
+            )
+        return delivery.body.replace(codes.MASK, code) if wanted else None
+
+    async def _settle_unwanted(self, delivery: ClaimedDelivery) -> None:
+        at, error = self._clock.now(), "not_wanted_any_more"
+        async with self._database.transaction() as conn:
+            ours = await deliveries.settle_unwanted(conn, delivery, error=error, at=at)
+        _count(delivery, "expired" if ours else "lease_lost")
+
     async def _settle_sent(self, delivery: ClaimedDelivery, reference: str) -> None:
         at = self._clock.now()
         async with self._database.transaction() as conn:
@@ -75,6 +104,8 @@ class DeliveryLoop:
                 event = outgoing.delivery_reported(delivery, state="sent", at=at)
                 await outbox.publish(conn, event, subject=str(delivery.account_id))
         _count(delivery, "sent" if ours else "lease_lost")
+        if delivery.template == codes.TEMPLATE:
+            metrics.CONTACT_CODES.labels(channel=delivery.channel.value, outcome="sent").inc()
 
     async def _settle_failure(
         self, delivery: ClaimedDelivery, reason: str, *, permanent: bool

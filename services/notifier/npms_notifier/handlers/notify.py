@@ -5,12 +5,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_notifier.domain import codes
 from npms_notifier.domain.contacts import Contact, spoken_language
 from npms_notifier.domain.errors import AccountUnknown
 from npms_notifier.domain.notices import Notice
 from npms_notifier.domain.records import Account, NewDelivery
 from npms_notifier.handlers.context import Context
-from npms_notifier.storage import accounts, deliveries
+from npms_notifier.storage import accounts, contacts, deliveries
 from npms_notifier.templates.formats import zone_of
 from npms_notifier.templates.rendering import Reader
 from npms_shared.ids import new_id
@@ -21,36 +22,23 @@ async def queue_notice(
 ) -> int:
     """Queue a delivery per usable contact, once per `message_id`; returns how many.
 
-    Raises AccountUnknown where the account's opening was not heard yet.
+    What goes to an address that is not verified is held. Raises AccountUnknown where the account's
+    opening was not heard yet.
     """
     account = await accounts.find(conn, account_id)
     if account is None:
         raise AccountUnknown(account_id)
-    usable = [c for c in await accounts.contacts_of(conn, account_id) if c.fault is None]
-    due_at = _due_at(context, notice, account)
+    usable = [c for c in await contacts.list_of(conn, account_id) if c.fault is None]
     await deliveries.queue(
-        conn, [_delivery(context, notice, account, c, message_id, due_at) for c in usable]
+        conn, [compose(context, notice, account, contact, message_id) for contact in usable]
     )
     return len(usable)
 
 
-def _due_at(context: Context, notice: Notice, account: Account) -> datetime:
-    """Wall time; the night passes in business time."""
-    clock = context.clock
-    if notice.urgent or context.quiet_hours is None:
-        return clock.wall_now()
-    wait = context.quiet_hours.wait(clock.now(), zone_of(account.time_zone))
-    return clock.wall_now() + wait / clock.speed
-
-
-def _delivery(
-    context: Context,
-    notice: Notice,
-    account: Account,
-    contact: Contact,
-    message_id: UUID,
-    due_at: datetime,
+def compose(
+    context: Context, notice: Notice, account: Account, contact: Contact, message_id: UUID
 ) -> NewDelivery:
+    """The notice as it is to be delivered. Raises TemplateFault."""
     reader = Reader(
         account_id=account.account_id,
         name=account.customer_name,
@@ -58,6 +46,7 @@ def _delivery(
         zone=zone_of(account.time_zone),
     )
     rendered = context.renderer.render(notice, contact.channel, reader)
+    may_go = notice.to_unverified or contact.verified_at is not None
     return NewDelivery(
         delivery_id=new_id(),
         account_id=account.account_id,
@@ -67,6 +56,16 @@ def _delivery(
         language=reader.language,
         subject=rendered.subject,
         body=rendered.body,
-        due_at=due_at,
+        due_at=_due_at(context, notice, account),
         created_at=context.clock.now(),
+        held_until=None if may_go else context.clock.wall_now() + codes.HOLD,
     )
+
+
+def _due_at(context: Context, notice: Notice, account: Account) -> datetime:
+    """Wall time; the night passes in business time."""
+    clock = context.clock
+    if notice.urgent or context.quiet_hours is None:
+        return clock.wall_now()
+    wait = context.quiet_hours.wait(clock.now(), zone_of(account.time_zone))
+    return clock.wall_now() + wait / clock.speed

@@ -1,13 +1,11 @@
-"""Accounts and their contacts."""
+"""Accounts as the ledger told of them."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_notifier.domain.contacts import Channel, Contact
 from npms_notifier.domain.records import Account
 
 _INSERT = text(
@@ -30,18 +28,6 @@ _CLOSE = text(
     "UPDATE account SET closed_at = :at WHERE account_id = :account_id RETURNING account_id"
 )
 _SET_LANGUAGE = text("UPDATE account SET language = :language WHERE account_id = :account_id")
-_CONTACTS = text(
-    "SELECT channel, address, fault FROM contact WHERE account_id = :account_id ORDER BY position"
-)
-_FORGET = text("DELETE FROM contact WHERE account_id = :account_id")
-_ADD = text(
-    """
-    INSERT INTO contact (account_id, channel, address, fault, position)
-    SELECT :account_id, channel, address, fault, position
-    FROM unnest(CAST(:channels AS text[]), CAST(:addresses AS text[]), CAST(:faults AS text[]))
-         WITH ORDINALITY AS given (channel, address, fault, position)
-    """
-)
 
 
 async def add(conn: AsyncConnection, account: Account) -> bool:
@@ -64,23 +50,3 @@ async def close(conn: AsyncConnection, account_id: int, *, at: datetime) -> bool
 
 async def set_language(conn: AsyncConnection, account_id: int, *, language: str) -> None:
     await conn.execute(_SET_LANGUAGE, {"account_id": account_id, "language": language})
-
-
-async def contacts_of(conn: AsyncConnection, account_id: int) -> list[Contact]:
-    rows = await conn.execute(_CONTACTS, {"account_id": account_id})
-    return [Contact(Channel(row.channel), row.address, row.fault) for row in rows]
-
-
-async def replace_contacts(
-    conn: AsyncConnection, account_id: int, contacts: Sequence[Contact]
-) -> None:
-    await conn.execute(_FORGET, {"account_id": account_id})
-    await conn.execute(
-        _ADD,
-        {
-            "account_id": account_id,
-            "channels": [c.channel.value for c in contacts],
-            "addresses": [c.address for c in contacts],
-            "faults": [c.fault for c in contacts],
-        },
-    )

@@ -14,9 +14,9 @@ from npms_notifier.domain.records import ClaimedDelivery, Delivery, NewDelivery
 _QUEUE = text(
     """
     INSERT INTO delivery (delivery_id, account_id, message_id, channel, address, template,
-                          language, subject, body, due_at, created_at)
+                          language, subject, body, state, due_at, held_until, created_at)
     VALUES (:delivery_id, :account_id, :message_id, :channel, :address, :template,
-            :language, :subject, :body, :due_at, :created_at)
+            :language, :subject, :body, :state, :due_at, :held_until, :created_at)
     ON CONFLICT (message_id, channel, address) DO NOTHING
     """
 )
@@ -27,28 +27,52 @@ _CLAIM = text(
         SELECT delivery_id FROM delivery WHERE due_at <= :at AND channel = :channel
         ORDER BY due_at LIMIT :most FOR UPDATE SKIP LOCKED
     )
-    RETURNING delivery_id, account_id, channel, address, template, subject, body, attempts
+    RETURNING delivery_id, account_id, message_id, channel, address, template, subject, body,
+              attempts
     """
 )
-_HELD = "WHERE delivery_id = :delivery_id AND state = 'sending' AND attempts = :attempts"
+_LEASED = "WHERE delivery_id = :delivery_id AND state = 'sending' AND attempts = :attempts"
 _SENT = text(
     f"""
     UPDATE delivery
     SET state = 'sent', due_at = NULL, settled_at = :at, error = NULL, reference = :reference
-    {_HELD} RETURNING delivery_id
+    {_LEASED} RETURNING delivery_id
     """  # noqa: S608 - constants only
 )
 _RETRY = text(
     f"""
     UPDATE delivery SET state = 'retrying', due_at = :due_at, error = :error
-    {_HELD} RETURNING delivery_id
+    {_LEASED} RETURNING delivery_id
     """  # noqa: S608 - constants only
 )
 _FAILED = text(
     f"""
     UPDATE delivery SET state = 'failed', due_at = NULL, settled_at = :at, error = :error
-    {_HELD} RETURNING delivery_id
+    {_LEASED} RETURNING delivery_id
     """  # noqa: S608 - constants only
+)
+_NO_MORE_WANTED = text(
+    f"""
+    UPDATE delivery SET state = 'expired', due_at = NULL, settled_at = :at, error = :error
+    {_LEASED} RETURNING delivery_id
+    """  # noqa: S608 - constants only
+)
+_RELEASE = text(
+    """
+    UPDATE delivery SET state = 'queued', due_at = :at, held_until = NULL
+    WHERE account_id = :account_id AND held_until > :at
+      AND channel = :channel AND address = :address
+    """
+)
+_EXPIRE = text(
+    """
+    UPDATE delivery SET state = 'expired', settled_at = :settled_at, held_until = NULL
+    WHERE delivery_id IN (
+        SELECT delivery_id FROM delivery WHERE held_until <= :at
+        ORDER BY held_until LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    RETURNING delivery_id
+    """
 )
 _LIST = text(
     """
@@ -79,7 +103,9 @@ def _row(delivery: NewDelivery) -> dict[str, object]:
         "language": delivery.language,
         "subject": delivery.subject,
         "body": delivery.body,
-        "due_at": delivery.due_at,
+        "state": (State.QUEUED if delivery.held_until is None else State.HELD).value,
+        "due_at": delivery.due_at if delivery.held_until is None else None,
+        "held_until": delivery.held_until,
         "created_at": delivery.created_at,
     }
 
@@ -112,6 +138,29 @@ async def settle_failed(
 ) -> bool:
     """Whether the lease still was ours."""
     return await _settle(conn, _FAILED, claimed, {"error": error, "at": at})
+
+
+async def settle_unwanted(
+    conn: AsyncConnection, claimed: ClaimedDelivery, *, error: str, at: datetime
+) -> bool:
+    """Whether the lease still was ours."""
+    return await _settle(conn, _NO_MORE_WANTED, claimed, {"error": error, "at": at})
+
+
+async def release(
+    conn: AsyncConnection, account_id: int, channel: Channel, address: str, *, at: datetime
+) -> None:
+    """Let go what was held for an address, as far as its time is not up; due at once."""
+    values = {"account_id": account_id, "channel": channel.value, "address": address, "at": at}
+    await conn.execute(_RELEASE, values)
+
+
+async def expire_held(
+    conn: AsyncConnection, *, at: datetime, settled_at: datetime, most: int
+) -> int:
+    """End what was held in vain until `at`, in wall time; returns how many."""
+    values = {"at": at, "settled_at": settled_at, "most": most}
+    return len((await conn.execute(_EXPIRE, values)).all())
 
 
 async def _settle(

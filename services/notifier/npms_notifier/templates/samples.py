@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from npms_notifier.domain import notices
+from npms_notifier.domain import codes, notices
 from npms_notifier.domain.notices import Money, Notice
 
 
@@ -61,4 +61,5 @@ SAMPLES: tuple[Notice, ...] = (
         subject="Why was I charged twice in October?",
         answer="The second entry is the daily charge; your statement names it on each day.",
     ),
+    notices.contact_code(code=codes.MASK),
 )
