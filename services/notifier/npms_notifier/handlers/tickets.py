@@ -15,6 +15,7 @@ from npms_notifier.handlers.context import Context
 from npms_notifier.handlers.notify import queue_notice
 from npms_notifier.storage import tickets
 from npms_shared.auth.tokens import Principal
+from npms_shared.db import audit_trail
 from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 
@@ -45,6 +46,14 @@ async def open_ticket(
     await tickets.add(conn, ticket)
     await _write(conn, context, ticket, caller, Author.CUSTOMER, body)
     await outbox.publish(conn, outgoing.ticket_opened(ticket), subject=str(account_id))
+    await audit_trail.note(
+        conn,
+        caller.actor(),
+        "ticket_opened",
+        subject=f"ticket:{ticket.ticket_id}",
+        now=ticket.opened_at,
+        after={"account_id": account_id},
+    )
     return await _conversation(conn, ticket)
 
 
@@ -65,6 +74,7 @@ async def write_ticket_message(
         await queue_notice(
             conn, context, notice, account_id=ticket.account_id, message_id=message.message_id
         )
+    await _note(conn, context, caller, "ticket_message_written", ticket, state)
     return await _conversation(conn, replace(ticket, state=state))
 
 
@@ -79,6 +89,7 @@ async def close_ticket(
     await tickets.close(conn, ticket_id, closed_by=caller.subject, closed_at=at)
     event = outgoing.ticket_closed(ticket, at=at)
     await outbox.publish(conn, event, subject=str(ticket.account_id))
+    await _note(conn, context, caller, "ticket_closed", ticket, TicketState.CLOSED)
     closed = replace(ticket, state=TicketState.CLOSED, closed_by=caller.subject, closed_at=at)
     return await _conversation(conn, closed)
 
@@ -128,6 +139,26 @@ async def _write(
     )
     await tickets.write(conn, message)
     return message
+
+
+async def _note(
+    conn: AsyncConnection,
+    context: Context,
+    caller: Principal,
+    action: str,
+    ticket: Ticket,
+    state: TicketState,
+) -> None:
+    """What was written is in the ticket, and nowhere else."""
+    await audit_trail.note(
+        conn,
+        caller.actor(),
+        action,
+        subject=f"ticket:{ticket.ticket_id}",
+        now=context.clock.now(),
+        before={"state": ticket.state.value},
+        after={"state": state.value},
+    )
 
 
 async def _visible_ticket(
