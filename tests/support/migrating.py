@@ -42,8 +42,9 @@ async def migrated_by_steps(nodes: Nodes, service: str) -> AsyncIterator[tuple[M
         command.upgrade(config, revision)
 
     async def migrate(revision: str) -> None:
-        async with engine.begin() as made:
+        async with engine.connect() as made:
             await made.run_sync(upgrade, revision)
+            await made.commit()
 
     owner = await asyncpg.connect(url)
     try:

@@ -8,8 +8,9 @@ from uuid import UUID
 import httpx
 from fastapi import FastAPI
 
+from npms_notifier.domain import notices
 from npms_notifier.domain.contacts import Channel, Contact
-from npms_notifier.domain.notices import Notice
+from npms_notifier.domain.notices import Money, Notice
 from npms_notifier.domain.records import Account
 from npms_notifier.handlers.accounts import learn_account
 from npms_notifier.handlers.context import Context
@@ -25,6 +26,7 @@ PEPPER = b"for tests only, thirty-two characters"
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 EMAIL = Contact(Channel.EMAIL, "wanjiku@example.org")
 PHONE = Contact(Channel.SMS, "+254712345678")
+RESTORED = notices.credit_restored(balance=Money(20_000_000, "KES"))
 
 
 @dataclass(slots=True)

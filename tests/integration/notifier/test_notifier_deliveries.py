@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.integration.notifier.parts import EMAIL, NOW, PHONE, Notifier
+from tests.integration.notifier.parts import EMAIL, NOW, PHONE, RESTORED, Notifier
 
 from npms_notifier.channels.base import OutgoingMessage
 from npms_notifier.domain import notices
@@ -18,14 +18,11 @@ from npms_notifier.domain.notices import Money
 from npms_notifier.domain.quiet_hours import parse_quiet_hours
 from npms_notifier.domain.records import Delivery
 from npms_notifier.handlers.deliver import DeliveryLoop
-from npms_notifier.invariants import RULES
 from npms_notifier.storage import deliveries
 from npms_shared.contracts.notifier import DeliveryReported
-from npms_shared.db import invariants
 from npms_shared.ids import new_id
 from npms_tools.sinks.server import Sinks
 
-RESTORED = notices.credit_restored(balance=Money(20_000_000, "KES"))
 LOW = notices.low_balance(balance=Money(1, "KES"), to_avoid_cut=Money(9, "KES"))
 
 
@@ -182,15 +179,3 @@ async def test_what_can_wait_waits_for_the_morning(notifier: Notifier) -> None:
     assert await notifier.deliver() == 1
     notifier.clock.advance(timedelta(hours=8))
     assert await notifier.deliver() == 1
-
-
-async def test_rules_hold_and_find_what_is_left_lying(notifier: Notifier) -> None:
-    await notifier.open_account(1, PHONE)
-    await notifier.notify(RESTORED)
-    async with notifier.database.transaction() as conn:
-        await conn.execute(text("UPDATE delivery SET due_at = now() - interval '59 minutes'"))
-    assert await invariants.check(notifier.database, RULES) == []
-    async with notifier.database.transaction() as conn:
-        await conn.execute(text("UPDATE delivery SET due_at = now() - interval '61 minutes'"))
-    [violation] = await invariants.check(notifier.database, RULES)
-    assert violation.rule.name == "deliveries_are_attended_to"

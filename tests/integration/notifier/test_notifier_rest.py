@@ -5,12 +5,10 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.integration.notifier.parts import EMAIL, PHONE, Notifier, assert_problem
+from tests.integration.notifier.parts import EMAIL, PHONE, RESTORED, Notifier, assert_problem
 from tests.support.tokens import TestIssuer
 
-from npms_notifier.domain import notices
 from npms_notifier.domain.contacts import Channel, Contact
-from npms_notifier.domain.notices import Money
 from npms_notifier.invariants import RULES
 from npms_shared.db import invariants
 from npms_shared.ids import new_id
@@ -124,7 +122,7 @@ async def test_deliveries_are_listed_page_by_page(
 ) -> None:
     await notifier.open_account(1, PHONE)
     for _ in range(5):
-        await notifier.notify(notices.credit_restored(balance=Money(1, "KES")))
+        await notifier.notify(RESTORED)
     seen, cursor, pages = [], None, 0
     while pages == 0 or cursor:
         params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})

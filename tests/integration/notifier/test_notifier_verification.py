@@ -12,21 +12,19 @@ from tests.integration.notifier.parts import (
     EMAIL,
     NOW,
     PHONE,
+    RESTORED,
     Notifier,
     assert_problem,
 )
 from tests.support.confirming import codes_to, confirm
 from tests.support.tokens import TestIssuer
 
-from npms_notifier.domain import notices
 from npms_notifier.domain.contacts import Channel, Contact
-from npms_notifier.domain.notices import Money
 from npms_notifier.handlers.expire_held import expire_held
 from npms_notifier.invariants import RULES
 from npms_shared.db import invariants
 from npms_tools.sinks.server import Sinks
 
-RESTORED = notices.credit_restored(balance=Money(20_000_000, "KES"))
 OTHER = Contact(Channel.SMS, "+254733000111")
 Headers = dict[str, str]
 Confirm = Callable[[str], Awaitable[httpx.Response]]
@@ -399,14 +397,3 @@ async def test_an_attempt_that_is_sent_again_has_a_code_of_its_own(
     assert not sinks.store.sms
     notifier.clock.advance(timedelta(seconds=5))
     assert (await enter(await sent_code(notifier, sinks))).status_code == 200
-
-
-async def test_what_is_held_too_long_is_found(notifier: Notifier) -> None:
-    await notifier.open_account(1, PHONE, verified=False)
-    await notifier.notify(RESTORED)
-    async with notifier.database.transaction() as conn:
-        overdue = "UPDATE delivery SET held_until = now() - interval '61 minutes'"
-        await conn.execute(text(f"{overdue} WHERE state = 'held'"))
-        await conn.execute(text("UPDATE delivery SET due_at = now() WHERE due_at IS NOT NULL"))
-    [violation] = await invariants.check(notifier.database, RULES)
-    assert violation.rule.name == "held_deliveries_end"
