@@ -1,21 +1,20 @@
 """What happened here → what is said on the broker."""
 
 from datetime import datetime
-from typing import Literal
 
+from npms_notifier.domain.deliveries import State
 from npms_notifier.domain.records import ClaimedDelivery, Ticket
 from npms_shared.contracts.notifier import DeliveryReported, TicketClosed, TicketOpened
 
 
-def delivery_reported(
-    delivery: ClaimedDelivery, *, state: Literal["sent", "failed"], at: datetime
-) -> DeliveryReported:
+def delivery_reported(delivery: ClaimedDelivery, *, state: State, at: datetime) -> DeliveryReported:
+    """Of one that is settled: sent, or given up."""
     return DeliveryReported(
         delivery_id=delivery.delivery_id,
         account_id=delivery.account_id,
         channel=delivery.channel.value,
         template=delivery.template,
-        state=state,
+        state="sent" if state is State.SENT else "failed",
         attempts=delivery.attempts,
         reported_at=at,
     )

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-import httpx
 from fastapi import FastAPI
 
 from npms_notifier.domain import notices
@@ -86,11 +84,3 @@ class Notifier:
             if verified:
                 kept = [c if c.fault else replace(c, verified_at=NOW) for c in reached]
                 await contacts.replace(conn, account_id, kept)
-
-
-def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem: dict[str, Any] = answer.json()
-    assert problem["code"] == code
-    return problem

@@ -87,17 +87,17 @@ async def test_a_write_is_noted(
     operator: Headers,
     write: Write,
 ) -> None:
-    words = await prepare(notifier, rest, sinks, customer, operator)
+    values = await prepare(notifier, rest, sinks, customer, operator)
     answer = await rest.request(
         write.method,
-        write.path.format_map(words),
-        json=write.body and {k: fill(v, words) for k, v in write.body.items()},
+        write.path.format_map(values),
+        json=write.body and {k: fill(v, values) for k, v in write.body.items()},
         headers=customer,
     )
     assert answer.status_code == write.status, answer.text
-    words["opened"] = answer.json().get("ticket_id", "")
+    values["opened"] = answer.json().get("ticket_id", "")
     [entry] = await entries(rest, operator, action=write.action, by="wanjiku")
-    assert (entry.subject, entry.reason) == (write.subject.format_map(words), "")
+    assert (entry.subject, entry.reason) == (write.subject.format_map(values), "")
     assert (entry.by_roles, entry.on_behalf_of) == (["customer"], "customer:77")
     assert (entry.before, entry.after) == (write.before, write.after)
     assert PHONE.address not in str(entry)
@@ -126,8 +126,8 @@ async def test_what_changes_nothing_is_not_noted(
     assert len(await entries(rest, operator, action="ticket_closed")) == 1
 
 
-def fill(value: Any, words: dict[str, str]) -> Any:
-    return value.format_map(words) if isinstance(value, str) else value
+def fill(value: Any, values: dict[str, str]) -> Any:
+    return value.format_map(values) if isinstance(value, str) else value
 
 
 async def prepare(

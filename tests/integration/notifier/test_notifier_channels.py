@@ -4,6 +4,7 @@ import socket
 
 import httpx
 import pytest
+from tests.support.refusing import refuse_next
 
 from npms_notifier.channels.base import NotDelivered, OutgoingMessage
 from npms_notifier.channels.mail import MailSender, MailServer
@@ -21,12 +22,6 @@ def sms(text: str = "NPMS: salio 5") -> OutgoingMessage:
     return OutgoingMessage(new_id(), "+254712345678", "", text)
 
 
-async def refuse(sinks: Sinks, channel: str, status: int, times: int = 1) -> None:
-    async with httpx.AsyncClient(base_url=sinks.url) as client:
-        body = {"channel": channel, "next": times, "status": status}
-        assert (await client.post("/faults", json=body)).status_code == 204
-
-
 async def test_an_email_arrives_with_its_delivery_id(sinks: Sinks, mail_sender: MailSender) -> None:
     message = mail()
     assert await mail_sender.send(message)
@@ -42,7 +37,7 @@ async def test_an_email_arrives_with_its_delivery_id(sinks: Sinks, mail_sender: 
 async def test_a_mail_server_says_whether_to_come_back(
     sinks: Sinks, mail_sender: MailSender, status: int, *, permanent: bool
 ) -> None:
-    await refuse(sinks, "email", status)
+    await refuse_next(sinks, "email", status=status)
     with pytest.raises(NotDelivered, match=str(status)) as fault:
         await mail_sender.send(mail())
     assert fault.value.permanent is permanent
@@ -115,7 +110,7 @@ async def test_an_sms_arrives_and_gives_the_operators_id(
 async def test_an_operator_says_whether_to_come_back(
     sinks: Sinks, sms_sender: SmsSender, status: int, *, permanent: bool
 ) -> None:
-    await refuse(sinks, "sms", status)
+    await refuse_next(sinks, "sms", status=status)
     with pytest.raises(NotDelivered) as fault:
         await sms_sender.send(sms())
     assert fault.value.permanent is permanent

@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
-import httpx
 import pytest
 from sqlalchemy import text
 from tests.integration.notifier.parts import EMAIL, NOW, PHONE, RESTORED, Notifier
+from tests.support.refusing import refuse_next
 
 from npms_notifier.channels.base import OutgoingMessage
 from npms_notifier.domain import notices
@@ -31,15 +31,10 @@ async def rows(notifier: Notifier) -> list[Delivery]:
         return await deliveries.list_of(conn, 1, before=None, most=100)
 
 
-async def said(notifier: Notifier) -> list[DeliveryReported]:
+async def reports(notifier: Notifier) -> list[DeliveryReported]:
     async with notifier.database.connect() as conn:
         found = await conn.execute(text("SELECT body FROM outbox ORDER BY id"))
         return [DeliveryReported.model_validate_json(body) for body in found.scalars()]
-
-
-async def fault(sinks: Sinks, channel: str, *, status: int, times: int) -> None:
-    async with httpx.AsyncClient(base_url=sinks.url) as client:
-        await client.post("/faults", json={"channel": channel, "next": times, "status": status})
 
 
 async def test_a_notice_goes_to_every_usable_contact_once(notifier: Notifier, sinks: Sinks) -> None:
@@ -57,7 +52,7 @@ async def test_a_notice_goes_to_every_usable_contact_once(notifier: Notifier, si
         (State.SENT, 1, None, NOW)
     }
     assert {d.reference for d in sent} == {sinks.store.sms[0].id, "kept"}
-    assert {(r.delivery_id, r.channel, r.state, r.attempts) for r in await said(notifier)} == {
+    assert {(r.delivery_id, r.channel, r.state, r.attempts) for r in await reports(notifier)} == {
         (d.delivery_id, d.channel.value, "sent", 1) for d in sent
     }
 
@@ -78,7 +73,7 @@ async def test_nothing_is_queued_for_an_account_not_heard_of(notifier: Notifier)
 
 async def test_a_fault_is_retried_later_and_then_given_up(notifier: Notifier, sinks: Sinks) -> None:
     await notifier.open_account(1, PHONE)
-    await fault(sinks, "sms", status=503, times=9)
+    await refuse_next(sinks, "sms", status=503, times=9)
     await notifier.notify(RESTORED)
     states = []
     for wait in (5, 20, 80):
@@ -90,7 +85,7 @@ async def test_a_fault_is_retried_later_and_then_given_up(notifier: Notifier, si
         notifier.clock.advance(timedelta(seconds=wait))
     assert states == [(State.RETRYING, 1), (State.RETRYING, 2), (State.FAILED, 3)]
     assert await notifier.deliver() == 0
-    assert [(r.state, r.attempts) for r in await said(notifier)] == [("failed", 3)]
+    assert [(r.state, r.attempts) for r in await reports(notifier)] == [("failed", 3)]
 
 
 class SilentSender:
@@ -115,7 +110,7 @@ async def test_who_does_not_answer_in_time_is_asked_again(notifier: Notifier) ->
 
 async def test_a_retry_that_succeeds_is_sent(notifier: Notifier, sinks: Sinks) -> None:
     await notifier.open_account(1, EMAIL)
-    await fault(sinks, "email", status=451, times=1)
+    await refuse_next(sinks, "email", status=451)
     await notifier.notify(RESTORED)
     await notifier.deliver()
     notifier.clock.advance(timedelta(seconds=5))
@@ -127,7 +122,7 @@ async def test_a_retry_that_succeeds_is_sent(notifier: Notifier, sinks: Sinks) -
 
 async def test_a_refused_number_is_given_up_at_once(notifier: Notifier, sinks: Sinks) -> None:
     await notifier.open_account(1, PHONE)
-    await fault(sinks, "sms", status=422, times=1)
+    await refuse_next(sinks, "sms", status=422)
     await notifier.notify(RESTORED)
     await notifier.deliver()
     [delivery] = await rows(notifier)
@@ -149,7 +144,7 @@ async def test_what_a_dead_process_held_goes_again_under_the_same_id(
     assert await notifier.deliver() == 1
     assert sinks.store.sms[0].client_reference == str(held.delivery_id)
     async with notifier.database.transaction() as conn:
-        late = await deliveries.settle_failed(conn, held, error="late", at=at)
+        late = await deliveries.settle(conn, held, State.FAILED, error="late", at=at)
     assert not late, "a lease that was lost settles nothing"
     [delivery] = await rows(notifier)
     assert (delivery.state, delivery.attempts) == (State.SENT, 2)
@@ -161,8 +156,8 @@ async def test_two_processes_share_the_work(notifier: Notifier) -> None:
         await notifier.notify(RESTORED)
     at = notifier.clock.wall_now()
     lease = at + timedelta(seconds=60)
-    async with notifier.database.transaction() as one, notifier.database.transaction() as other:
-        first = await deliveries.claim(one, Channel.SMS, at=at, lease_until=lease, most=3)
+    async with notifier.database.transaction() as conn, notifier.database.transaction() as other:
+        first = await deliveries.claim(conn, Channel.SMS, at=at, lease_until=lease, most=3)
         second = await deliveries.claim(other, Channel.SMS, at=at, lease_until=lease, most=3)
     assert (len(first), len(second)) == (3, 1)
     assert not {d.delivery_id for d in first} & {d.delivery_id for d in second}

@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.integration.notifier.parts import EMAIL, PHONE, RESTORED, Notifier, assert_problem
+from tests.integration.notifier.parts import EMAIL, PHONE, RESTORED, Notifier
+from tests.support.problems import assert_problem
 from tests.support.tokens import TestIssuer
 
 from npms_notifier.domain.contacts import Channel, Contact

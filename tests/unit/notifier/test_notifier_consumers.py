@@ -103,17 +103,17 @@ def test_supply_stays_where_the_ledger_says_so(
 
 
 @pytest.mark.parametrize(
-    ("kind", "amount_micro", "told"),
+    ("kind", "amount_micro", "noticed"),
     [("correction", 7, True), ("correction", -7, True), ("correction", 0, False),
      ("provisional", 7, False), ("settlement", -7, False)],
 )  # fmt: skip
 def test_people_are_told_of_corrections_that_cost_or_give_something(
-    kind: str, amount_micro: int, *, told: bool
+    kind: str, amount_micro: int, *, noticed: bool
 ) -> None:
-    (event,) = [one for one in EVENTS if isinstance(one, AdjustmentCharged)]
+    (event,) = [known for known in EVENTS if isinstance(known, AdjustmentCharged)]
     changed = event.model_copy(update={"kind": kind, "amount_micro": amount_micro})
     notice = NOTICE_OF[AdjustmentCharged](changed)
-    assert (notice is not None) is told
+    assert (notice is not None) is noticed
     if notice is not None:
         assert notice.values["amount"] == Money(7, "KES")
         assert notice.values["given_back"] is (amount_micro < 0)

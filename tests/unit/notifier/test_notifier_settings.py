@@ -53,16 +53,16 @@ def test_a_wrong_variable_is_named(good: dict[str, Any], name: str, value: objec
 
 
 @pytest.mark.parametrize(
-    ("wrong", "word"),
+    ("wrong", "variable"),
     [
         ({"delivery_lease_s": 5, "delivery_timeout_s": 5}, "DELIVERY_LEASE_S"),
         ({"smtp_username": "me"}, "SMTP_PASSWORD"),
     ],
 )
 def test_what_does_not_fit_together_is_named(
-    good: dict[str, Any], wrong: dict[str, Any], word: str
+    good: dict[str, Any], wrong: dict[str, Any], variable: str
 ) -> None:
-    with pytest.raises(SettingsError, match=word):
+    with pytest.raises(SettingsError, match=variable):
         read_settings(NotifierSettings, **good, **wrong)
 
 

@@ -31,5 +31,5 @@ def test_a_subject_that_hides_lines_in_an_encoded_word_is_refused(subject: str) 
 
 
 def test_a_subject_is_kept_as_it_is_shown() -> None:
-    given = {"subject": "=?utf-8?q?Kwa_nini=3F?= mara mbili", "body": "Why?"}
-    assert TicketRequest.model_validate(given).subject == "Kwa nini? mara mbili"
+    request = {"subject": "=?utf-8?q?Kwa_nini=3F?= mara mbili", "body": "Why?"}
+    assert TicketRequest.model_validate(request).subject == "Kwa nini? mara mbili"

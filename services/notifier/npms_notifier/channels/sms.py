@@ -50,7 +50,7 @@ class SmsSender:
 def _reference(answer: httpx.Response) -> str:
     """The operator's id of the message, as far as it gave one: it has taken the message anyhow."""
     try:
-        said = answer.json()
+        body = answer.json()
     except ValueError:
         return ""
-    return str(said.get("id", ""))[:200] if isinstance(said, dict) else ""
+    return str(body.get("id", ""))[:200] if isinstance(body, dict) else ""

@@ -75,13 +75,15 @@ def wait_for_another(
 
     `made` has the codes of its account of the last day.
     """
-    here = [code.made_at for code in made if (code.channel, code.address) == (channel, address)]
+    of_address = [
+        code.made_at for code in made if (code.channel, code.address) == (channel, address)
+    ]
     free = [
-        *(moment + RESEND_AFTER for moment in here),
-        *_free_again(here, MOST_A_DAY),
+        *(free_at + RESEND_AFTER for free_at in of_address),
+        *_free_again(of_address, MOST_A_DAY),
         *_free_again([code.made_at for code in made], MOST_A_DAY_AND_ACCOUNT),
     ]
-    return max([timedelta(), *(moment - at for moment in free)])
+    return max([timedelta(), *(free_at - at for free_at in free)])
 
 
 def _free_again(made: Sequence[datetime], most: int) -> list[datetime]:

@@ -5,6 +5,7 @@ again with the same id: at least once, and the receiver can tell.
 """
 
 import asyncio
+from datetime import datetime
 
 import structlog
 
@@ -12,7 +13,7 @@ from npms_notifier import metrics, outgoing
 from npms_notifier.channels.base import NotDelivered, OutgoingMessage, Sender
 from npms_notifier.domain import codes
 from npms_notifier.domain.contacts import Channel
-from npms_notifier.domain.deliveries import after_failure
+from npms_notifier.domain.deliveries import State, after_failure
 from npms_notifier.domain.records import ClaimedDelivery
 from npms_notifier.handlers.context import Context
 from npms_notifier.storage import codes as code_storage
@@ -55,22 +56,18 @@ class DeliveryLoop:
     async def _attempt(self, delivery: ClaimedDelivery) -> None:
         body = await self._database.outlast(lambda: self._body(delivery))
         if body is None:
-            await self._database.outlast(lambda: self._settle_unwanted(delivery))
+            await self._settle(delivery, State.EXPIRED, error="not_wanted_any_more")
             return
         message = OutgoingMessage(delivery.delivery_id, delivery.address, delivery.subject, body)
         try:
             async with asyncio.timeout(self._pace.timeout.total_seconds()):
                 reference = await self._sender.send(message)
         except NotDelivered as fault:
-            reason, permanent = fault.reason, fault.permanent
+            await self._settle_failure(delivery, fault.reason, permanent=fault.permanent)
         except TimeoutError:
-            reason, permanent = "timeout", False
+            await self._settle_failure(delivery, "timeout", permanent=False)
         else:
-            await self._database.outlast(lambda: self._settle_sent(delivery, reference))
-            return
-        await self._database.outlast(
-            lambda: self._settle_failure(delivery, reason, permanent=permanent)
-        )
+            await self._settle(delivery, State.SENT, reference=reference)
 
     async def _body(self, delivery: ClaimedDelivery) -> str | None:
         """What is to be sent, with a code made now where there is one in it.
@@ -90,23 +87,6 @@ class DeliveryLoop:
             )
         return delivery.body.replace(codes.MASK, code) if wanted else None
 
-    async def _settle_unwanted(self, delivery: ClaimedDelivery) -> None:
-        at, error = self._clock.now(), "not_wanted_any_more"
-        async with self._database.transaction() as conn:
-            ours = await deliveries.settle_unwanted(conn, delivery, error=error, at=at)
-        _count(delivery, "expired" if ours else "lease_lost")
-
-    async def _settle_sent(self, delivery: ClaimedDelivery, reference: str) -> None:
-        at = self._clock.now()
-        async with self._database.transaction() as conn:
-            ours = await deliveries.settle_sent(conn, delivery, reference=reference, at=at)
-            if ours:
-                event = outgoing.delivery_reported(delivery, state="sent", at=at)
-                await outbox.publish(conn, event, subject=str(delivery.account_id))
-        _count(delivery, "sent" if ours else "lease_lost")
-        if delivery.template == codes.TEMPLATE:
-            metrics.CONTACT_CODES.labels(channel=delivery.channel.value, outcome="sent").inc()
-
     async def _settle_failure(
         self, delivery: ClaimedDelivery, reason: str, *, permanent: bool
     ) -> None:
@@ -116,12 +96,6 @@ class DeliveryLoop:
             permanent=permanent,
             at=self._clock.wall_now(),
         )
-        if outcome.due_at is not None:
-            async with self._database.transaction() as conn:
-                ours = await deliveries.put_off(conn, delivery, error=reason, due_at=outcome.due_at)
-        else:
-            ours = await self._give_up(delivery, reason)
-        _count(delivery, outcome.state if ours else "lease_lost")
         log.warning(
             "delivery_not_made",
             delivery_id=str(delivery.delivery_id),
@@ -130,16 +104,47 @@ class DeliveryLoop:
             state=outcome.state,
             reason=reason,
         )
+        if outcome.due_at is None:
+            await self._settle(delivery, State.FAILED, error=reason)
+        else:
+            await self._put_off(delivery, reason, outcome.due_at)
 
-    async def _give_up(self, delivery: ClaimedDelivery, reason: str) -> bool:
-        at = self._clock.now()
-        async with self._database.transaction() as conn:
-            ours = await deliveries.settle_failed(conn, delivery, error=reason, at=at)
-            if ours:
-                event = outgoing.delivery_reported(delivery, state="failed", at=at)
-                await outbox.publish(conn, event, subject=str(delivery.account_id))
-        return ours
+    async def _put_off(self, delivery: ClaimedDelivery, reason: str, due_at: datetime) -> None:
+        async def work() -> bool:
+            async with self._database.transaction() as conn:
+                return await deliveries.put_off(conn, delivery, error=reason, due_at=due_at)
+
+        ours = await self._database.outlast(work)
+        _count(delivery, State.RETRYING if ours else None)
+
+    async def _settle(
+        self,
+        delivery: ClaimedDelivery,
+        state: State,
+        *,
+        error: str | None = None,
+        reference: str | None = None,
+    ) -> None:
+        """Once, and reported in the same transaction; what is not sent after all is not."""
+
+        async def work() -> bool:
+            at = self._clock.now()
+            async with self._database.transaction() as conn:
+                ours = await deliveries.settle(
+                    conn, delivery, state, at=at, error=error, reference=reference
+                )
+                if ours and state is not State.EXPIRED:
+                    event = outgoing.delivery_reported(delivery, state=state, at=at)
+                    await outbox.publish(conn, event, subject=str(delivery.account_id))
+            return ours
+
+        ours = await self._database.outlast(work)
+        _count(delivery, state if ours else None)
 
 
-def _count(delivery: ClaimedDelivery, outcome: str) -> None:
-    metrics.NOTIFICATIONS.labels(channel=delivery.channel.value, outcome=outcome).inc()
+def _count(delivery: ClaimedDelivery, state: State | None) -> None:
+    """None where the lease was lost meanwhile."""
+    channel, outcome = delivery.channel.value, state.value if state else "lease_lost"
+    metrics.NOTIFICATIONS.labels(channel=channel, outcome=outcome).inc()
+    if state is State.SENT and delivery.template == codes.TEMPLATE:
+        metrics.CONTACT_CODES.labels(channel=channel, outcome=outcome).inc()

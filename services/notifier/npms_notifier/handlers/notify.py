@@ -29,13 +29,12 @@ async def queue_notice(
     if account is None:
         raise AccountUnknown(account_id)
     usable = [c for c in await contacts.list_of(conn, account_id) if c.fault is None]
-    await deliveries.queue(
-        conn, [compose(context, notice, account, contact, message_id) for contact in usable]
-    )
+    composed = [compose_delivery(context, notice, account, c, message_id) for c in usable]
+    await deliveries.queue(conn, composed)
     return len(usable)
 
 
-def compose(
+def compose_delivery(
     context: Context, notice: Notice, account: Account, contact: Contact, message_id: UUID
 ) -> NewDelivery:
     """The notice as it is to be delivered. Raises TemplateFault."""

@@ -10,7 +10,7 @@ from npms_notifier.domain.codes import DAY, MASK, MadeCode, wait_for_another
 from npms_notifier.domain.contacts import Contact
 from npms_notifier.domain.records import Account
 from npms_notifier.handlers.context import Context
-from npms_notifier.handlers.notify import compose
+from npms_notifier.handlers.notify import compose_delivery
 from npms_notifier.storage import codes, deliveries
 from npms_shared.ids import new_id
 
@@ -43,4 +43,4 @@ async def _send_code(
     await codes.end(conn, account.account_id, [contact], at=now)
     await codes.add(conn, code_id, account.account_id, contact, made_at=now)
     notice = notices.contact_code(code=MASK)
-    await deliveries.queue(conn, [compose(context, notice, account, contact, code_id)])
+    await deliveries.queue(conn, [compose_delivery(context, notice, account, contact, code_id)])

@@ -1,6 +1,6 @@
 """Deliveries: queued with the event that causes them, claimed under a lease, settled once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -32,28 +32,16 @@ _CLAIM = text(
     """
 )
 _LEASED = "WHERE delivery_id = :delivery_id AND state = 'sending' AND attempts = :attempts"
-_SENT = text(
+_SETTLE = text(
     f"""
     UPDATE delivery
-    SET state = 'sent', due_at = NULL, settled_at = :at, error = NULL, reference = :reference
+    SET state = :state, due_at = NULL, settled_at = :at, error = :error, reference = :reference
     {_LEASED} RETURNING delivery_id
     """  # noqa: S608 - constants only
 )
 _RETRY = text(
     f"""
     UPDATE delivery SET state = 'retrying', due_at = :due_at, error = :error
-    {_LEASED} RETURNING delivery_id
-    """  # noqa: S608 - constants only
-)
-_FAILED = text(
-    f"""
-    UPDATE delivery SET state = 'failed', due_at = NULL, settled_at = :at, error = :error
-    {_LEASED} RETURNING delivery_id
-    """  # noqa: S608 - constants only
-)
-_NO_MORE_WANTED = text(
-    f"""
-    UPDATE delivery SET state = 'expired', due_at = NULL, settled_at = :at, error = :error
     {_LEASED} RETURNING delivery_id
     """  # noqa: S608 - constants only
 )
@@ -119,32 +107,25 @@ async def claim(
     return [ClaimedDelivery(**{**r._mapping, "channel": Channel(r.channel)}) for r in rows]
 
 
-async def settle_sent(
-    conn: AsyncConnection, claimed: ClaimedDelivery, *, reference: str, at: datetime
-) -> bool:
-    """Whether the lease still was ours."""
-    return await _settle(conn, _SENT, claimed, {"reference": reference, "at": at})
-
-
 async def put_off(
     conn: AsyncConnection, claimed: ClaimedDelivery, *, error: str, due_at: datetime
 ) -> bool:
     """Whether the lease still was ours."""
-    return await _settle(conn, _RETRY, claimed, {"error": error, "due_at": due_at})
+    return await _change(conn, _RETRY, claimed, {"error": error, "due_at": due_at})
 
 
-async def settle_failed(
-    conn: AsyncConnection, claimed: ClaimedDelivery, *, error: str, at: datetime
+async def settle(
+    conn: AsyncConnection,
+    claimed: ClaimedDelivery,
+    state: State,
+    *,
+    at: datetime,
+    error: str | None = None,
+    reference: str | None = None,
 ) -> bool:
-    """Whether the lease still was ours."""
-    return await _settle(conn, _FAILED, claimed, {"error": error, "at": at})
-
-
-async def settle_unwanted(
-    conn: AsyncConnection, claimed: ClaimedDelivery, *, error: str, at: datetime
-) -> bool:
-    """Whether the lease still was ours."""
-    return await _settle(conn, _NO_MORE_WANTED, claimed, {"error": error, "at": at})
+    """Sent, failed or expired, for good; whether the lease still was ours."""
+    values = {"state": state.value, "at": at, "error": error, "reference": reference}
+    return await _change(conn, _SETTLE, claimed, values)
 
 
 async def release(
@@ -163,11 +144,11 @@ async def expire_held(
     return len((await conn.execute(_EXPIRE, values)).all())
 
 
-async def _settle(
+async def _change(
     conn: AsyncConnection,
     statement: TextClause,
     claimed: ClaimedDelivery,
-    values: dict[str, object],
+    values: Mapping[str, object],
 ) -> bool:
     lease = {"delivery_id": claimed.delivery_id, "attempts": claimed.attempts}
     return (await conn.execute(statement, {**lease, **values})).first() is not None
