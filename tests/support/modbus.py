@@ -3,10 +3,10 @@
 import asyncio
 
 from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
 from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
 from npms_meter_gateway.drivers.modbus.pdus import Request
-from npms_meter_gateway.drivers.reach import Reach
 
 
 class Asker:
@@ -20,7 +20,9 @@ class Asker:
     async def open(cls, host: str, port: int, **gateway: object) -> "Asker":
         address = Gateway(host, port, **gateway)  # type: ignore[arg-type]
         framing = framing_of(address)
-        return cls(await connect(address, lambda: Connection(framing, Exchange.settle), 2, Reach()))
+        return cls(
+            await connect(address, lambda: Connection(framing, Exchange.settle), 2, AddressCheck())
+        )
 
     @property
     def is_usable(self) -> bool:

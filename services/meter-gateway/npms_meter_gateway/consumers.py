@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_meter_gateway.domain.allowed_addresses import ANYTHING, AllowedAddresses
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.domain.reach import ANYTHING, Allowed
 from npms_meter_gateway.handlers.follow_installations import InstallationFollower
 from npms_meter_gateway.handlers.switch_supply import accept_desired_supply
 from npms_shared.clock import Clock
@@ -16,7 +16,11 @@ Heard = InstallationOpened | InstallationClosed | SupplyDesired
 
 
 def subscriptions(
-    profiles: Mapping[str, Profile], clock: Clock, *, partitions: int, allowed: Allowed = ANYTHING
+    profiles: Mapping[str, Profile],
+    clock: Clock,
+    *,
+    partitions: int,
+    allowed: AllowedAddresses = ANYTHING,
 ) -> list[Subscription]:
     """One queue for all that the ledger says, so that it is heard in the order it was said."""
 

@@ -7,7 +7,7 @@ from npms_meter_gateway.domain.addressing import SERIAL_PATTERNS
 from npms_meter_gateway.domain.event_kinds import severity_of
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import Desired, Finding
-from npms_meter_gateway.domain.validation import Columns, Track
+from npms_meter_gateway.domain.validation import Columns, RegisterState
 from npms_shared.contracts.meter_gateway import (
     HoldLift,
     MeterEventCleared,
@@ -64,13 +64,13 @@ def supply_reported(
     )
 
 
-def register_fell(track: Track, at_s: int, register_wh: int) -> RegisterFell:
+def register_fell(register_state: RegisterState, at_s: int, register_wh: int) -> RegisterFell:
     return RegisterFell(
-        installation_id=track.installation_id,
-        account_id=track.account_id,
+        installation_id=register_state.installation_id,
+        account_id=register_state.account_id,
         taken_at=datetime.fromtimestamp(at_s, UTC),
         register_wh=register_wh,
-        last_register_wh=track.register_wh,
+        last_register_wh=register_state.register_wh,
     )
 
 

@@ -8,8 +8,13 @@ from zoneinfo import available_timezones
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from npms_meter_gateway.domain.allowed_addresses import (
+    AllowedAddresses,
+    devices_of,
+    networks_of,
+    ports_of,
+)
 from npms_meter_gateway.domain.broker import broker_of
-from npms_meter_gateway.domain.reach import Allowed, devices_of, networks_of, ports_of
 from npms_shared.settings import ServiceSettings
 
 
@@ -26,7 +31,7 @@ class MeterGatewaySettings(ServiceSettings):
         default=0, ge=0, description="business seconds between two looks at power; 0 is never"
     )
     slow_interval_s: float = Field(
-        default=86_400, ge=0, description="business seconds between two slow rounds; 0 is never"
+        default=86_400, ge=0, description="business seconds between two slow polls; 0 is never"
     )
     connects_per_s: float = Field(
         default=100, gt=0, description="connections to gateways opened at most, a second"
@@ -149,9 +154,9 @@ class MeterGatewaySettings(ServiceSettings):
         return value
 
     @property
-    def allowed(self) -> Allowed:
+    def allowed(self) -> AllowedAddresses:
         """What lines may be opened to."""
-        return Allowed(
+        return AllowedAddresses(
             networks_of(self.allowed_networks),
             ports_of(self.allowed_ports),
             devices_of(self.allowed_devices),

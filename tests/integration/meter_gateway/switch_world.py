@@ -14,7 +14,7 @@ from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
-from npms_meter_gateway.polling.switching import Switchman
+from npms_meter_gateway.polling.switching import SupplySwitcher
 from npms_meter_gateway.polling.unit import Unit
 from npms_meter_gateway.profiles.loading import parse_profile
 from npms_shared.contracts.ledger import MeterConnection
@@ -67,7 +67,9 @@ class Rig:
         if supply is None:
             return "settled"
         unit = unit or self.unit(installation_id, idiom)
-        return await Switchman(self.book(), lambda _: unit, concurrency=1).attempt(supply, unit)
+        return await SupplySwitcher(self.book(), lambda _: unit, concurrency=1).attempt(
+            supply, unit
+        )
 
     async def commands(self, installation_id: int = 1) -> list[dict[str, Any]]:
         return await self.world.rows(

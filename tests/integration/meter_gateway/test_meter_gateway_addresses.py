@@ -18,7 +18,7 @@ from tests.support.recording_gateway import RecordingGateway
 from tests.support.wait import until
 
 from npms_meter_gateway.consumers import subscriptions
-from npms_meter_gateway.domain.reach import Allowed, networks_of, ports_of
+from npms_meter_gateway.domain.allowed_addresses import AllowedAddresses, networks_of, ports_of
 from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.messaging.subscriptions import Unprocessable
 
@@ -77,7 +77,7 @@ async def test_gateways_of_before_that_are_one_become_one(nodes, world):
     assert [row["host"] for row in hosts] == ["127.0.0.1", "127.0.0.1", "127.1", "gw.example"]
 
 
-PRODUCTION = Allowed(networks_of("10.0.0.0/8"), ports_of("502"), ("/dev/ttyUSB*",))
+PRODUCTION = AllowedAddresses(networks_of("10.0.0.0/8"), ports_of("502"), ("/dev/ttyUSB*",))
 
 
 async def alarms(world, installation_id):

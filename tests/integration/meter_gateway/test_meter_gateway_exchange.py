@@ -67,10 +67,10 @@ async def count(world: World) -> int:
 async def read_some(world: World, more: int = 2) -> None:
     known = await count(world)
 
-    async def further() -> bool:
+    async def ask_driver() -> bool:
         return await count(world) >= known + more
 
-    await until(further)
+    await until(ask_driver)
 
 
 def exchange(street: Street, *, serial: int = OTHER, register_wh: int | None = None) -> None:

@@ -20,7 +20,7 @@ from npms_meter_gateway.domain.reconciling import Sight, SwitchingPolicy
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
-from npms_meter_gateway.polling.switching import Switchman
+from npms_meter_gateway.polling.switching import SupplySwitcher
 from npms_meter_gateway.polling.unit import Unit
 from npms_tools.street.meter import Faults, Meter
 from npms_tools.street.street import LIMITING, Plan, Street, build_street
@@ -121,8 +121,8 @@ class Interrupted(Unit):
 
     meanwhile: Callable[[], Awaitable[object]]
 
-    async def look(self) -> Sight:
-        sight = await super().look()
+    async def read_supply(self) -> Sight:
+        sight = await super().read_supply()
         await self.meanwhile()
         return sight
 
@@ -142,7 +142,7 @@ async def test_d1_a_top_up_right_before_the_write_cancels_the_cut(
     unit.meanwhile = lambda: world.desire(1, "on")
     try:
         (supply,) = await book.due("off", limit=1)
-        outcome = await Switchman(book, lambda _: unit, concurrency=1).attempt(supply, unit)
+        outcome = await SupplySwitcher(book, lambda _: unit, concurrency=1).attempt(supply, unit)
     finally:
         await bus.close()
     assert outcome == "superseded"

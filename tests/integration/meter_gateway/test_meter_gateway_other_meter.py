@@ -124,8 +124,8 @@ class Interrupted(Unit):
 
     meanwhile: Callable[[], Awaitable[object]]
 
-    async def look(self) -> Sight:
-        sight = await super().look()
+    async def read_supply(self) -> Sight:
+        sight = await super().read_supply()
         await self.meanwhile()
         return sight
 

@@ -26,7 +26,7 @@ from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Priority, Shown
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
-from npms_meter_gateway.polling.switching import Switchman
+from npms_meter_gateway.polling.switching import SupplySwitcher
 from npms_meter_gateway.polling.unit import Unit
 from npms_shared.contracts.ledger import SupplyDesired
 
@@ -91,9 +91,9 @@ async def test_l10_after_an_outage_supplies_return_at_a_bounded_rate(world: Worl
         book = SupplyBook(world.database, world.clock, SwitchingPolicy())
         units = {number: line.unit(number, "plain") for number in meters}
         pace = Pace(per_place, in_all=1200)
-        man = Switchman(book, units.get, concurrency=16, pace=pace)
+        switcher = SupplySwitcher(book, units.get, concurrency=16, pace=pace)
         started = time.monotonic()
-        task = asyncio.create_task(man.run())
+        task = asyncio.create_task(switcher.run())
         await until(lambda: _all_settled(world), within_s=60)
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -189,7 +189,7 @@ async def test_l9_d8_after_a_restart_with_10000_pending_each_meter_is_read_first
     units = {n: Unit(driver, profile, PATIENT) for n, driver in drivers.items()}
     book = SupplyBook(world.database, world.clock, SwitchingPolicy())
     began = time.monotonic()
-    task = asyncio.create_task(Switchman(book, units.get, concurrency=16).run())
+    task = asyncio.create_task(SupplySwitcher(book, units.get, concurrency=16).run())
     await until(lambda: _settled(world, WATCHED), within_s=600, every_s=0.5)
     task.cancel()
     with suppress(asyncio.CancelledError):

@@ -239,7 +239,7 @@ async def test_late_answers_on_the_next_connection_take_no_other_meter_away() ->
                 read = Read("holding", 100 * turn + unit, 2)
                 words = await bus.ask(unit, read, timeout_s=0.3, priority=Priority.BILLING)
                 assert words == (read.address, read.address + 1)
-        assert bus.tally.take().faults == {"no_answer": 3}
+        assert bus.counts.take().faults == {"no_answer": 3}
     working.cancel()
     assert len(gateway.writers) == 4, "a connection after each silence, and no more"
 

@@ -27,10 +27,10 @@ from npms_meter_gateway.drivers.errors import (
     PeerClosed,
     Refused,
 )
+from npms_meter_gateway.drivers.line_counts import LineCounts
 from npms_meter_gateway.drivers.modbus.bus import BUSY_PAUSE_S, BUSY_RETRIES, Bus
 from npms_meter_gateway.drivers.modbus.depth import probe_depth
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
-from npms_meter_gateway.drivers.tally import Tally
 from npms_operations.meter.cli import app as meter_commands
 
 Frame = tuple[int, int, bytes]
@@ -136,7 +136,7 @@ async def test_t4_what_does_not_fit_is_counted_by_cause_and_never_decoded(
     async with peer(lambda t, u, _: [answers.pop(0)(t, u)]) as (port, _), to(port) as bus:
         with pytest.raises(BadAnswer):
             await bus.ask(7, READ, timeout_s=2, priority=Priority.BILLING)
-        assert bus.tally.take().faults == {cause: 1}
+        assert bus.counts.take().faults == {cause: 1}
         again = await bus.ask(7, READ, timeout_s=2, priority=Priority.BILLING)
         assert again == (0x1234, 0x5678), "on a new connection"
 
@@ -401,10 +401,10 @@ async def test_a_bus_keeps_a_tally_of_its_requests() -> None:
             with suppress(LinkFault):
                 await bus.ask(1, READ, timeout_s=0.05, priority=Priority.BILLING)
         await bus.close()
-    taken = bus.tally.take()
+    taken = bus.counts.take()
     assert (taken.asked, taken.answered, taken.faults) == (3, 1, {"refused": 1, "no_answer": 1})
     assert 0.05 <= taken.busy_s < 5
-    assert bus.tally.take() == Tally()
+    assert bus.counts.take() == LineCounts()
 
 
 async def test_a_bus_reconnects_after_a_fault() -> None:

@@ -13,7 +13,7 @@ from npms_meter_gateway.domain.decoding import decode, whole
 from npms_meter_gateway.domain.held import Neighbours, Unfit, correct, estimate, release
 from npms_meter_gateway.domain.profile import ENERGY
 from npms_meter_gateway.domain.reckoning import PLAIN, Reckoning, shown, unrolled
-from npms_meter_gateway.domain.validation import Track, Verdict, sift
+from npms_meter_gateway.domain.validation import RegisterState, Verdict, validate_readings
 from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.storage.reckonings import exact
 
@@ -24,8 +24,8 @@ SIX_DIGITS_WH = 100_000_000
 EIGHT_DIGITS_WH = 100_000_000_000
 
 
-def track(**changes: object) -> Track:
-    base = Track(
+def register_state(**changes: object) -> RegisterState:
+    base = RegisterState(
         installation_id=1,
         account_id=10,
         partition=3,
@@ -39,9 +39,11 @@ def track(**changes: object) -> Track:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def judge(known: Track, shown_wh: int, *, after_s: int = QUARTER_S) -> Verdict:
-    sifted = sift([1], [known.at_s + after_s], [shown_wh], tracks={1: known}, latest_s=T0 + 10**8)
-    return sifted.others.get(0, Verdict.ACCEPTED)
+def judge(known: RegisterState, shown_wh: int, *, after_s: int = QUARTER_S) -> Verdict:
+    validated = validate_readings(
+        [1], [known.at_s + after_s], [shown_wh], register_states={1: known}, latest_s=T0 + 10**8
+    )
+    return validated.others.get(0, Verdict.ACCEPTED)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def judge(known: Track, shown_wh: int, *, after_s: int = QUARTER_S) -> Verdict:
 def test_r1_a_rollover_is_counted_on_exactly(
     modulus_wh: int, resolution_wh: int, last_shown: int, then_shown: int, turns: int
 ) -> None:
-    known = track(
+    known = register_state(
         register_wh=turns * modulus_wh + last_shown,
         rollover_wh=modulus_wh,
         resolution_wh=resolution_wh,
@@ -71,7 +73,9 @@ def test_r1_the_modulus_is_the_profile_s() -> None:
     moduli = {p.code: p.rollover_wh for p in load_profiles().values() if p.rollover_wh}
     assert moduli["hiking_dds238_2_znsr"] == U32_OF_10_WH
     for modulus_wh in moduli.values():
-        known = track(register_wh=modulus_wh - 1000, rollover_wh=modulus_wh, resolution_wh=1)
+        known = register_state(
+            register_wh=modulus_wh - 1000, rollover_wh=modulus_wh, resolution_wh=1
+        )
         assert judge(known, 500) is Verdict.ACCEPTED
         assert known.register_wh == modulus_wh + 500
 
@@ -89,14 +93,14 @@ def test_r1_the_modulus_is_the_profile_s() -> None:
 def test_r2_a_fall_is_a_rollover_only_near_the_end_and_within_the_fuse(
     last_wh: int, shown_wh: int, verdict: Verdict
 ) -> None:
-    known = track(register_wh=last_wh, rollover_wh=SIX_DIGITS_WH, resolution_wh=100)
+    known = register_state(register_wh=last_wh, rollover_wh=SIX_DIGITS_WH, resolution_wh=100)
     before = replace(known)
     assert judge(known, shown_wh) is verdict
     assert (known == before) is (verdict is not Verdict.ACCEPTED)
 
 
 def test_r3_nothing_of_a_foreign_meter_is_believed() -> None:
-    known = track(is_foreign=True)
+    known = register_state(is_foreign=True)
     before = replace(known)
     for shown_wh in (1_000_000, 1_000_100, 5):
         assert judge(known, shown_wh) is Verdict.FOREIGN_METER
@@ -105,7 +109,7 @@ def test_r3_nothing_of_a_foreign_meter_is_believed() -> None:
 
 def test_r5_a_step_back_is_jitter_no_reset() -> None:
     """20292.8 and then 20292.7 kWh."""
-    known = track(register_wh=20_292_800, resolution_wh=100)
+    known = register_state(register_wh=20_292_800, resolution_wh=100)
     assert judge(known, 20_292_700) is Verdict.UNCHANGED
     assert known.register_wh == 20_292_800
     assert judge(known, 20_292_500) is Verdict.BACKWARDS
@@ -121,10 +125,13 @@ def test_r6_more_than_the_fuse_lets_through_is_a_spike(
     """1.2 times fuse x voltage x phases x time, a minute of clocks added; 9113 kWh never pass."""
     power_w = fuse_a * voltage_v * phases
     most_wh = power_w * 12 * (3600 + 60) // 36_000
-    assert judge(track(max_power_w=power_w), 10_113_000, after_s=3600) is Verdict.JUMP
-    assert judge(track(max_power_w=power_w), 1_000_000 + most_wh, after_s=3600) is Verdict.ACCEPTED
+    assert judge(register_state(max_power_w=power_w), 10_113_000, after_s=3600) is Verdict.JUMP
+    assert (
+        judge(register_state(max_power_w=power_w), 1_000_000 + most_wh, after_s=3600)
+        is Verdict.ACCEPTED
+    )
     above = 1_000_000 + most_wh + 1
-    assert judge(track(max_power_w=power_w), above, after_s=3600) is Verdict.JUMP
+    assert judge(register_state(max_power_w=power_w), above, after_s=3600) is Verdict.JUMP
 
 
 @pytest.mark.parametrize("bits", [0x7FC00000, 0x7F800000, 0xFF800000, 0xFFC00000])
@@ -161,7 +168,7 @@ def test_r9_a_change_of_ratio_cuts_the_interval_exactly(
     stretches: list[tuple[Fraction, list[int]]],
 ) -> None:
     """What is counted is the sum, over the stretches, of raw difference x ratio, cut to the Wh."""
-    known = track(max_power_w=10**12, rollover_wh=None)
+    known = register_state(max_power_w=10**12, rollover_wh=None)
     raw_wh, expected_wh = 1_000_000, 1_000_000
     for ratio, moves in stretches:
         known = replace(known, reckoning=Reckoning(raw_wh, known.register_wh, ratio))
@@ -174,7 +181,7 @@ def test_r9_a_change_of_ratio_cuts_the_interval_exactly(
 
 def test_r9_rollover_jitter_and_spike_are_judged_by_what_the_meter_shows() -> None:
     reckoning = Reckoning(SIX_DIGITS_WH - 1000, 5_000_000, Fraction(40))
-    known = track(
+    known = register_state(
         register_wh=5_000_000,
         max_power_w=400_000,
         resolution_wh=100,
@@ -203,7 +210,7 @@ def test_r9_a_ratio_that_hides_the_raw_register_is_refused(ratio: Fraction) -> N
 
 
 def test_r10_the_same_again_is_nothing_new_and_another_register_a_conflict() -> None:
-    known = track()
+    known = register_state()
     assert judge(known, 1_000_000, after_s=0) is Verdict.DUPLICATE
     assert judge(known, 1_000_010, after_s=0) is Verdict.CONFLICT
     assert known.register_wh == 1_000_000
@@ -222,7 +229,7 @@ def test_r14_float32_registers_sum_to_last_minus_first(moves: list[int], start_k
 
     true_kwh = Fraction(start_kwh)
     first_wh = seen(true_kwh)
-    known = track(register_wh=first_wh, rollover_wh=None, resolution_wh=100)
+    known = register_state(register_wh=first_wh, rollover_wh=None, resolution_wh=100)
     deltas = []
     for moved_wh in moves:
         true_kwh += Fraction(moved_wh, 1000)
@@ -237,7 +244,9 @@ NEAR = Neighbours(before=(T0, 1_000_000), after=None)
 
 
 def test_a_released_fall_goes_on_from_the_last_good_register() -> None:
-    settled = release(track(), NEAR, PLAIN, at_s=T0 + 900, shown_wh=25, latest_s=T0 + 10**6)
+    settled = release(
+        register_state(), NEAR, PLAIN, at_s=T0 + 900, shown_wh=25, latest_s=T0 + 10**6
+    )
     assert (settled.register_wh, settled.reckoning) == (1_000_000, Reckoning(25, 1_000_000))
 
 
@@ -256,7 +265,7 @@ def test_a_decision_must_fit_what_is_accepted(
 ) -> None:
     with pytest.raises(Unfit) as refused:
         correct(
-            track(),
+            register_state(),
             near,
             PLAIN,
             at_s=at_s,
@@ -283,7 +292,7 @@ class Counting(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.known = track(
+        self.known = register_state(
             register_wh=50_000,
             rollover_wh=self.MODULUS_WH,
             max_power_w=120_000,

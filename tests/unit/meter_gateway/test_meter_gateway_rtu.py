@@ -143,7 +143,7 @@ async def test_t4_what_does_not_fit_is_counted_by_cause_and_never_decoded(
     ):
         with pytest.raises(BadAnswer):
             await ask(bus)
-        assert bus.tally.take().faults == {cause: 1}
+        assert bus.counts.take().faults == {cause: 1}
 
 
 async def test_t5_silence_inside_a_frame_ends_as_no_answer_and_the_rest_is_dropped() -> None:
@@ -337,7 +337,7 @@ async def test_t1_a_late_answer_on_a_serial_device_is_drained() -> None:
         with pytest.raises(NoAnswer):
             await ask(bus, timeout_s=0.03)
         assert await ask(bus) == (0x1234, 0x5678)
-        assert bus.tally.take().faults == {"no_answer": 1}
+        assert bus.counts.take().faults == {"no_answer": 1}
 
 
 async def test_a_device_that_is_not_there_is_said_to_be_missing() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from npms_meter_gateway.domain.decoding import decode, whole
 from npms_meter_gateway.domain.point import ENERGY, Order, Point
-from npms_meter_gateway.domain.validation import Track, Verdict, sift
+from npms_meter_gateway.domain.validation import RegisterState, Verdict, validate_readings
 from npms_meter_gateway.profiles import load_profiles
 
 MODULUS_WH = 100_000_000
@@ -21,8 +21,8 @@ MOST_WH = 9_200 * (QUARTER_S + 60) // 3000
 """What the fuse lets through in a quarter of an hour, with a fifth added, clocks a minute apart."""
 
 
-def track(register_wh: int) -> Track:
-    return Track(
+def register_state(register_wh: int) -> RegisterState:
+    return RegisterState(
         installation_id=1,
         account_id=10,
         partition=3,
@@ -35,9 +35,11 @@ def track(register_wh: int) -> Track:
     )
 
 
-def judge(known: Track, register_wh: int) -> Verdict:
-    sifted = sift([1], [T0 + QUARTER_S], [register_wh], tracks={1: known}, latest_s=T0 + 10**6)
-    return sifted.others.get(0, Verdict.ACCEPTED)
+def judge(known: RegisterState, register_wh: int) -> Verdict:
+    validated = validate_readings(
+        [1], [T0 + QUARTER_S], [register_wh], register_states={1: known}, latest_s=T0 + 10**6
+    )
+    return validated.others.get(0, Verdict.ACCEPTED)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def judge(known: Track, register_wh: int) -> Verdict:
 def test_r6_a_rollover_is_known_from_a_register_that_fell_to_the_unit(
     before_wh: int, shown_wh: int, verdict: Verdict
 ) -> None:
-    known = track(before_wh)
+    known = register_state(before_wh)
     assert judge(known, shown_wh) is verdict
     if verdict is Verdict.ACCEPTED:
         rolled = MODULUS_WH if shown_wh < before_wh else 0
@@ -85,7 +87,9 @@ def test_r10_a_wrong_word_order_is_never_billed(point: Point, true_wh: int, move
         replace(point, order=Order.ABCD if point.order is Order.CDAB else Order.CDAB), words
     )
     assert shown is not None
-    known = replace(track(max(0, whole(shown) - moved_wh)), resolution_wh=1, rollover_wh=None)
+    known = replace(
+        register_state(max(0, whole(shown) - moved_wh)), resolution_wh=1, rollover_wh=None
+    )
     assert judge(replace(known), whole(shown)) is Verdict.ACCEPTED
     if crossed is not None:
         before = replace(known)

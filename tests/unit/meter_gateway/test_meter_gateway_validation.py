@@ -4,14 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npms_meter_gateway.domain.validation import Sifted, Track, Verdict, sift
+from npms_meter_gateway.domain.validation import (
+    RegisterState,
+    ValidatedReadings,
+    Verdict,
+    validate_readings,
+)
 
 U32_WH = 42_949_672_960
 T0 = 1_800_000_000
 
 
-def track(**changes: object) -> Track:
-    base = Track(
+def register_state(**changes: object) -> RegisterState:
+    base = RegisterState(
         installation_id=1,
         account_id=10,
         partition=3,
@@ -25,15 +30,19 @@ def track(**changes: object) -> Track:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def judge(known: Track, at_s: int, register_wh: int, latest_s: int = T0 + 10**6) -> Verdict:
-    sifted = sift([1], [at_s], [register_wh], tracks={1: known}, latest_s=latest_s)
-    return sifted.others.get(0, Verdict.ACCEPTED)
+def judge(known: RegisterState, at_s: int, register_wh: int, latest_s: int = T0 + 10**6) -> Verdict:
+    validated = validate_readings(
+        [1], [at_s], [register_wh], register_states={1: known}, latest_s=latest_s
+    )
+    return validated.others.get(0, Verdict.ACCEPTED)
 
 
 def test_a_plausible_reading_moves_the_track() -> None:
-    known = track()
-    sifted = sift([1], [T0 + 900], [1_000_400], tracks={1: known}, latest_s=T0 + 900)
-    assert sifted == Sifted(accepted={3: ([1], [10], [T0 + 900], [1_000_400])})
+    known = register_state()
+    validated = validate_readings(
+        [1], [T0 + 900], [1_000_400], register_states={1: known}, latest_s=T0 + 900
+    )
+    assert validated == ValidatedReadings(accepted={3: ([1], [10], [T0 + 900], [1_000_400])})
     assert (known.at_s, known.register_wh) == (T0 + 900, 1_000_400)
 
 
@@ -57,7 +66,7 @@ def test_a_plausible_reading_moves_the_track() -> None:
     ],
 )
 def test_verdicts(at_s: int, register_wh: int, verdict: Verdict) -> None:
-    known = track(rollover_wh=None)
+    known = register_state(rollover_wh=None)
     before = replace(known)
     assert judge(known, at_s, register_wh) is verdict
     if verdict is not Verdict.ACCEPTED:
@@ -65,23 +74,23 @@ def test_verdicts(at_s: int, register_wh: int, verdict: Verdict) -> None:
 
 
 def test_unknown_and_closed_installations_are_parked() -> None:
-    sifted = sift([2], [T0], [1], tracks={}, latest_s=T0)
-    assert sifted.others == {0: Verdict.UNKNOWN_INSTALLATION}
-    assert judge(track(closed=True), T0 + 900, 1_000_400) is Verdict.CLOSED
+    validated = validate_readings([2], [T0], [1], register_states={}, latest_s=T0)
+    assert validated.others == {0: Verdict.UNKNOWN_INSTALLATION}
+    assert judge(register_state(closed=True), T0 + 900, 1_000_400) is Verdict.CLOSED
 
 
 def test_the_opening_register_may_have_been_noted_an_hour_before() -> None:
-    fresh = track(has_readings=False)
+    fresh = register_state(has_readings=False)
     assert judge(fresh, T0 + 1, 1_000_000 + 11_000) is Verdict.ACCEPTED
-    assert judge(track(), T0 + 1, 1_000_000 + 11_000) is Verdict.JUMP
+    assert judge(register_state(), T0 + 1, 1_000_000 + 11_000) is Verdict.JUMP
 
 
 def test_a_reading_in_the_second_of_the_opening_is_nothing_new() -> None:
-    assert judge(track(has_readings=False), T0, 1_000_000) is Verdict.UNCHANGED
+    assert judge(register_state(has_readings=False), T0, 1_000_000) is Verdict.UNCHANGED
 
 
 def test_a_rollover_is_unrolled_exactly() -> None:
-    known = track(register_wh=U32_WH - 10)
+    known = register_state(register_wh=U32_WH - 10)
     assert judge(known, T0 + 900, 20) is Verdict.ACCEPTED
     assert known.register_wh == U32_WH + 20
     assert judge(known, T0 + 1800, 120) is Verdict.ACCEPTED
@@ -91,13 +100,15 @@ def test_a_rollover_is_unrolled_exactly() -> None:
 
 
 def test_a_reset_is_no_rollover() -> None:
-    assert judge(track(register_wh=U32_WH // 2), T0 + 900, 0) is Verdict.BACKWARDS
-    assert judge(track(register_wh=U32_WH - 10), T0 + 900, U32_WH // 2) is Verdict.BACKWARDS
-    assert judge(track(register_wh=U32_WH - 10), T0 + 900, 100_000) is Verdict.JUMP
+    assert judge(register_state(register_wh=U32_WH // 2), T0 + 900, 0) is Verdict.BACKWARDS
+    assert (
+        judge(register_state(register_wh=U32_WH - 10), T0 + 900, U32_WH // 2) is Verdict.BACKWARDS
+    )
+    assert judge(register_state(register_wh=U32_WH - 10), T0 + 900, 100_000) is Verdict.JUMP
 
 
 def test_a_jump_is_believed_once_enough_time_has_passed() -> None:
-    known = track(rollover_wh=None)
+    known = register_state(rollover_wh=None)
     assert judge(known, T0 + 900, 1_100_000) is Verdict.JUMP
     assert judge(known, T0 + 36_000, 1_100_000) is Verdict.ACCEPTED
 
@@ -119,23 +130,29 @@ def test_what_is_accepted_never_falls_and_does_not_depend_on_batches(
         times.append(at_s)
         registers.append(register_wh)
 
-    def run(size: int) -> tuple[list[tuple[int, int, int]], dict[int, Verdict], dict[int, Track]]:
-        tracks = {i: track(installation_id=i, partition=0) for i in (1, 2)}
+    def run(
+        size: int,
+    ) -> tuple[list[tuple[int, int, int]], dict[int, Verdict], dict[int, RegisterState]]:
+        register_states = {i: register_state(installation_id=i, partition=0) for i in (1, 2)}
         accepted, others = [], {}
         for start in range(0, len(ids), size):
             part = slice(start, start + size)
-            sifted = sift(
-                ids[part], times[part], registers[part], tracks=tracks, latest_s=T0 + 10**9
+            validated = validate_readings(
+                ids[part],
+                times[part],
+                registers[part],
+                register_states=register_states,
+                latest_s=T0 + 10**9,
             )
-            for columns in sifted.accepted.values():
+            for columns in validated.accepted.values():
                 accepted += list(zip(columns[0], columns[2], columns[3], strict=True))
-            others |= {start + index: verdict for index, verdict in sifted.others.items()}
-        return accepted, others, tracks
+            others |= {start + index: verdict for index, verdict in validated.others.items()}
+        return accepted, others, register_states
 
-    accepted, others, tracks = run(cut)
-    assert (accepted, others, tracks) == run(10**6)
+    accepted, others, register_states = run(cut)
+    assert (accepted, others, register_states) == run(10**6)
     assert len(accepted) + len(others) == len(ids)
-    for installation_id, last in tracks.items():
+    for installation_id, last in register_states.items():
         mine = [(at, wh) for i, at, wh in accepted if i == installation_id]
         assert mine == sorted(mine)
         assert len({at for at, _ in mine}) == len(mine)

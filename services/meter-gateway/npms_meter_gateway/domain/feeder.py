@@ -108,17 +108,17 @@ def sum_check(
 ) -> Loss:
     """`known` has what is around both ends of the day, by (installation, epoch seconds)."""
     moved = _Moved()
-    for one in (feeder, *members):
-        begin, end = known[one, day.begin_s], known[one, day.end_s]
+    for installation_id in (feeder, *members):
+        begin, end = known[installation_id, day.begin_s], known[installation_id, day.end_s]
         first_wh, last_wh = begin.register_at(day.begin_s), end.register_at(day.end_s)
         if first_wh is not None and last_wh is not None:
-            moved.energy_wh[one] = last_wh - first_wh
+            moved.energy_wh[installation_id] = last_wh - first_wh
             if begin.is_estimate(day.begin_s) or end.is_estimate(day.end_s):
-                moved.estimated.append(one)
+                moved.estimated.append(installation_id)
     return Loss(
         day,
         feeder_wh=moved.energy_wh.get(feeder),
-        members_wh=sum(moved.energy_wh.get(one, 0) for one in members),
-        missing=tuple(one for one in members if one not in moved.energy_wh),
+        members_wh=sum(moved.energy_wh.get(member, 0) for member in members),
+        missing=tuple(member for member in members if member not in moved.energy_wh),
         estimated=tuple(moved.estimated),
     )

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from npms_meter_gateway.domain.reckoning import Reckoning, unrolled
-from npms_meter_gateway.domain.validation import JITTER_STEPS, MAX_REGISTER_WH, Track, Verdict
+from npms_meter_gateway.domain.validation import (
+    JITTER_STEPS,
+    MAX_REGISTER_WH,
+    RegisterState,
+    Verdict,
+)
 
 State = Literal["held", "released", "corrected", "rejected", "superseded"]
 UNDECIDED = frozenset({"held", "superseded"})
@@ -47,16 +52,22 @@ class Settled:
 
 
 def release(
-    track: Track, near: Neighbours, reckoning: Reckoning, *, at_s: int, shown_wh: int, latest_s: int
+    state: RegisterState,
+    near: Neighbours,
+    reckoning: Reckoning,
+    *,
+    at_s: int,
+    shown_wh: int,
+    latest_s: int,
 ) -> Settled:
     """Believe what the meter showed. A register that fell goes on from the last good one: from
     here on the meter is reckoned anew. Raises Unfit.
     """
-    _check_time(track, near, at_s=at_s, latest_s=latest_s)
+    _check_time(state, near, at_s=at_s, latest_s=latest_s)
     before_wh = near.before[1]
-    jitter_wh = JITTER_STEPS * track.resolution_wh
+    jitter_wh = JITTER_STEPS * state.resolution_wh
     last_raw_wh = reckoning.raw(before_wh)
-    raw_wh = unrolled(shown_wh, last_raw_wh, track.rollover_wh, jitter_wh=jitter_wh)
+    raw_wh = unrolled(shown_wh, last_raw_wh, state.rollover_wh, jitter_wh=jitter_wh)
     if raw_wh < last_raw_wh:
         return _reckoned_anew(near, Reckoning(shown_wh, before_wh, reckoning.ratio))
     register_wh = reckoning.validated(raw_wh)
@@ -65,7 +76,7 @@ def release(
 
 
 def correct(
-    track: Track,
+    state: RegisterState,
     near: Neighbours,
     reckoning: Reckoning,
     *,
@@ -80,7 +91,7 @@ def correct(
     With `counts_on` the meter goes on counting from what it showed, so that later readings are
     reckoned from the right one on; else it only showed something wrong once. Raises Unfit.
     """
-    _check_time(track, near, at_s=at_s, latest_s=latest_s)
+    _check_time(state, near, at_s=at_s, latest_s=latest_s)
     _check_fits(near, register_wh)
     if counts_on:
         return _reckoned_anew(near, Reckoning(shown_wh, register_wh, reckoning.ratio))
@@ -93,10 +104,10 @@ def _reckoned_anew(near: Neighbours, reckoning: Reckoning) -> Settled:
     return Settled(reckoning.base_wh, reckoning)
 
 
-def _check_time(track: Track, near: Neighbours, *, at_s: int, latest_s: int) -> None:
+def _check_time(state: RegisterState, near: Neighbours, *, at_s: int, latest_s: int) -> None:
     if near.same is not None:
         raise Unfit("moment_taken", f"{near.same[1]} Wh was accepted at that moment")
-    if track.closed:
+    if state.closed:
         raise Unfit("installation_closed", "the closing register was the last")
     if at_s > latest_s:
         raise Unfit("in_future", "its time has not come yet")

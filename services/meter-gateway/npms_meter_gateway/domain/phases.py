@@ -18,15 +18,15 @@ BACK_W = 50
 """Less than that may be the error of a meter without load."""
 
 
-def looked_for_in(values: Mapping[str, Fraction]) -> frozenset[str]:
+def checkable_kinds(values: Mapping[str, Fraction]) -> frozenset[str]:
     """The kinds that can be told from values: all phases must be among them."""
     of_voltages = OF_VOLTAGES if values.keys() >= set(VOLTAGES) else frozenset()
     return of_voltages | (OF_POWERS if values.keys() >= set(POWERS) else frozenset())
 
 
-def unrest_of(values: Mapping[str, Fraction]) -> dict[str, str]:
+def phase_faults_of(values: Mapping[str, Fraction]) -> dict[str, str]:
     """What is wrong of what can be told, by kind, with its detail."""
-    looked_for = looked_for_in(values)
+    looked_for = checkable_kinds(values)
     return {
         **(_of_voltages(values) if looked_for & OF_VOLTAGES else {}),
         **(_of_powers(values) if looked_for & OF_POWERS else {}),

@@ -119,8 +119,8 @@ class Profile:
     @property
     def confidence(self) -> Confidence:
         """How sure the whole is: by its best source, unless one is disputed or assumed."""
-        given = {source.confidence for source in self.sources}
-        return next(each for each in (*DOUBTED, *RANKING) if each in given)
+        named = {source.confidence for source in self.sources}
+        return next(each for each in (*DOUBTED, *RANKING) if each in named)
 
     @property
     def is_certain(self) -> bool:

@@ -25,7 +25,7 @@ class LineQuality:
 def line_quality(
     gateway_id: int, *, asked: int, answered: int, faults: Mapping[str, int], busy_s: float
 ) -> LineQuality:
-    """From a tally whose faults are by cause."""
+    """From counts whose faults are by cause."""
     known = {column: faults.get(cause, 0) for cause, column in COLUMNS.items()}
     return LineQuality(
         gateway_id=gateway_id,

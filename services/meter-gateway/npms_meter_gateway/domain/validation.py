@@ -12,9 +12,9 @@ OPENING_SLACK_S = 3600
 """The opening register was noted by a person or a system some time before the opening."""
 JITTER_STEPS = 2
 MAX_REGISTER_WH = 1 << 62
-CAREFULLY_W = -1
-"""As the power of a track: nothing moves so little, so that what needs a closer look costs the
-others nothing."""
+ALWAYS_CHECKED_W = -1
+"""As the power of an installation: nothing moves so little, so that what needs a closer check costs
+the others nothing."""
 
 
 class Verdict(StrEnum):
@@ -43,7 +43,7 @@ NOTHING_NEW = frozenset({Verdict.ACCEPTED, Verdict.UNCHANGED, Verdict.DUPLICATE}
 
 
 @dataclass(slots=True)
-class Track:
+class RegisterState:
     """An installation's last accepted reading, and what the next must obey.
 
     `register_wh` is the validated register: by `reckoning` of the meter's own, whose modulus is
@@ -63,12 +63,12 @@ class Track:
     closed: bool = False
     reckoning: Reckoning = PLAIN
     is_foreign: bool = False
-    quick_w: int = field(init=False)
+    unchecked_up_to_w: int = field(init=False)
     """`max_power_w` where the quick way will do."""
 
     def __post_init__(self) -> None:
         plain = self.reckoning.is_plain and not (self.closed or self.is_foreign)
-        self.quick_w = self.max_power_w if plain else CAREFULLY_W
+        self.unchecked_up_to_w = self.max_power_w if plain else ALWAYS_CHECKED_W
 
 
 Columns = tuple[list[int], list[int], list[int], list[int]]
@@ -76,91 +76,93 @@ Columns = tuple[list[int], list[int], list[int], list[int]]
 
 
 @dataclass(slots=True)
-class Sifted:
+class ValidatedReadings:
     """`accepted` by partition, `others` by index into what was given."""
 
     accepted: dict[int, Columns] = field(default_factory=dict)
     others: dict[int, Verdict] = field(default_factory=dict)
 
 
-def sift(
+def validate_readings(
     installation_ids: list[int],
     taken_at_s: list[int],
     registers_wh: list[int],
     *,
-    tracks: Mapping[int, Track],
+    register_states: Mapping[int, RegisterState],
     latest_s: int,
-) -> Sifted:
-    """Judge readings in the given order and move the tracks of those accepted.
+) -> ValidatedReadings:
+    """Judge readings in the given order and move the states of those accepted.
 
-    `tracks` holds every installation that is known. A reading after `latest_s`
+    `register_states` holds every installation that is known. A reading after `latest_s`
     is in the future. 1.2 times the fuse's power over the time since the last
     reading is the most a register can have moved: 1.2 W·s = 1/3000 Wh.
     """
-    sifted = Sifted()
-    accepted = sifted.accepted
+    validated = ValidatedReadings()
+    accepted = validated.accepted
     for index, (installation_id, at_s, register_wh) in enumerate(
         zip(installation_ids, taken_at_s, registers_wh, strict=True)
     ):
-        track = tracks.get(installation_id)
-        if track is None:
-            sifted.others[index] = Verdict.UNKNOWN_INSTALLATION
+        state = register_states.get(installation_id)
+        if state is None:
+            validated.others[index] = Verdict.UNKNOWN_INSTALLATION
             continue
-        took_s = at_s - track.at_s
-        moved_wh = register_wh - track.register_wh
+        took_s = at_s - state.at_s
+        moved_wh = register_wh - state.register_wh
         if (
             took_s <= 0
             or moved_wh < 0
-            or moved_wh * 3000 > track.quick_w * (took_s + CLOCK_SLACK_S)
+            or moved_wh * 3000 > state.unchecked_up_to_w * (took_s + CLOCK_SLACK_S)
             or at_s > latest_s
             or register_wh > MAX_REGISTER_WH
         ):
-            verdict, register_wh = _weigh(track, at_s, register_wh, latest_s)  # noqa: PLW2901
+            verdict, register_wh = _verdict_of(state, at_s, register_wh, latest_s)  # noqa: PLW2901
             if verdict is not Verdict.ACCEPTED:
-                sifted.others[index] = verdict
+                validated.others[index] = verdict
                 continue
-        track.at_s, track.register_wh, track.has_readings = at_s, register_wh, True
-        columns = accepted.get(track.partition)
+        state.at_s, state.register_wh, state.has_readings = at_s, register_wh, True
+        columns = accepted.get(state.partition)
         if columns is None:
-            columns = accepted[track.partition] = ([], [], [], [])
+            columns = accepted[state.partition] = ([], [], [], [])
         columns[0].append(installation_id)
-        columns[1].append(track.account_id)
+        columns[1].append(state.account_id)
         columns[2].append(at_s)
         columns[3].append(register_wh)
-    return sifted
+    return validated
 
 
-def _weigh(track: Track, at_s: int, shown_wh: int, latest_s: int) -> tuple[Verdict, int]:
+def _verdict_of(
+    state: RegisterState, at_s: int, shown_wh: int, latest_s: int
+) -> tuple[Verdict, int]:
     """The verdict on a reading that is not plainly good, and its validated register."""
     if not 0 <= shown_wh <= MAX_REGISTER_WH:
         return Verdict.OUT_OF_RANGE, shown_wh
-    if track.closed:
+    if state.closed:
         return Verdict.CLOSED, shown_wh
-    if track.is_foreign:
+    if state.is_foreign:
         return Verdict.FOREIGN_METER, shown_wh
     if at_s > latest_s:
         return Verdict.FUTURE, shown_wh
-    last_raw_wh = track.reckoning.raw(track.register_wh)
-    jitter_wh = JITTER_STEPS * track.resolution_wh
-    raw_wh = unrolled(shown_wh, last_raw_wh, track.rollover_wh, jitter_wh=jitter_wh)
-    register_wh = track.reckoning.validated(raw_wh)
-    if at_s <= track.at_s:
-        return _weigh_old(track, at_s, register_wh), register_wh
+    last_raw_wh = state.reckoning.raw(state.register_wh)
+    jitter_wh = JITTER_STEPS * state.resolution_wh
+    raw_wh = unrolled(shown_wh, last_raw_wh, state.rollover_wh, jitter_wh=jitter_wh)
+    register_wh = state.reckoning.validated(raw_wh)
+    if at_s <= state.at_s:
+        return _verdict_of_old(state, at_s, register_wh), register_wh
     if raw_wh < last_raw_wh:
         is_jitter = last_raw_wh - raw_wh <= jitter_wh
         return (Verdict.UNCHANGED if is_jitter else Verdict.BACKWARDS), register_wh
-    moved_wh = register_wh - track.register_wh
-    is_plausible = moved_wh * 3000 <= track.max_power_w * (at_s - track.at_s + _slack_s(track))
+    moved_wh = register_wh - state.register_wh
+    is_plausible = moved_wh * 3000 <= state.max_power_w * (at_s - state.at_s + _slack_s(state))
     return (Verdict.ACCEPTED if is_plausible else Verdict.JUMP), register_wh
 
 
-def _weigh_old(track: Track, at_s: int, register_wh: int) -> Verdict:
-    if at_s < track.at_s:
+def _verdict_of_old(state: RegisterState, at_s: int, register_wh: int) -> Verdict:
+    if at_s < state.at_s:
         return Verdict.LATE
-    if not track.has_readings:
+    if not state.has_readings:
         return Verdict.UNCHANGED
-    return Verdict.DUPLICATE if register_wh == track.register_wh else Verdict.CONFLICT
+    return Verdict.DUPLICATE if register_wh == state.register_wh else Verdict.CONFLICT
 
 
-def _slack_s(track: Track) -> int:
-    return CLOCK_SLACK_S if track.has_readings else OPENING_SLACK_S
+def _slack_s(state: RegisterState) -> int:
+    return CLOCK_SLACK_S if state.has_readings else OPENING_SLACK_S

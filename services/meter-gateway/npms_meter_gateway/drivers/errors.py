@@ -37,9 +37,9 @@ class OtherMeter(LinkFault):
 
     cause = "other_meter"
 
-    def __init__(self, told: str | None, known: str | None) -> None:
-        super().__init__(f"{told or 'no number'} answers, {known or 'none'} is known")
-        self.told = told
+    def __init__(self, serial: str | None, known: str | None) -> None:
+        super().__init__(f"{serial or 'no number'} answers, {known or 'none'} is known")
+        self.serial = serial
 
 
 class Overdue(LinkFault):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from npms_meter_gateway.domain.addressing import line_address
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import DriverName, Profile
+from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.dlt645.access import Access
 from npms_meter_gateway.drivers.driver import Driver
 from npms_meter_gateway.drivers.modbus.bus import Bus
@@ -12,7 +13,6 @@ from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.framing import Framing
 from npms_meter_gateway.drivers.modbus.opening import framing_of
 from npms_meter_gateway.drivers.permit import Permit
-from npms_meter_gateway.drivers.reach import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Drivers:
         gateway: Gateway,
         driver: DriverName,
         permit: Permit,
-        reach: Reach | None = None,
+        reach: AddressCheck | None = None,
     ) -> Bus:
         """The line behind an address, in this protocol's frames."""
         return Bus(gateway, permit=permit, reach=reach, framing=_framing(gateway, driver))

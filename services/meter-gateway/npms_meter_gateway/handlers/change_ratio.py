@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_meter_gateway.domain.held import Unfit
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reckoning import Reckoning, shown
-from npms_meter_gateway.domain.validation import Track, sift
+from npms_meter_gateway.domain.validation import RegisterState, validate_readings
 from npms_meter_gateway.domain.verdicts import WORDS
 from npms_meter_gateway.handlers.decide_held import Word
 from npms_meter_gateway.handlers.keep_readings import keep_readings
-from npms_meter_gateway.handlers.tracks import registers_of, take_track
+from npms_meter_gateway.handlers.register_states import registers_of, take_register_state
 from npms_meter_gateway.storage import readings, reckonings
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -55,12 +55,12 @@ class RatioDesk:
         believed, where one changed in the same second.
         """
         async with self._database.transaction() as conn:
-            track = await take_track(conn, installation_id, self._registers)
-            if track is None:
+            state = await take_register_state(conn, installation_id, self._registers)
+            if state is None:
                 raise UnknownMeter
-            if ratio.from_s < track.at_s:
+            if ratio.from_s < state.at_s:
                 raise Unfit("read_since", "later readings were accepted by the ratio before")
-            reckoning = await self._begin(conn, track, ratio)
+            reckoning = await self._begin(conn, state, ratio)
             added = await reckonings.add_reckoning(
                 conn,
                 installation_id,
@@ -80,30 +80,30 @@ class RatioDesk:
                 raise UnknownMeter
             return await reckonings.list_reckonings(conn, installation_id)
 
-    async def _begin(self, conn: AsyncConnection, track: Track, ratio: Ratio) -> Reckoning:
+    async def _begin(self, conn: AsyncConnection, state: RegisterState, ratio: Ratio) -> Reckoning:
         """How it is reckoned from then on; the register at that moment is stored and told."""
-        if ratio.from_s == track.at_s and not track.has_readings:
-            return Reckoning(ratio.shown_wh, track.register_wh, ratio.ratio)
-        before = replace(track)
-        if ratio.from_s > track.at_s:
-            await self._read(conn, track, ratio)
-        raw_wh = before.reckoning.raw(track.register_wh)
-        if shown(raw_wh, track.rollover_wh) != ratio.shown_wh:
+        if ratio.from_s == state.at_s and not state.has_readings:
+            return Reckoning(ratio.shown_wh, state.register_wh, ratio.ratio)
+        before = replace(state)
+        if ratio.from_s > state.at_s:
+            await self._read(conn, state, ratio)
+        raw_wh = before.reckoning.raw(state.register_wh)
+        if shown(raw_wh, state.rollover_wh) != ratio.shown_wh:
             raise Unfit("moment_taken", f"it showed {raw_wh} Wh at that moment")
-        return Reckoning(raw_wh, track.register_wh, ratio.ratio)
+        return Reckoning(raw_wh, state.register_wh, ratio.ratio)
 
-    async def _read(self, conn: AsyncConnection, track: Track, ratio: Ratio) -> None:
+    async def _read(self, conn: AsyncConnection, state: RegisterState, ratio: Ratio) -> None:
         latest_s = int((self._clock.now() + self._tolerance).timestamp())
-        sifted = sift(
-            [track.installation_id],
+        validated = validate_readings(
+            [state.installation_id],
             [ratio.from_s],
             [ratio.shown_wh],
-            tracks={track.installation_id: track},
+            register_states={state.installation_id: state},
             latest_s=latest_s,
         )
-        if sifted.others:
-            verdict = sifted.others[0]
+        if validated.others:
+            verdict = validated.others[0]
             raise Unfit("not_believed", f"{verdict.value}: {WORDS[verdict]}")
-        await keep_readings(conn, sifted.accepted)
+        await keep_readings(conn, validated.accepted)
         origin = (ratio.from_s, ratio.shown_wh, None)
-        await readings.add_origins(conn, track.installation_id, [origin], how="ratio")
+        await readings.add_origins(conn, state.installation_id, [origin], how="ratio")

@@ -12,19 +12,19 @@ from npms_meter_gateway.domain import held as rules
 from npms_meter_gateway.domain.held import Neighbours, Settled, Unfit
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reckoning import Reckoning
-from npms_meter_gateway.domain.validation import Columns, Track, Verdict, sift
+from npms_meter_gateway.domain.validation import Columns, RegisterState, Verdict, validate_readings
 from npms_meter_gateway.handlers.keep_readings import keep_readings
 from npms_meter_gateway.handlers.raise_event import clear_alarm
+from npms_meter_gateway.handlers.register_states import registers_of, take_register_state
 from npms_meter_gateway.handlers.suspect_meter import trust_meter
-from npms_meter_gateway.handlers.tracks import registers_of, take_track
 from npms_meter_gateway.handlers.watch_serial import accept_seen
 from npms_meter_gateway.storage import held, readings, reckonings
 from npms_shared.clock import Clock
 from npms_shared.contracts.meter_gateway import HoldLift
 from npms_shared.db.engine import Database
 
-Settle = Callable[[Track, Neighbours, Reckoning, int, int], Settled]
-"""From track, neighbours, reckoning, taken_at_s and what the meter showed."""
+Settle = Callable[[RegisterState, Neighbours, Reckoning, int, int], Settled]
+"""From register state, neighbours, reckoning, taken_at_s and what the meter showed."""
 
 
 class UnknownHeld(Exception):
@@ -52,7 +52,7 @@ class Case:
     at_s: int
     shown_wh: int
     cause: str
-    track: Track | None
+    register_state: RegisterState | None
 
 
 class HeldDesk:
@@ -74,10 +74,19 @@ class HeldDesk:
         """Believe what the meter showed. Raises UnknownHeld, HeldDecided, Unfit."""
 
         def settle(
-            track: Track, near: Neighbours, reckoning: Reckoning, at_s: int, shown_wh: int
+            register_state: RegisterState,
+            near: Neighbours,
+            reckoning: Reckoning,
+            at_s: int,
+            shown_wh: int,
         ) -> Settled:
             return rules.release(
-                track, near, reckoning, at_s=at_s, shown_wh=shown_wh, latest_s=self._latest_s()
+                register_state,
+                near,
+                reckoning,
+                at_s=at_s,
+                shown_wh=shown_wh,
+                latest_s=self._latest_s(),
             )
 
         await self._accept(held_id, word, "released", settle)
@@ -91,11 +100,15 @@ class HeldDesk:
         """
 
         def settle(
-            track: Track, near: Neighbours, reckoning: Reckoning, at_s: int, shown_wh: int
+            register_state: RegisterState,
+            near: Neighbours,
+            reckoning: Reckoning,
+            at_s: int,
+            shown_wh: int,
         ) -> Settled:
             fell = shown_wh < reckoning.raw(near.before[1]) if counts_on is None else counts_on
             return rules.correct(
-                track,
+                register_state,
                 near,
                 reckoning,
                 at_s=at_s,
@@ -117,8 +130,8 @@ class HeldDesk:
             if all_of_cause:
                 ids |= {row.held_id for row in await self._waiting(conn, case)}
             await self._note(conn, dict.fromkeys(ids), "rejected", word)
-            if case.track is not None:
-                await self._tell(conn, case, case.track, ([], [], [], []), word)
+            if case.register_state is not None:
+                await self._tell(conn, case, case.register_state, ([], [], [], []), word)
 
     async def _accept(
         self,
@@ -129,32 +142,32 @@ class HeldDesk:
     ) -> None:
         async with self._database.transaction() as conn:
             case = await self._open(conn, held_id)
-            track = case.track
-            if track is None:
+            register_state = case.register_state
+            if register_state is None:
                 raise Unfit("unknown_installation", "nobody has opened the installation")
             near = await readings.neighbours(conn, case.installation_id, case.at_s)
             reckoning = await reckonings.reckoning_at(conn, case.installation_id, case.at_s)
-            settled = settle(track, near, reckoning, case.at_s, case.shown_wh)
+            settled = settle(register_state, near, reckoning, case.at_s, case.shown_wh)
             await self._note(conn, {held_id: settled.register_wh}, decision, word)
             origin = (case.at_s, case.shown_wh, held_id)
             await readings.add_origins(conn, case.installation_id, [origin], how=decision)
             columns: Columns = (
                 [case.installation_id],
-                [track.account_id],
+                [register_state.account_id],
                 [case.at_s],
                 [settled.register_wh],
             )
             if near.after is None:
-                track = await self._move(conn, case, track, settled, word)
-                await self._judge_anew(conn, case, track, columns, word)
-            await self._tell(conn, case, track, columns, word)
+                register_state = await self._move(conn, case, register_state, settled, word)
+                await self._judge_anew(conn, case, register_state, columns, word)
+            await self._tell(conn, case, register_state, columns, word)
 
     async def _open(self, conn: AsyncConnection, held_id: int) -> Case:
         """The undecided reading, locked after its partition's turn is taken, as recorders do."""
         seen = await held.find_held(conn, held_id)
         if seen is None:
             raise UnknownHeld
-        track = await take_track(conn, seen.installation_id, self._registers)
+        register_state = await take_register_state(conn, seen.installation_id, self._registers)
         row = await held.find_held(conn, held_id, lock=True)
         if row is None:
             raise UnknownHeld
@@ -166,13 +179,18 @@ class HeldDesk:
             at_s=int(row.taken_at.timestamp()),
             shown_wh=int(row.register_wh),
             cause=row.reason,
-            track=track,
+            register_state=register_state,
         )
 
     async def _move(
-        self, conn: AsyncConnection, case: Case, track: Track, settled: Settled, word: Word
-    ) -> Track:
-        """The track after the reading, which is its last."""
+        self,
+        conn: AsyncConnection,
+        case: Case,
+        register_state: RegisterState,
+        settled: Settled,
+        word: Word,
+    ) -> RegisterState:
+        """The register state after the reading, which is its last."""
         if case.cause == Verdict.FOREIGN_METER:
             await trust_meter(conn, self._clock, case.installation_id, afresh=True)
             await accept_seen(
@@ -188,34 +206,39 @@ class HeldDesk:
                 reason=word.reason,
                 at=self._clock.now(),
             )
-        return Track(
-            installation_id=track.installation_id,
-            account_id=track.account_id,
-            partition=track.partition,
+        return RegisterState(
+            installation_id=register_state.installation_id,
+            account_id=register_state.account_id,
+            partition=register_state.partition,
             at_s=case.at_s,
             register_wh=settled.register_wh,
-            max_power_w=track.max_power_w,
-            resolution_wh=track.resolution_wh,
-            rollover_wh=track.rollover_wh,
+            max_power_w=register_state.max_power_w,
+            resolution_wh=register_state.resolution_wh,
+            rollover_wh=register_state.rollover_wh,
             has_readings=True,
-            reckoning=settled.reckoning or track.reckoning,
+            reckoning=settled.reckoning or register_state.reckoning,
         )
 
     async def _judge_anew(
-        self, conn: AsyncConnection, case: Case, track: Track, columns: Columns, word: Word
+        self,
+        conn: AsyncConnection,
+        case: Case,
+        register_state: RegisterState,
+        columns: Columns,
+        word: Word,
     ) -> None:
         """What waits for the same cause: earlier ones are past, later ones may now be good."""
         waiting = await self._waiting(conn, case)
         after = [row for row in waiting if row.at_s > case.at_s]
-        sifted = sift(
+        validated = validate_readings(
             [row.installation_id for row in after],
             [row.at_s for row in after],
             [int(row.register_wh) for row in after],
-            tracks={track.installation_id: track},
+            register_states={register_state.installation_id: register_state},
             latest_s=self._latest_s(),
         )
-        good = [row for index, row in enumerate(after) if index not in sifted.others]
-        accepted = sifted.accepted.get(track.partition, ([], [], [], []))
+        good = [row for index, row in enumerate(after) if index not in validated.others]
+        accepted = validated.accepted.get(register_state.partition, ([], [], [], []))
         for column, more in zip(columns, accepted, strict=True):
             column.extend(more)
         registers = dict(zip((row.held_id for row in good), accepted[3], strict=True))
@@ -225,7 +248,7 @@ class HeldDesk:
         await readings.add_origins(conn, case.installation_id, origins, how="released")
         past = [row.held_id for row in waiting if row.at_s <= case.at_s]
         nothing_new = {Verdict.UNCHANGED, Verdict.DUPLICATE}
-        past += [after[index].held_id for index, v in sifted.others.items() if v in nothing_new]
+        past += [after[index].held_id for index, v in validated.others.items() if v in nothing_new]
         await self._note(conn, dict.fromkeys(past), "superseded", follows)
 
     async def _waiting(self, conn: AsyncConnection, case: Case) -> list[Row[Any]]:
@@ -249,7 +272,12 @@ class HeldDesk:
         )
 
     async def _tell(
-        self, conn: AsyncConnection, case: Case, track: Track, columns: Columns, word: Word
+        self,
+        conn: AsyncConnection,
+        case: Case,
+        register_state: RegisterState,
+        columns: Columns,
+        word: Word,
     ) -> None:
         """The readings; before them, once no fall waits any more, that billing may go on."""
         lifts = []
@@ -275,7 +303,7 @@ class HeldDesk:
                     )
                 )
         if lifts or columns[0]:
-            await keep_readings(conn, {track.partition: columns}, lifts=lifts)
+            await keep_readings(conn, {register_state.partition: columns}, lifts=lifts)
 
     def _latest_s(self) -> int:
         latest: datetime = self._clock.now() + self._tolerance

@@ -11,8 +11,8 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.addressing import line_address
+from npms_meter_gateway.domain.allowed_addresses import ANYTHING, AllowedAddresses
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.domain.reach import ANYTHING, Allowed
 from npms_meter_gateway.handlers.block_supply import tell_unreachable
 from npms_meter_gateway.handlers.command_log import close_commands
 from npms_meter_gateway.handlers.raise_event import clear_all_alarms, raise_alarm, raise_event
@@ -51,7 +51,7 @@ class InstallationFollower:
     profiles: Mapping[str, Profile]
     clock: Clock
     partitions: int
-    allowed: Allowed = ANYTHING
+    allowed: AllowedAddresses = ANYTHING
 
     async def open(self, conn: AsyncConnection, event: InstallationOpened) -> None:
         """Unprocessable for a profile or address that cannot be."""

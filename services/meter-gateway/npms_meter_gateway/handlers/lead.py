@@ -18,7 +18,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_meter_gateway.domain.sharing import shares
+from npms_meter_gateway.domain.gateway_assignment import assign_gateways
 from npms_meter_gateway.storage import leases
 from npms_shared.db.engine import Database, is_passing
 from npms_shared.ids import new_id
@@ -113,7 +113,7 @@ class Worker:
     def _learn(self, workers: list[UUID], holders: dict[int, UUID | None]) -> None:
         known = (workers, frozenset(holders))
         if known != self._known:
-            chosen = shares(workers, holders)
+            chosen = assign_gateways(workers, holders)
             self._share = frozenset(g for g, worker in chosen.items() if worker == self.worker_id)
             self._known = known
         self.held = {g for g, holder in holders.items() if holder == self.worker_id}

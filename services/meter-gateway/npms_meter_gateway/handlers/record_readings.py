@@ -12,14 +12,14 @@ from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reckoning import shown
 from npms_meter_gateway.domain.validation import (
     NOTHING_NEW,
-    Sifted,
-    Track,
+    RegisterState,
+    ValidatedReadings,
     Verdict,
-    sift,
+    validate_readings,
 )
 from npms_meter_gateway.handlers.keep_readings import keep_readings
 from npms_meter_gateway.handlers.raise_event import raise_alarm
-from npms_meter_gateway.handlers.tracks import registers_of
+from npms_meter_gateway.handlers.register_states import registers_of
 from npms_meter_gateway.outgoing import register_fell
 from npms_meter_gateway.storage import held
 from npms_meter_gateway.storage import readings as storage
@@ -66,7 +66,7 @@ class ReadingRecorder:
         self._database, self._clock = database, clock
         self._future_tolerance_s = future_tolerance_s
         self._registers = registers_of(profiles)
-        self._tracks: dict[int, Track] = {}
+        self._register_states: dict[int, RegisterState] = {}
         self._members: dict[int, list[int]] = {}
         self._versions: dict[int, int] = {}
         self._turn = asyncio.Lock()
@@ -85,82 +85,84 @@ class ReadingRecorder:
         async with self._turn:
             try:
                 async with self._database.transaction() as conn:
-                    sifted, versions = await self._record(conn, readings, source)
+                    validated, versions = await self._record(conn, readings, source)
                     if marked:
-                        await _mark(conn, readings, sifted, marked)
+                        await _mark(conn, readings, validated, marked)
             except BaseException:
                 self._forget_all()
                 raise
             self._versions.update(versions)
-        accepted = len(readings) - len(sifted.others)
-        _count(accepted, sifted.others)
-        return Outcome(accepted, sifted.others)
+        accepted = len(readings) - len(validated.others)
+        _count(accepted, validated.others)
+        return Outcome(accepted, validated.others)
 
     async def rehearse(self, readings: Readings, *, source: str) -> Outcome:
         """What `record_readings` would answer now; nothing is stored, held, told or counted."""
         async with self._turn:
             try:
                 async with self._database.connect() as conn:
-                    sifted, _ = await self._record(conn, readings, source)
+                    validated, _ = await self._record(conn, readings, source)
             finally:
                 self._forget_all()
-        return Outcome(len(readings) - len(sifted.others), sifted.others)
+        return Outcome(len(readings) - len(validated.others), validated.others)
 
     async def _record(
         self, conn: AsyncConnection, readings: Readings, source: str
-    ) -> tuple[Sifted, dict[int, int]]:
+    ) -> tuple[ValidatedReadings, dict[int, int]]:
         versions = await self._prove_tracks(conn, readings.installation_id)
         now = self._clock.now()
-        sifted = sift(
+        validated = validate_readings(
             readings.installation_id,
             readings.taken_at_s,
             readings.register_wh,
-            tracks=self._tracks,
+            register_states=self._register_states,
             latest_s=int(now.timestamp()) + self._future_tolerance_s,
         )
-        if sifted.others:
-            await self._look_closer(conn, readings, sifted)
-            await self._hold(conn, readings, sifted, source)
-        if sifted.accepted:
-            await keep_readings(conn, sifted.accepted)
-        return sifted, versions
+        if validated.others:
+            await self._look_closer(conn, readings, validated)
+            await self._hold(conn, readings, validated, source)
+        if validated.accepted:
+            await keep_readings(conn, validated.accepted)
+        return validated, versions
 
     async def _prove_tracks(
         self, conn: AsyncConnection, installation_ids: list[int]
     ) -> dict[int, int]:
-        """Bring every track asked for up to date, its partition's cursor held by us."""
+        """Bring every state asked for up to date, its partition's cursor held by us."""
         asked = set(installation_ids)
-        await self._load(conn, asked - self._tracks.keys())
-        partitions = {t.partition for i in asked if (t := self._tracks.get(i)) is not None}
+        await self._load(conn, asked - self._register_states.keys())
+        partitions = {t.partition for i in asked if (t := self._register_states.get(i)) is not None}
         versions = await storage.take_turns(conn, partitions) if partitions else {}
         for partition, version in versions.items():
             if self._versions.get(partition) != version - 1:
                 self._forget(partition)
-        await self._load(conn, asked - self._tracks.keys())
+        await self._load(conn, asked - self._register_states.keys())
         return versions
 
     async def _load(self, conn: AsyncConnection, installation_ids: Iterable[int]) -> None:
         wanted = list(installation_ids)
         if not wanted:
             return
-        for track in await storage.load_tracks(conn, wanted, registers=self._registers):
-            self._tracks[track.installation_id] = track
-            self._members.setdefault(track.partition, []).append(track.installation_id)
+        for state in await storage.load_register_states(conn, wanted, registers=self._registers):
+            self._register_states[state.installation_id] = state
+            self._members.setdefault(state.partition, []).append(state.installation_id)
 
     def _forget(self, partition: int) -> None:
         for installation_id in self._members.pop(partition, ()):
-            self._tracks.pop(installation_id, None)
+            self._register_states.pop(installation_id, None)
         self._versions.pop(partition, None)
 
     def _forget_all(self) -> None:
         """What did not commit, or may not have, must not be believed."""
-        self._tracks.clear()
+        self._register_states.clear()
         self._members.clear()
         self._versions.clear()
 
-    async def _look_closer(self, conn: AsyncConnection, readings: Readings, sifted: Sifted) -> None:
+    async def _look_closer(
+        self, conn: AsyncConnection, readings: Readings, validated: ValidatedReadings
+    ) -> None:
         """Tell a reading sent twice from one that comes too late."""
-        late = [index for index, verdict in sifted.others.items() if verdict is Verdict.LATE]
+        late = [index for index, verdict in validated.others.items() if verdict is Verdict.LATE]
         if not late:
             return
         moments = [(readings.installation_id[i], readings.taken_at_s[i]) for i in late]
@@ -168,12 +170,12 @@ class ReadingRecorder:
         for index, moment in zip(late, moments, strict=True):
             raw_wh = stored.get(moment)
             if raw_wh is not None:
-                modulus_wh = self._tracks[moment[0]].rollover_wh
+                modulus_wh = self._register_states[moment[0]].rollover_wh
                 same = shown(raw_wh, modulus_wh) == readings.register_wh[index]
-                sifted.others[index] = Verdict.DUPLICATE if same else Verdict.CONFLICT
+                validated.others[index] = Verdict.DUPLICATE if same else Verdict.CONFLICT
 
     async def _hold(
-        self, conn: AsyncConnection, readings: Readings, sifted: Sifted, source: str
+        self, conn: AsyncConnection, readings: Readings, validated: ValidatedReadings, source: str
     ) -> None:
         rejected = [
             (
@@ -182,7 +184,7 @@ class ReadingRecorder:
                 readings.register_wh[index],
                 verdict.value,
             )
-            for index, verdict in sifted.others.items()
+            for index, verdict in validated.others.items()
             if verdict not in NOTHING_NEW
         ]
         if rejected:
@@ -198,7 +200,10 @@ class ReadingRecorder:
         if not fallen:
             return
         said = [
-            (register_fell(self._tracks[installation_id], at_s, register_wh), str(installation_id))
+            (
+                register_fell(self._register_states[installation_id], at_s, register_wh),
+                str(installation_id),
+            )
             for installation_id, at_s, register_wh, _ in fallen.values()
         ]
         await outbox.publish_all(conn, said)
@@ -209,23 +214,23 @@ class ReadingRecorder:
         self, conn: AsyncConnection, installation_id: int, register_wh: int
     ) -> None:
         """Open until somebody has decided of it: cleared, exchanged, or tampered with."""
-        track = self._tracks[installation_id]
+        state = self._register_states[installation_id]
         await raise_alarm(
             conn,
             self._clock,
             installation_id=installation_id,
-            account_id=track.account_id,
+            account_id=state.account_id,
             kind=REGISTER_FELL,
-            detail=f"shows {register_wh} Wh after {track.register_wh} Wh; billing is held",
+            detail=f"shows {register_wh} Wh after {state.register_wh} Wh; billing is held",
         )
 
 
 async def _mark(
-    conn: AsyncConnection, readings: Readings, sifted: Sifted, marked: Set[int]
+    conn: AsyncConnection, readings: Readings, validated: ValidatedReadings, marked: Set[int]
 ) -> None:
     rows = zip(readings.installation_id, readings.taken_at_s, readings.register_wh, strict=True)
     sent = [
-        row for index, row in enumerate(rows) if row[0] in marked and index not in sifted.others
+        row for index, row in enumerate(rows) if row[0] in marked and index not in validated.others
     ]
     if sent:
         await storage.mark_sent(conn, sent)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from npms_meter_gateway.domain.reach import ANYTHING, Allowed
+from npms_meter_gateway.domain.allowed_addresses import ANYTHING, AllowedAddresses
 from npms_meter_gateway.storage import alarms, gateways, installations
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -45,7 +45,7 @@ class FleetView:
     database: Database
     clock: Clock
     interval_s: float
-    allowed: Allowed = ANYTHING
+    allowed: AllowedAddresses = ANYTHING
 
     async def meters(self, wanted: MeterFilter, *, after: int, limit: int) -> Sequence[Row[Any]]:
         """Installations with an id above `after`, in the order of their ids."""

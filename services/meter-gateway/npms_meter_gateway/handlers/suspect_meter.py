@@ -4,7 +4,7 @@ and nothing switched.
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_meter_gateway.handlers.tracks import take_track
+from npms_meter_gateway.handlers.register_states import take_register_state
 from npms_meter_gateway.storage import reckonings, supplies
 from npms_shared.clock import Clock
 
@@ -18,7 +18,7 @@ async def suspect_meter(
     False where they were before. It ends with `trust_meter`, or when an operator releases the
     first of those readings.
     """
-    await take_track(conn, installation_id, {})
+    await take_register_state(conn, installation_id, {})
     found = await reckonings.suspect(conn, installation_id, detail=detail, since=clock.now())
     if found:
         await supplies.take_up(conn, installation_id, now=clock.wall_now())
@@ -32,7 +32,7 @@ async def trust_meter(
 
     `afresh`: it is another meter than before, so its relay was not moved by hand wherever it is.
     """
-    await take_track(conn, installation_id, {})
+    await take_register_state(conn, installation_id, {})
     cleared = await reckonings.clear(conn, installation_id)
     if cleared:
         await supplies.take_up(conn, installation_id, now=clock.wall_now(), afresh=afresh)

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_meter_gateway.domain.held import Unfit
 from npms_meter_gateway.domain.identity import number_given
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm
+from npms_meter_gateway.handlers.register_states import take_register_state
 from npms_meter_gateway.handlers.suspect_meter import suspect_meter, trust_meter
-from npms_meter_gateway.handlers.tracks import take_track
-from npms_meter_gateway.storage import rounds
-from npms_meter_gateway.storage.rounds import RoundState
+from npms_meter_gateway.storage import slow_polls
+from npms_meter_gateway.storage.slow_polls import SlowPollState
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
 
@@ -28,7 +28,7 @@ async def note_serial(
     state = await _take(conn, installation_id)
     known = state.serial or number_given(state.given_serial or "") or serial
     if (state.serial, state.seen_serial) != (known, serial):
-        await rounds.note_serial(conn, installation_id, serial, known=known)
+        await slow_polls.note_serial(conn, installation_id, serial, known=known)
         if serial == known and state.seen_serial is not None:
             await _trust(conn, clock, installation_id, "the meter known before answers again")
     if serial == known:
@@ -54,7 +54,7 @@ async def accept_seen(
     if state.serial is None or state.seen_serial in {None, state.serial}:
         return
     assert state.seen_serial is not None
-    await rounds.accept_serial(
+    await slow_polls.accept_serial(
         conn,
         installation_id,
         was=state.serial,
@@ -66,10 +66,10 @@ async def accept_seen(
     await _trust(conn, clock, installation_id, f"accepted by {by}: {reason}", afresh=True)
 
 
-async def _take(conn: AsyncConnection, installation_id: int) -> RoundState:
+async def _take(conn: AsyncConnection, installation_id: int) -> SlowPollState:
     """The partition's turn first, as everybody takes them who judges readings."""
-    await take_track(conn, installation_id, {})
-    return await rounds.take_state(conn, installation_id)
+    await take_register_state(conn, installation_id, {})
+    return await slow_polls.take_state(conn, installation_id)
 
 
 async def _trust(

@@ -8,8 +8,8 @@ import structlog
 from npms_meter_gateway.domain.backfill import is_trusted, may_lie_in, within
 from npms_meter_gateway.domain.records import Freezes, Frozen
 from npms_meter_gateway.drivers.driver import HasClock, HasFreezes
-from npms_meter_gateway.handlers.note_rounds import RoundBook, who_of
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
+from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
 from npms_meter_gateway.polling.line import Meter
 
 log = structlog.get_logger()
@@ -18,16 +18,16 @@ log = structlog.get_logger()
 class Backfill:
     """Records what a meter froze since its last reading."""
 
-    def __init__(self, book: RoundBook, recorder: ReadingRecorder) -> None:
-        self._book, self._recorder = book, recorder
+    def __init__(self, records: SlowPollRecords, recorder: ReadingRecorder) -> None:
+        self._records, self._recorder = records, recorder
 
     async def fill(self, meter: Meter) -> None:
         """A LinkFault means: not all of it yet, nothing was recorded."""
         driver = meter.unit.driver
         if not meter.unit.profile.freezes or not isinstance(driver, HasFreezes):
             return
-        last_at = await self._book.last_reading_at(who_of(meter))
-        gap = self._book.now() - last_at
+        last_at = await self._records.last_reading_at(installation_of(meter))
+        gap = self._records.now() - last_at
         kept = [f for f in meter.unit.profile.freezes if may_lie_in(f, gap)]
         if kept:
             await self._fill(meter, driver, kept, last_at)
@@ -35,7 +35,7 @@ class Backfill:
     async def _fill(
         self, meter: Meter, driver: HasFreezes, kept: list[Freezes], last_at: datetime
     ) -> None:
-        now, drift_s = self._book.now(), await self._drift_s(meter)
+        now, drift_s = self._records.now(), await self._drift_s(meter)
         if drift_s is None:
             log.warning("freezes_not_trusted", serial=meter.serial)
             return
@@ -45,7 +45,7 @@ class Backfill:
                 await self._walk(meter, driver, freezes, last_at, drift_s),
                 after=last_at,
                 before=now,
-                policy=self._book.policy,
+                policy=self._records.policy,
                 drift_s=drift_s,
             )
             found = {**dict(rows), **found}
@@ -55,14 +55,14 @@ class Backfill:
 
     async def _drift_s(self, meter: Meter) -> int | None:
         """How far its clock is ahead; None where it was changed while nobody looked."""
-        driver, state = meter.unit.driver, await self._book.state(who_of(meter))
+        driver, state = meter.unit.driver, await self._records.state(installation_of(meter))
         if meter.unit.profile.clock is None or not isinstance(driver, HasClock):
             return 0
-        asked_at = self._book.now()
-        shown = await meter.unit.further(driver.read_clock)
+        asked_at = self._records.now()
+        shown = await meter.unit.ask_driver(driver.read_clock)
         if shown is None:
             return None
-        drift_s = self._book.policy.drift_s(shown, asked_at)
+        drift_s = self._records.policy.drift_s(shown, asked_at)
         return drift_s if is_trusted(drift_s, state.drift_s) else None
 
     async def _walk(
@@ -71,8 +71,8 @@ class Backfill:
         """The newest first, back to the last reading."""
         found: list[Frozen] = []
         for number in range(freezes.records.count):
-            frozen = await meter.unit.further(partial(driver.read_frozen, freezes, number))
-            if frozen is None or self._book.policy.instant(frozen.at, drift_s) <= last_at:
+            frozen = await meter.unit.ask_driver(partial(driver.read_frozen, freezes, number))
+            if frozen is None or self._records.policy.instant(frozen.at, drift_s) <= last_at:
                 break
             found.append(frozen)
         return found

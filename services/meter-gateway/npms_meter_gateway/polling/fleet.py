@@ -14,10 +14,10 @@ from npms_meter_gateway.domain.breaker import BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import DriverName, Profile
 from npms_meter_gateway.domain.schedule import Cadence
+from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.permit import Permit
-from npms_meter_gateway.drivers.reach import Reach
 from npms_meter_gateway.handlers.lead import LeaseLost
 from npms_meter_gateway.polling.line import FIRST_ROUND_S, Hooks, Line, Meter
 from npms_meter_gateway.polling.unit import Unit
@@ -48,12 +48,12 @@ class Fleet:
         cadence: Cadence,
         policy: BreakerPolicy,
         permit: Permit | None = None,
-        reach: Reach | None = None,
+        reach: AddressCheck | None = None,
         drivers: Drivers | None = None,
     ) -> None:
         self._profiles, self._clock, self._hooks = profiles, clock, hooks
         self._cadence, self._policy, self._permit = cadence, policy, permit or Permit()
-        self._reach, self._drivers = reach or Reach(), drivers or Drivers()
+        self._reach, self._drivers = reach or AddressCheck(), drivers or Drivers()
         self._lines: dict[Address, tuple[Line, asyncio.Task[None]]] = {}
         self._meters: dict[int, tuple[Address, Meter]] = {}
         self._withdrawn: frozenset[int] = frozenset()

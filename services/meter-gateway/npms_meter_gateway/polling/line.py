@@ -44,13 +44,13 @@ class Meter:
     unit: Unit
     is_reachable: bool | None = None
     missed: int = 0
-    told_refused: int = 0
-    is_untold: bool = False
+    reported_refusals: int = 0
+    is_silence_unreported: bool = False
     """Whether it fell silent with its gateway, which is back: its own silence would be news."""
     is_known: bool = False
     """Whether it has answered since this process polls it."""
-    is_toured: bool = False
-    """Whether it has had its slow round since then, or since it was last silent."""
+    is_slow_polled: bool = False
+    """Whether it has had its slow poll since then, or since it was last silent."""
     agenda: Agenda = field(init=False)
     """Given by the line it is added to."""
     turn: "_Turn | None" = None
@@ -58,7 +58,7 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
-class SlowRound:
+class SlowPollResult:
     """What a slow read of a meter brought: exact values in the unit of their names.
 
     `is_first` tells that it is the first since this process polls it, or since its silence ended.
@@ -78,7 +78,7 @@ class _Turn:
 
 
 async def _nothing(*_: object) -> None:
-    """Nobody looks closer."""
+    """Where nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +86,21 @@ class Hooks:
     """Where a line delivers: sights of meters, changes of reach, points a meter does not serve.
 
     `gateway_lost` is called instead of `link_changed` when several meters fell silent as one.
-    `slow_round` is called after each slow read, for one meter of the line at a time and beside
+    `slow_poll` is called after each slow read, for one meter of the line at a time and beside
     its polls; it may ask the meter further things with Priority.SLOW, and raise a LinkFault.
     `returned` is called when a meter answers for the first time since this process polls it or
     since it was silent, before that answer is delivered: what it recorded meanwhile comes first.
     A LinkFault from there takes the answer back: the poll counts as missed.
-    `looked` is called after each sight was delivered.
+    `delivered` is called after each sight was delivered.
     """
 
     saw: Callable[[MeterSight], Awaitable[None]]
     link_changed: Callable[[Meter, bool, str], Awaitable[None]]
     refused: Callable[[Meter, str], Awaitable[None]]
     gateway_lost: Callable[[Sequence[Meter], str], Awaitable[None]]
-    slow_round: Callable[[SlowRound], Awaitable[None]] = _nothing
+    slow_poll: Callable[[SlowPollResult], Awaitable[None]] = _nothing
     returned: Callable[[Meter], Awaitable[None]] = _nothing
-    looked: Callable[[Meter, MeterSight], Awaitable[None]] = _nothing
+    delivered: Callable[[Meter, MeterSight], Awaitable[None]] = _nothing
 
 
 class Line:
@@ -119,8 +119,8 @@ class Line:
         self.meters: dict[int, Meter] = {}
         self._turns: list[_Turn] = []
         self._changed = asyncio.Event()
-        self._rounds: deque[SlowRound] = deque()
-        self._going_rounds: asyncio.Task[None] | None = None
+        self._slow_polls: deque[SlowPollResult] = deque()
+        self._running_slow_polls: asyncio.Task[None] | None = None
         self._probing = asyncio.Lock()
         self._probes = 0
         self._answered_at: dict[int, float] = {}
@@ -155,14 +155,14 @@ class Line:
                     beside.create_task(self._work())
                 await self._work()
         finally:
-            if self._going_rounds is not None:
-                self._going_rounds.cancel()
+            if self._running_slow_polls is not None:
+                self._running_slow_polls.cancel()
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             if self.breaker.is_open:
-                await self._sit_out(loop)
+                await self._wait_for_gateway(loop)
                 continue
             turn = await self._next_turn(loop)
             if turn.meter.turn is turn:
@@ -212,7 +212,7 @@ class Line:
             return now + min(self._cadence.billing_s, RETRY_S)
         return meter.agenda.next_due
 
-    async def _sit_out(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _wait_for_gateway(self, loop: asyncio.AbstractEventLoop) -> None:
         """One of the workers waits for the gateway's next probe and sends it, the others behind."""
         async with self._probing:
             while self.breaker.is_open and self.meters:
@@ -240,7 +240,7 @@ class Line:
         spread = min(self._cadence.billing_s, FIRST_ROUND_S)
         for meter in self.meters.values():
             if meter.is_reachable is False:
-                meter.is_untold, meter.missed = True, 0
+                meter.is_silence_unreported, meter.missed = True, 0
             meter.agenda.hurry(Group.BILLING, now + spread * meter.agenda.phase)
             self._put(meter, meter.agenda.next_due)
 
@@ -277,30 +277,34 @@ class Line:
         )
         await self._hooks.saw(sight)
         await self._heard(meter)
-        await self._hooks.looked(meter, sight)
+        await self._hooks.delivered(meter, sight)
         if is_slow:
-            self._tour(SlowRound(meter, seen_at, polled.values, not meter.is_toured))
-            meter.is_toured = True
-        elif not meter.is_toured:
+            self._queue_slow_poll(
+                SlowPollResult(meter, seen_at, polled.values, not meter.is_slow_polled)
+            )
+            meter.is_slow_polled = True
+        elif not meter.is_slow_polled:
             meter.agenda.hurry(Group.SLOW, now)
 
     async def _heard(self, meter: Meter) -> None:
         meter.missed, meter.is_known = 0, True
         if meter.is_reachable is False:
             await self._hooks.link_changed(meter, True, "answers")
-        meter.is_reachable, meter.is_untold = True, False
-        for name in meter.unit.driver.refused[meter.told_refused :]:
-            meter.told_refused += 1
+        meter.is_reachable, meter.is_silence_unreported = True, False
+        for name in meter.unit.driver.refused[meter.reported_refusals :]:
+            meter.reported_refusals += 1
             await self._hooks.refused(meter, name)
 
     async def _missed(self, meter: Meter, fault: LinkFault) -> None:
         meter.missed += 1
         if self.breaker.is_open and len(self.meters) > 1:
             await self._lose_all(fault)
-        elif meter.missed >= SILENT_AFTER and (meter.is_reachable is not False or meter.is_untold):
+        elif meter.missed >= SILENT_AFTER and (
+            meter.is_reachable is not False or meter.is_silence_unreported
+        ):
             log.warning("meter_unreachable", serial=meter.serial, fault=str(fault))
             await self._hooks.link_changed(meter, False, f"{fault.cause}: {fault}")
-            meter.is_reachable = meter.is_toured = meter.is_untold = False
+            meter.is_reachable = meter.is_slow_polled = meter.is_silence_unreported = False
 
     async def _lose_all(self, fault: LinkFault) -> None:
         lost = [meter for meter in self.meters.values() if meter.is_reachable is not False]
@@ -310,19 +314,19 @@ class Line:
         log.warning("gateway_unreachable", gateway=self.bus.gateway.name, fault=str(fault))
         await self._hooks.gateway_lost(list(self.meters.values()), detail)
         for meter in lost:
-            meter.is_reachable = meter.is_toured = False
+            meter.is_reachable = meter.is_slow_polled = False
 
-    def _tour(self, slow_round: SlowRound) -> None:
-        self._rounds.append(slow_round)
-        if self._going_rounds is None or self._going_rounds.done():
-            self._going_rounds = asyncio.create_task(self._go_rounds())
+    def _queue_slow_poll(self, slow_poll: SlowPollResult) -> None:
+        self._slow_polls.append(slow_poll)
+        if self._running_slow_polls is None or self._running_slow_polls.done():
+            self._running_slow_polls = asyncio.create_task(self._run_slow_polls())
 
-    async def _go_rounds(self) -> None:
-        while self._rounds:
-            slow_round = self._rounds.popleft()
-            serial = slow_round.meter.serial
+    async def _run_slow_polls(self) -> None:
+        while self._slow_polls:
+            slow_poll = self._slow_polls.popleft()
+            serial = slow_poll.meter.serial
             try:
-                await self._hooks.slow_round(slow_round)
+                await self._hooks.slow_poll(slow_poll)
             except LinkFault as fault:
                 log.info("slow_round_broken_off", serial=serial, fault=str(fault))
             except Exception:

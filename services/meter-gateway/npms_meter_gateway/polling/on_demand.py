@@ -21,7 +21,7 @@ from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Reading
 from npms_meter_gateway.polling.unit import Polled, Unit
 from npms_shared.clock import Clock
 
-LOOK_EVERY_S = 0.1
+POLL_EVERY_S = 0.1
 EXACT = Context(prec=60)
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ class OnDemand:
                 task = asyncio.create_task(self._answer(request_id, installation_id))
                 self._busy.add(task)
                 task.add_done_callback(self._busy.discard)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_EVERY_S)
 
     async def _answer(self, request_id: UUID, installation_id: int) -> None:
         try:

@@ -35,7 +35,7 @@ async def keep_quality(
 
 
 def _quality(bus: Bus) -> LineQuality:
-    taken = bus.tally.take()
+    taken = bus.counts.take()
     return line_quality(
         bus.gateway.gateway_id,
         asked=taken.asked,

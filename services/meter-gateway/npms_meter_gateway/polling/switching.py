@@ -26,9 +26,9 @@ from npms_meter_gateway.handlers.command_log import ACKNOWLEDGED, OpeningStopped
 from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
 from npms_meter_gateway.polling.unit import Suspended, Unit
 
-LOOK_EVERY_S = 0.2
+POLL_EVERY_S = 0.2
 AFRESH_S, BACKLOG_S, BATCHES = 1.0, 0.02, 16
-"""Of many that are due, as after a restart, as many rounds are fetched as a second may bring; what
+"""Of many that are due, as after a restart, as many batches are fetched as a second may bring; what
 became due or obsolete meanwhile is seen a second later, obsolete ones before anything is sent.
 """
 READ_BACKS = 3
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 Command = tuple[What, Callable[[], Awaitable[None]]]
 
 
-class Switchman:
+class SupplySwitcher:
     """At most `concurrency` relays are worked on at a time, one attempt each.
 
     A quarter of that is kept free for each direction, so that ten thousand reconnections do not
@@ -49,30 +49,30 @@ class Switchman:
 
     def __init__(
         self,
-        book: SupplyBook,
+        supplies: SupplyBook,
         unit_of: Callable[[int], Unit | None],
         *,
         concurrency: int,
         pace: Pace | None = None,
     ) -> None:
-        self._book, self._unit_of = book, unit_of
-        self._share = max(concurrency - concurrency // 4, 1)
+        self._supplies, self._unit_of = supplies, unit_of
+        self._most_alike = max(concurrency - concurrency // 4, 1)
         self._concurrency = concurrency
         self._pace = pace or Pace(per_place=6e6, in_all=6e6)
         self._busy: dict[int, tuple[DueSupply, asyncio.Task[None]]] = {}
         self._ready: list[DueSupply] = []
-        self._look_at = 0.0
+        self._fetch_at = 0.0
 
     async def run(self) -> None:
         """Attempt what is due until cancelled; an attempt under way is finished first."""
         try:
             while True:
                 now = asyncio.get_running_loop().time()
-                if not self._ready or now >= self._look_at:
+                if not self._ready or now >= self._fetch_at:
                     self._ready = await self._due(now)
-                    self._look_at = now + AFRESH_S
+                    self._fetch_at = now + AFRESH_S
                 self._ready = [supply for supply in self._ready if not self._begin(supply)]
-                await asyncio.sleep(BACKLOG_S if self._ready else LOOK_EVERY_S)
+                await asyncio.sleep(BACKLOG_S if self._ready else POLL_EVERY_S)
         finally:
             tasks = [task for _, task in self._busy.values()]
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -80,10 +80,10 @@ class Switchman:
     async def _due(self, now: float) -> list[DueSupply]:
         """What is due, cuts and reconnections in turn."""
         limit, busy = self._concurrency * BATCHES, list(self._busy)
-        cuts = await self._book.due("off", limit, busy)
+        cuts = await self._supplies.due("off", limit, busy)
         returns: list[DueSupply] = []
         if not self._pace.is_full(now):
-            returns = await self._book.due("on", limit, busy, self._pace.full(now))
+            returns = await self._supplies.due("on", limit, busy, self._pace.full(now))
         pairs = zip_longest(cuts, returns)
         return [supply for pair in pairs for supply in pair if supply is not None]
 
@@ -110,7 +110,7 @@ class Switchman:
 
     def _has_room(self, supply: DueSupply) -> bool:
         alike = sum(s.desired.state == supply.desired.state for s, _ in self._busy.values())
-        return len(self._busy) < self._concurrency and alike < self._share
+        return len(self._busy) < self._concurrency and alike < self._most_alike
 
     async def _attempt_surely(self, supply: DueSupply, unit: Unit) -> None:
         try:
@@ -119,7 +119,7 @@ class Switchman:
             log.exception("switching_failed", installation_id=supply.installation_id)
             outcome = "failed"
             with suppress(Exception):
-                await self._book.postpone(supply, self._book.policy.first_pause_s)
+                await self._supplies.postpone(supply, self._supplies.policy.first_pause_s)
         if supply.desired.state == "on" and outcome not in PULSED:
             self._pace.give_back(supply.place)
         metrics.RELAY_ATTEMPTS.labels(outcome=outcome).inc()
@@ -128,24 +128,24 @@ class Switchman:
         """One attempt; returns what came of it in a word."""
         relay = unit.profile.relay
         if relay is None:
-            await self._book.report_no_relay(supply)
+            await self._supplies.report_no_relay(supply)
             return "no_relay"
         if supply.suspicion is not None:
-            await self._book.report_suspect(supply)
+            await self._supplies.report_suspect(supply)
             return "suspect"
         desired = _attainable(supply.desired, unit.profile)
-        policy = self._book.policy
+        policy = self._supplies.policy
         try:
-            seen = self._book.seen(await unit.look())
+            seen = self._supplies.seen(await unit.read_supply())
         except Suspended as fault:
             pause = fault.until - asyncio.get_running_loop().time()
-            await self._book.report_suspended(supply, max(pause, LOOK_EVERY_S), fault.cause)
+            await self._supplies.report_suspended(supply, max(pause, POLL_EVERY_S), fault.cause)
             return "unreachable"
         except NotConnected as fault:
-            await self._book.report_suspended(supply, policy.first_pause_s, fault.cause)
+            await self._supplies.report_suspended(supply, policy.first_pause_s, fault.cause)
             return "unreachable"
         except LinkFault:
-            await self._book.postpone(supply, policy.first_pause_s)
+            await self._supplies.postpone(supply, policy.first_pause_s)
             return "unreachable"
         before = judge(desired, seen.sight, policy, relay=relay, commanded=supply.commanded)
         return await self._work(supply, unit, desired, (seen, before))
@@ -160,26 +160,28 @@ class Switchman:
         evidence = [seen] if supply.has_open else []
         if before.in_place and not supply.renews:
             renewed = relay.renew_after_s
-            await self._book.report_in_place(supply, before, evidence, renew_after_s=renewed)
+            await self._supplies.report_in_place(supply, before, evidence, renew_after_s=renewed)
             return "in_place"
         if before.awaits == "customer":
-            await self._book.report_waiting(supply, before, evidence)
+            await self._supplies.report_waiting(supply, before, evidence)
             return "awaits_customer"
         if not relay.is_commanded:
             why = "its relay is moved on the meter alone"
-            await self._book.report_unswitchable(supply, before, why)
+            await self._supplies.report_unswitchable(supply, before, why)
             return "unswitchable"
         if supply.moved or (
             supply.was_in_place and before.verified and before.state != desired.state
         ):
-            restores = self._book.policy.restores(desired.state)
+            restores = self._supplies.policy.restores(desired.state)
             is_left = relay.renew_after_s is None and not restores
-            supply = await self._book.report_moved(supply, before, is_left=is_left)
+            supply = await self._supplies.report_moved(supply, before, is_left=is_left)
             if is_left:
                 return "left_as_found"
         if supply.has_open:
             revision = supply.desired.revision
-            await self._book.commands.settle(supply.installation_id, revision, "in_vain", [seen])
+            await self._supplies.commands.settle(
+                supply.installation_id, revision, "in_vain", [seen]
+            )
         return await self._switch(supply, unit, desired, now)
 
     async def _switch(
@@ -192,32 +194,34 @@ class Switchman:
             supply = await self._identified(supply, unit)
             return await self._switch_surely(supply, unit, desired, now)
         except OtherMeter as fault:
-            return await self._leave_to_other(supply, fault, now[1])
+            return await self._leave_other_meter(supply, fault, now[1])
         except OpeningStopped:
-            await self._book.report_stopped(supply)
+            await self._supplies.report_stopped(supply)
             return "stopped"
         except LinkFault:
-            await self._book.postpone(supply, self._book.policy.first_pause_s)
+            await self._supplies.postpone(supply, self._supplies.policy.first_pause_s)
             return "unseen"
 
     async def _identified(self, supply: DueSupply, unit: Unit) -> DueSupply:
-        """With the number that its meter tells, where it told none before."""
+        """With the number that its meter tells, where it serial none before."""
         if supply.serial is not None:
             return supply
-        told = await unit.serial_number(Priority.READ_BACK)
-        if told is not None and not await self._book.note_serial(supply, told):
-            raise OtherMeter(told, supply.serial)
-        return replace(supply, serial=told)
+        serial = await unit.serial_number(Priority.READ_BACK)
+        if serial is not None and not await self._supplies.note_serial(supply, serial):
+            raise OtherMeter(serial, supply.serial)
+        return replace(supply, serial=serial)
 
-    async def _leave_to_other(self, supply: DueSupply, fault: OtherMeter, before: Finding) -> str:
+    async def _leave_other_meter(
+        self, supply: DueSupply, fault: OtherMeter, before: Finding
+    ) -> str:
         """Nothing was sent. Where a person has accepted that meter meanwhile, it is tried again."""
-        if fault.told is None:
-            unknown = replace(before, in_place=False, detail="its serial number is not told")
-            await self._book.report_failure(supply, unknown, [])
-        elif await self._book.note_serial(supply, fault.told):
-            await self._book.postpone(supply, LOOK_EVERY_S)
+        if fault.serial is None:
+            unknown = replace(before, in_place=False, detail="its serial number is not serial")
+            await self._supplies.report_failure(supply, unknown, [])
+        elif await self._supplies.note_serial(supply, fault.serial):
+            await self._supplies.postpone(supply, POLL_EVERY_S)
         else:
-            await self._book.report_suspect(replace(supply, suspicion=str(fault)))
+            await self._supplies.report_suspect(replace(supply, suspicion=str(fault)))
         return "suspect"
 
     async def _switch_surely(
@@ -229,13 +233,13 @@ class Switchman:
         answers: dict[What, str] = {}
         for what, send in self._commands(supply, unit, before, desired):
             opens = what == "relay" and desired.state == "off" and not supply.renews
-            command_id = await self._book.commands.begin(
+            command_id = await self._supplies.commands.begin(
                 supply.plain, what, desired, seen, opens=opens
             )
             if command_id is None:
                 return "superseded"
             answers[what] = await self._send(command_id, send)
-        if not answers and not await self._book.holds(supply):
+        if not answers and not await self._supplies.holds(supply):
             return "superseded"
         flowed = desired.state == "off" and before.verified
         commanded = answers.get("relay") == ACKNOWLEDGED or supply.commanded or flowed
@@ -250,11 +254,11 @@ class Switchman:
             await command()
             answer = ACKNOWLEDGED
         except OtherMeter as fault:
-            await self._book.commands.answered(command_id, fault.cause)
+            await self._supplies.commands.answered(command_id, fault.cause)
             raise
         except LinkFault as fault:
             answer = fault.cause
-        await self._book.commands.answered(command_id, answer)
+        await self._supplies.commands.answered(command_id, answer)
         return answer
 
     async def _conclude(
@@ -278,13 +282,13 @@ class Switchman:
             lost=bool(lost),
         )
         if after.awaits == "customer":
-            await self._book.report_waiting(supply, after, found)
+            await self._supplies.report_waiting(supply, after, found)
             return "armed"
         if not after.in_place:
-            await self._book.report_failure(supply, after, found)
+            await self._supplies.report_failure(supply, after, found)
             return "in_vain"
         done = replace(after, detail=lost or after.detail)
-        await self._book.report_in_place(supply, done, found, renew_after_s=relay.renew_after_s)
+        await self._supplies.report_in_place(supply, done, found, renew_after_s=relay.renew_after_s)
         return "ghost_success" if lost else "switched"
 
     def _commands(
@@ -293,7 +297,7 @@ class Switchman:
         commands: list[Command] = []
         if must_limit(desired, before) and unit.profile.load_limit is not None:
             commands.append(("load_limit", lambda: unit.limit(desired.limit_w, supply.serial)))
-        if supply.renews or must_write(desired, before, supply.attempts, self._book.policy):
+        if supply.renews or must_write(desired, before, supply.attempts, self._supplies.policy):
             commands.append(("relay", lambda: unit.switch(desired.state, supply.serial)))
         return commands
 
@@ -305,13 +309,13 @@ class Switchman:
         for left in reversed(range(READ_BACKS)):
             await asyncio.sleep(settle_s)
             try:
-                seen = self._book.seen(await unit.look())
+                seen = self._supplies.seen(await unit.read_supply())
             except LinkFault:
                 if not left:
                     raise
                 continue
             found.append(seen)
-            policy = self._book.policy
+            policy = self._supplies.policy
             finding = judge(desired, seen.sight, policy, relay=relay, commanded=commanded)
             if finding.in_place or finding.awaits or not left:
                 break

@@ -32,7 +32,7 @@ from npms_meter_gateway.drivers.errors import (
 )
 
 POLLED = frozenset({ENERGY, POWER, VOLTAGE, RELAY})
-LOOKED_AT = frozenset({RELAY, RELAY_FAULT, LOAD_LIMIT, POWER})
+SUPPLY_POINTS = frozenset({RELAY, RELAY_FAULT, LOAD_LIMIT, POWER})
 
 T = TypeVar("T")
 
@@ -105,9 +105,9 @@ class Unit:
             values=shown.values,
         )
 
-    async def look(self) -> Sight:
+    async def read_supply(self) -> Sight:
         """The relay's state, the load limit and the power that flows, ahead of all polls."""
-        shown = await self._guarded(lambda: self.driver.read(LOOKED_AT, Priority.READ_BACK))
+        shown = await self._guarded(lambda: self.driver.read(SUPPLY_POINTS, Priority.READ_BACK))
         relay = self.profile.relay
         return Sight(
             relay=None if relay and relay.read_back is None else shown.relay or "unknown",
@@ -129,20 +129,20 @@ class Unit:
 
         Right before it the meter tells who it is: OtherMeter where that is not the `known` one.
         """
-        await self._be_sure(known)
+        await self._check_serial(known)
         await self._guarded(lambda: self.driver.switch(state))
 
     async def limit(self, limit_w: int | None, known: str | None = None) -> None:
         """Write the load limit once; None takes it away. As sure of the meter as `switch` is."""
-        await self._be_sure(known)
+        await self._check_serial(known)
         await self._guarded(lambda: self.driver.limit(limit_w))
 
-    async def _be_sure(self, known: str | None) -> None:
-        told = await self.serial_number(Priority.RELAY_WRITE)
-        if told != known and SERIAL in self.profile.points:
-            raise OtherMeter(told, known)
+    async def _check_serial(self, known: str | None) -> None:
+        serial = await self.serial_number(Priority.RELAY_WRITE)
+        if serial != known and SERIAL in self.profile.points:
+            raise OtherMeter(serial, known)
 
-    async def further(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def ask_driver(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Whatever else its driver is asked; Suspended while a breaker is open."""
         return await self._guarded(ask)
 

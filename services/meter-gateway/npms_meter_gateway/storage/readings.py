@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.held import Moment, Neighbours
 from npms_meter_gateway.domain.reckoning import PLAIN, Reckoning
-from npms_meter_gateway.domain.validation import Columns, Track
+from npms_meter_gateway.domain.validation import Columns, RegisterState
 
 _TURN = text(
     """
@@ -24,7 +24,7 @@ _TURN = text(
     RETURNING c.partition, c.version
     """
 )
-_TRACKS = text(
+_REGISTER_STATES = text(
     """
     SELECT i.installation_id, i.account_id, i.partition, i.profile, i.max_power_w,
            i.closed_at IS NOT NULL AS closed, r.register_wh IS NOT NULL AS has_readings,
@@ -156,20 +156,20 @@ async def take_turns(conn: AsyncConnection, partitions: Iterable[int]) -> dict[i
     return {row.partition: row.version for row in rows}
 
 
-async def load_tracks(
+async def load_register_states(
     conn: AsyncConnection,
     installation_ids: Iterable[int],
     *,
     registers: dict[str, tuple[int, int | None]],
-) -> list[Track]:
+) -> list[RegisterState]:
     """Where the known ones of these stand; `registers` has (resolution, modulus) by profile."""
-    rows = await conn.execute(_TRACKS, {"installation_ids": list(installation_ids)})
-    return [_track(row, registers) for row in rows]
+    rows = await conn.execute(_REGISTER_STATES, {"installation_ids": list(installation_ids)})
+    return [_register_state(row, registers) for row in rows]
 
 
-def _track(row: Row[Any], registers: dict[str, tuple[int, int | None]]) -> Track:
+def _register_state(row: Row[Any], registers: dict[str, tuple[int, int | None]]) -> RegisterState:
     resolution_wh, rollover_wh = registers.get(row.profile, (1, None))
-    return Track(
+    return RegisterState(
         installation_id=row.installation_id,
         account_id=row.account_id,
         partition=row.partition,
@@ -186,7 +186,7 @@ def _track(row: Row[Any], registers: dict[str, tuple[int, int | None]]) -> Track
 
 
 async def add_readings(conn: AsyncConnection, accepted: Sequence[Columns]) -> None:
-    """Store accepted readings; a second one of the same moment is an error, it was sifted out."""
+    """Store accepted readings; a second one of the same moment is an error."""
     await conn.execute(
         _ADD,
         {

@@ -15,6 +15,7 @@ import structlog
 
 from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import (
     BadAnswer,
@@ -24,13 +25,12 @@ from npms_meter_gateway.drivers.errors import (
     Overdue,
     Refused,
 )
+from npms_meter_gateway.drivers.line_counts import LineCounts
 from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
 from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
 from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
 from npms_meter_gateway.drivers.modbus.quiet import Quiet
 from npms_meter_gateway.drivers.permit import Permit
-from npms_meter_gateway.drivers.reach import Reach
-from npms_meter_gateway.drivers.tally import Tally
 
 RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
 BUSY_RETRIES = 2
@@ -60,16 +60,16 @@ class Bus:
         gateway: Gateway,
         *,
         permit: Permit | None = None,
-        reach: Reach | None = None,
+        reach: AddressCheck | None = None,
         framing: Framing | None = None,
         connect_timeout_s: float = 3.0,
         reconnect: BreakerPolicy = RECONNECT,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.gateway = gateway
-        self._permit, self._reach = permit or Permit(), reach or Reach()
+        self._permit, self._reach = permit or Permit(), reach or AddressCheck()
         self._why_down = NotConnected(f"{gateway.name} did not answer")
-        self.tally = Tally()
+        self.counts = LineCounts()
         self._connect_timeout_s = connect_timeout_s
         self._jitter = jitter
         self._breaker = Breaker(reconnect)
@@ -198,7 +198,7 @@ class Bus:
         connection = self._connection
         assert connection is not None
         now = connection.loop.time()
-        self.tally.count(now - self._busy_since, fault)
+        self.counts.count(now - self._busy_since, fault)
         self._busy_since = now
         if self._quiet.pause_s:
             self._keep_quiet(self._quiet.pause_s)

@@ -11,7 +11,7 @@ from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.framing import HEADER, Mbap
 from npms_meter_gateway.drivers.modbus.pdus import Read
 
-ROUNDS = 3
+REPEATS = 3
 FRAMING = Mbap()
 
 
@@ -49,7 +49,7 @@ async def _bears(gateway: Gateway, unit: int, read: Read, depth: int, timeout_s:
     except OSError:
         return False
     try:
-        for turn in range(ROUNDS):
+        for turn in range(REPEATS):
             asked = set(range(turn * depth + 1, (turn + 1) * depth + 1))
             writer.write(b"".join(FRAMING.wrap(n, unit, read.encode()) for n in asked))
             while asked:

@@ -8,11 +8,11 @@ from threading import Thread
 from pymodbus.transport.serialtransport import SerialTransport
 
 from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.errors import NotConnected
 from npms_meter_gateway.drivers.modbus.connection import Connection
 from npms_meter_gateway.drivers.modbus.framing import Framing, Mbap
 from npms_meter_gateway.drivers.modbus.rtu import Rtu
-from npms_meter_gateway.drivers.reach import Reach
 
 
 def framing_of(gateway: Gateway) -> Framing:
@@ -21,7 +21,7 @@ def framing_of(gateway: Gateway) -> Framing:
 
 
 async def connect(
-    gateway: Gateway, make: Callable[[], Connection], timeout_s: float, reach: Reach
+    gateway: Gateway, make: Callable[[], Connection], timeout_s: float, reach: AddressCheck
 ) -> Connection:
     """Raises NotConnected when the address does not answer in time, the device is not there, or
     they are not to be opened (NotAllowed).
@@ -38,7 +38,7 @@ async def connect(
     return connection
 
 
-async def _open_address(gateway: Gateway, connection: Connection, reach: Reach) -> None:
+async def _open_address(gateway: Gateway, connection: Connection, reach: AddressCheck) -> None:
     loop = asyncio.get_running_loop()
     fault: OSError | None = None
     async for ip in reach.addresses(gateway):
@@ -52,7 +52,7 @@ async def _open_address(gateway: Gateway, connection: Connection, reach: Reach) 
     raise fault
 
 
-async def _open_device(gateway: Gateway, connection: Connection, reach: Reach) -> None:
+async def _open_device(gateway: Gateway, connection: Connection, reach: AddressCheck) -> None:
     """In a thread: the system may take its time to open a device, or never come back."""
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[SerialTransport] = loop.create_future()
@@ -81,7 +81,7 @@ async def _open_device(gateway: Gateway, connection: Connection, reach: Reach) -
 
 
 def _device(
-    gateway: Gateway, connection: Connection, reach: Reach, loop: asyncio.AbstractEventLoop
+    gateway: Gateway, connection: Connection, reach: AddressCheck, loop: asyncio.AbstractEventLoop
 ) -> SerialTransport:
     """Not by the name as it was given: pyserial takes one with :// in it for an order."""
     return SerialTransport(

@@ -13,28 +13,28 @@ from typing import Any
 import pytest
 from tests.support.wait import until
 
-from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.domain.reach import (
+from npms_meter_gateway.domain.allowed_addresses import (
     ANYTHING,
-    Allowed,
+    AllowedAddresses,
     devices_of,
     networks_of,
     ports_of,
 )
+from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.errors import LinkFault, NotAllowed, NotConnected
 from npms_meter_gateway.drivers.modbus import opening
 from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
-from npms_meter_gateway.drivers.reach import Reach
 from npms_meter_gateway.settings import MeterGatewaySettings
 
 READ = Read("holding", 10, 2)
 
 
-def by_default() -> Allowed:
+def by_default() -> AllowedAddresses:
     fields = MeterGatewaySettings.model_fields
-    return Allowed(
+    return AllowedAddresses(
         networks_of(fields["allowed_networks"].default),
         ports_of(fields["allowed_ports"].default),
         devices_of(fields["allowed_devices"].default),
@@ -89,7 +89,7 @@ def test_only_named_serial_devices_are_opened(path: str, is_allowed: bool) -> No
     assert (by_default().fault_of_device(path) is None) == is_allowed
 
 
-async def fault_of(gateway: Gateway, reach: Reach | None = None) -> LinkFault:
+async def fault_of(gateway: Gateway, reach: AddressCheck | None = None) -> LinkFault:
     bus = Bus(gateway, reach=reach, connect_timeout_s=0.5)
     try:
         with pytest.raises(LinkFault) as caught:
@@ -157,9 +157,9 @@ async def test_a_device_that_takes_its_time_to_open_stops_nobody(
     released, opened = threading.Event(), []
 
     class Slow(opening.SerialTransport):  # type: ignore[misc]
-        def __init__(self, *given: Any, **further: Any) -> None:
+        def __init__(self, *given: Any, **ask_driver: Any) -> None:
             released.wait(10)
-            super().__init__(*given, **further)
+            super().__init__(*given, **ask_driver)
             opened.append(self)
 
     monkeypatch.setattr(opening, "SerialTransport", Slow)
@@ -190,7 +190,7 @@ async def test_a_device_that_takes_its_time_to_open_stops_nobody(
 async def test_an_address_outside_what_is_allowed_is_not_even_tried() -> None:
     async with listener() as (port, connected):
         for host in ("127.0.0.1", "localhost", "2130706433"):
-            fault = await fault_of(Gateway(host, port), Reach(by_default()))
+            fault = await fault_of(Gateway(host, port), AddressCheck(by_default()))
             assert isinstance(fault, NotAllowed)
             assert "allowed" in str(fault)
         assert connected == []
@@ -208,7 +208,9 @@ async def test_what_was_checked_is_what_is_opened(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(loop, "getaddrinfo", look_up)
     async with listener() as (port, connected):
         gateway = Gateway("meters.example", port)
-        loopback = Reach(Allowed(networks_of("127.0.0.0/8"), ports_of("1-65535"), ()))
+        loopback = AddressCheck(
+            AllowedAddresses(networks_of("127.0.0.0/8"), ports_of("1-65535"), ())
+        )
         assert not isinstance(await fault_of(gateway, loopback), NotConnected)
         assert len(connected) == 1
         fault = await fault_of(gateway, loopback)

@@ -1,4 +1,4 @@
-"""What slow rounds learned of each meter: its serial, its clock, how far its log was read."""
+"""What slow polls learned of each meter: its serial, its clock, how far its log was read."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -58,7 +58,7 @@ _HEAD = text(
 
 
 @dataclass(frozen=True, slots=True)
-class RoundState:
+class SlowPollState:
     """`drift_s` is how far the clock was ahead at `drift_at`; `log_head` the mark of the newest
     entry told; `serial` the meter that is believed, `seen_serial` the one seen last,
     `given_serial` what it was called when it was installed.
@@ -73,10 +73,10 @@ class RoundState:
     given_serial: str | None = None
 
 
-async def state_of(conn: AsyncConnection, installation_id: int) -> RoundState:
-    """All None before the first round."""
+async def state_of(conn: AsyncConnection, installation_id: int) -> SlowPollState:
+    """All None before the first slow poll."""
     row = (await conn.execute(_STATE, {"id": installation_id})).one_or_none()
-    return RoundState() if row is None else RoundState(**row._mapping)
+    return SlowPollState() if row is None else SlowPollState(**row._mapping)
 
 
 async def note_clock(
@@ -97,7 +97,7 @@ async def last_reading_at(conn: AsyncConnection, installation_id: int) -> dateti
     return found
 
 
-async def take_state(conn: AsyncConnection, installation_id: int) -> RoundState:
+async def take_state(conn: AsyncConnection, installation_id: int) -> SlowPollState:
     """As `state_of`, held by us until the transaction ends."""
     await conn.execute(_TAKE, {"id": installation_id})
     return await state_of(conn, installation_id)

@@ -25,7 +25,7 @@ DEVICES = "/dev/"
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowedAddresses:
     """`devices` are patterns of paths, in which * and ? stand for anything but a slash."""
 
     networks: tuple[Network, ...]
@@ -94,7 +94,7 @@ def _each(text: str) -> list[str]:
     return [each.strip() for each in text.split(",") if each.strip()]
 
 
-ANYTHING = Allowed(
+ANYTHING = AllowedAddresses(
     networks_of("0.0.0.0/0,::/0"), ports_of("1-65535"), ("/dev/*", "/dev/*/*", "/dev/*/*/*")
 )
 """For whoever runs a command on the machine itself."""

@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from socket import SOCK_STREAM
 
+from npms_meter_gateway.domain.allowed_addresses import ANYTHING, DEVICES, AllowedAddresses
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.domain.reach import ANYTHING, DEVICES, Allowed
 from npms_meter_gateway.drivers.errors import NotAllowed
 from npms_shared.addresses import canonical_host
 
@@ -24,10 +24,10 @@ async def _nobody(_gateway: Gateway, _ip: str) -> str | None:
     return None
 
 
-class Reach:
+class AddressCheck:
     """Shared by all lines of a process."""
 
-    def __init__(self, allowed: Allowed = ANYTHING, claim: Claim = _nobody) -> None:
+    def __init__(self, allowed: AllowedAddresses = ANYTHING, claim: Claim = _nobody) -> None:
         self._allowed, self._claim = allowed, claim
 
     async def addresses(self, gateway: Gateway) -> AsyncIterator[str]:

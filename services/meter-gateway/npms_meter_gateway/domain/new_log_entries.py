@@ -7,7 +7,7 @@ from npms_meter_gateway.domain.records import LogEntry
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class NewLogEntries:
     """Entries not told yet, the oldest first; `head` is the newest's mark, "" for an empty log.
 
     `overflowed`: entries between the last one told and these were overwritten before they could
@@ -20,7 +20,9 @@ class News:
     emptied: bool = False
 
 
-def news_of(read: Sequence[LogEntry], known_head: str | None, *, ended: bool) -> News:
+def new_log_entries(
+    read: Sequence[LogEntry], known_head: str | None, *, ended: bool
+) -> NewLogEntries:
     """What is new in a log of which `read`, the newest first, was read until the known head, the
     log's end (`ended`), or its last place.
 
@@ -28,13 +30,13 @@ def news_of(read: Sequence[LogEntry], known_head: str | None, *, ended: bool) ->
     """
     head = read[0].mark if read else ""
     if known_head is None:
-        return News((), head)
+        return NewLogEntries((), head)
     fresh = list(read)
     met = bool(fresh) and fresh[-1].mark == known_head
     if met:
         fresh.pop()
     was_empty = known_head == ""
-    return News(
+    return NewLogEntries(
         entries=fresh[::-1],
         head=head,
         overflowed=not met and not ended,

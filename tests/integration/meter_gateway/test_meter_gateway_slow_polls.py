@@ -1,4 +1,4 @@
-"""Slow rounds: clocks, logs, phases, registers that stand still; a meter on a real socket."""
+"""Slow polls: clocks, logs, phases, registers that stand still; a meter on a real socket."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -40,7 +40,7 @@ async def opened(world: World) -> list[str]:
 
 
 async def rounds_done(world: World, meter: KeepingMeter, more: int = 2) -> None:
-    """Wait until so many further rounds looked at the log, which comes last in each."""
+    """Wait until so many further slow polls looked at the log, which comes last in each."""
     seen = meter.asked.get(EVENTS, 0)
     await until(lambda: _asked(meter, seen + 2 * more))
 

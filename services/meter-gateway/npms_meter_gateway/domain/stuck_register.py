@@ -8,7 +8,7 @@ STILL_STEPS = 10
 
 
 @dataclass(slots=True)
-class Stillness:
+class RegisterWatch:
     """What one meter showed since its register last moved.
 
     `missing_ws` is what flowed at least, in W·s, were the power between two looks never below the
@@ -21,7 +21,7 @@ class Stillness:
     looks: int = 0
     missing_ws: float = 0.0
 
-    def look(self, at_s: float, register_wh: int, power_w: int) -> bool:
+    def observe(self, at_s: float, register_wh: int, power_w: int) -> bool:
         """Note a look; whether the register moved since the look before."""
         is_first = self.register_wh < 0
         moved = not is_first and register_wh != self.register_wh

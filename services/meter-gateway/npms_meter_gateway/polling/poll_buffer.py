@@ -19,7 +19,7 @@ BREATH_S = 0.2
 log = structlog.get_logger()
 
 
-class Journal:
+class PollBuffer:
     """While the database is away polls wait here, then at their meters; nothing is dropped."""
 
     def __init__(
@@ -27,31 +27,31 @@ class Journal:
     ) -> None:
         self._database, self._recorder, self._clock = database, recorder, clock
         self._idle_power_w = idle_power_w
-        self._sights: asyncio.Queue[MeterSight] = asyncio.Queue(WAITING)
-        self._hand: list[MeterSight] = []
+        self._waiting: asyncio.Queue[MeterSight] = asyncio.Queue(WAITING)
+        self._batch: list[MeterSight] = []
 
     async def put(self, sight: MeterSight) -> None:
-        await self._sights.put(sight)
+        await self._waiting.put(sight)
 
     async def run(self) -> None:
-        """Write until cancelled, beginning with what was in hand when it was last."""
+        """Write until cancelled, beginning with the batch it was writing when it was last."""
         loop = asyncio.get_running_loop()
         while True:
-            if not self._hand:
-                self._hand = [await self._sights.get(), *self._ready(BATCH - 1)]
+            if not self._batch:
+                self._batch = [await self._waiting.get(), *self._ready(BATCH - 1)]
             began = loop.time()
-            await self._write_surely(self._hand)
-            self._hand = []
+            await self._write_surely(self._batch)
+            self._batch = []
             await asyncio.sleep(began + BREATH_S - loop.time())
 
     async def flush(self) -> None:
-        """Write what is in hand and what waits."""
-        while sights := self._hand or self._ready(BATCH):
+        """Write the batch begun and what waits."""
+        while sights := self._batch or self._ready(BATCH):
             await self._write(sights)
-            self._hand = []
+            self._batch = []
 
     def _ready(self, limit: int) -> list[MeterSight]:
-        return [self._sights.get_nowait() for _ in range(min(limit, self._sights.qsize()))]
+        return [self._waiting.get_nowait() for _ in range(min(limit, self._waiting.qsize()))]
 
     async def _write_surely(self, sights: Sequence[MeterSight]) -> None:
         while True:

@@ -6,7 +6,7 @@ from math import ceil
 from uuid import UUID
 
 
-def shares(workers: Sequence[UUID], gateway_ids: Iterable[int]) -> Mapping[int, UUID]:
+def assign_gateways(workers: Sequence[UUID], gateway_ids: Iterable[int]) -> Mapping[int, UUID]:
     """Each gateway's worker: the first of the gateway's own ranking whose share is not full.
 
     A share is the number of gateways by the number of workers, rounded up. A worker that comes
@@ -17,7 +17,7 @@ def shares(workers: Sequence[UUID], gateway_ids: Iterable[int]) -> Mapping[int, 
     chosen: dict[int, UUID] = {}
     for gateway_id in ordered:
         open_ones = (worker for worker, room in left.items() if room)
-        worker = max(open_ones, key=lambda one: _rank(one, gateway_id), default=None)
+        worker = max(open_ones, key=lambda candidate: _rank(candidate, gateway_id), default=None)
         if worker is not None:
             chosen[gateway_id] = worker
             left[worker] -= 1

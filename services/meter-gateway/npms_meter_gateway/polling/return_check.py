@@ -3,7 +3,7 @@
 import structlog
 
 from npms_meter_gateway.drivers.errors import LinkFault, Refused
-from npms_meter_gateway.handlers.note_rounds import RoundBook, who_of
+from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
 from npms_meter_gateway.polling.backfill import Backfill
 from npms_meter_gateway.polling.line import Meter
 
@@ -13,11 +13,11 @@ TRIES = 3
 log = structlog.get_logger()
 
 
-class Comeback:
+class ReturnCheck:
     """A hook of a line: `returned`."""
 
-    def __init__(self, book: RoundBook, backfill: Backfill) -> None:
-        self._book, self._backfill = book, backfill
+    def __init__(self, records: SlowPollRecords, backfill: Backfill) -> None:
+        self._records, self._backfill = records, backfill
         self._failed: dict[int, int] = {}
 
     async def returned(self, meter: Meter) -> None:
@@ -37,5 +37,5 @@ class Comeback:
 
     async def _is_the_one_known(self, meter: Meter) -> bool:
         """Before anything that it shows is recorded: a meter may have been exchanged meanwhile."""
-        told = await meter.unit.serial_number()
-        return told is None or await self._book.note_serial(who_of(meter), told)
+        serial = await meter.unit.serial_number()
+        return serial is None or await self._records.note_serial(installation_of(meter), serial)

@@ -1,11 +1,11 @@
-"""An installation's track in hand: nobody else writes its readings until the transaction ends."""
+"""A register state that we hold: nobody else writes its readings until the transaction ends."""
 
 from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.domain.validation import Track
+from npms_meter_gateway.domain.validation import RegisterState
 from npms_meter_gateway.storage import readings
 
 Registers = dict[str, tuple[int, int | None]]
@@ -16,16 +16,16 @@ def registers_of(profiles: Mapping[str, Profile]) -> Registers:
     return {p.code: (p.resolution_wh, p.rollover_wh) for p in profiles.values()}
 
 
-async def take_track(
+async def take_register_state(
     conn: AsyncConnection, installation_id: int, registers: Registers
-) -> Track | None:
+) -> RegisterState | None:
     """Where it stands, with its partition's turn; None for an installation nobody knows.
 
     Whoever has it in memory finds that out of date.
     """
-    found = await readings.load_tracks(conn, [installation_id], registers=registers)
+    found = await readings.load_register_states(conn, [installation_id], registers=registers)
     if not found:
         return None
     await readings.take_turns(conn, [found[0].partition])
-    (track,) = await readings.load_tracks(conn, [installation_id], registers=registers)
-    return track
+    (state,) = await readings.load_register_states(conn, [installation_id], registers=registers)
+    return state

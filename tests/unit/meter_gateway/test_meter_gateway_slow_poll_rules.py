@@ -1,4 +1,4 @@
-"""The rules of slow rounds: phases, stillness, clocks, what is new in a log."""
+"""The rules of slow polls: phases, stillness, clocks, what is new in a log."""
 
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npms_meter_gateway.domain.log_reading import news_of
 from npms_meter_gateway.domain.meter_clock import ClockPolicy
-from npms_meter_gateway.domain.phases import POWERS, VOLTAGES, looked_for_in, unrest_of
+from npms_meter_gateway.domain.new_log_entries import new_log_entries
+from npms_meter_gateway.domain.phases import POWERS, VOLTAGES, checkable_kinds, phase_faults_of
 from npms_meter_gateway.domain.records import LogEntry
-from npms_meter_gateway.domain.stillness import STILL_LOOKS, Stillness
+from npms_meter_gateway.domain.stuck_register import STILL_LOOKS, RegisterWatch
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PLACES = 5
@@ -34,24 +34,24 @@ def voltages(*volts: float) -> dict[str, Fraction]:
     ],
 )
 def test_r16_voltages_tell_of_phases(values: dict[str, Fraction], kinds: set[str]) -> None:
-    assert set(unrest_of(values)) == kinds
-    assert kinds <= looked_for_in(values)
+    assert set(phase_faults_of(values)) == kinds
+    assert kinds <= checkable_kinds(values)
 
 
 def test_r16_power_back_on_one_phase_is_told_unless_the_home_feeds_in() -> None:
     powers = dict(zip(POWERS, map(Fraction, (900, -800, 700)), strict=True))
-    assert set(unrest_of(powers)) == {"phase_reversed"}
-    assert unrest_of({**powers, "energy_export_wh": Fraction(1000)}) == {}
-    assert unrest_of({**powers, "power_l2_w": Fraction(-20)}) == {}
-    assert looked_for_in({**voltages(1, 2, 3), "power_l1_w": Fraction(1)}) == {
+    assert set(phase_faults_of(powers)) == {"phase_reversed"}
+    assert phase_faults_of({**powers, "energy_export_wh": Fraction(1000)}) == {}
+    assert phase_faults_of({**powers, "power_l2_w": Fraction(-20)}) == {}
+    assert checkable_kinds({**voltages(1, 2, 3), "power_l1_w": Fraction(1)}) == {
         "phase_loss", "neutral_missing", "voltage_imbalance",
     }  # fmt: skip
 
 
 def stuck_after(looks: list[tuple[int, int]], resolution_wh: int = 1) -> bool:
-    seen = Stillness()
+    seen = RegisterWatch()
     for minute, (register_wh, power_w) in enumerate(looks):
-        seen.look(60.0 * minute, register_wh, power_w)
+        seen.observe(60.0 * minute, register_wh, power_w)
     return seen.is_stuck(resolution_wh)
 
 
@@ -111,7 +111,7 @@ def test_r17_whatever_comes_between_two_readings_none_is_told_twice_or_lost_unse
             if each.mark == head:
                 ended = False
                 break
-        news = news_of(read, head, ended=ended)
+        news = new_log_entries(read, head, ended=ended)
         assert not news.emptied
         numbers = [each.detail for each in news.entries]
         missing = numbers[0] - (told[-1] if told else 0) - 1 if numbers else 0
@@ -124,8 +124,8 @@ def test_r17_whatever_comes_between_two_readings_none_is_told_twice_or_lost_unse
 
 
 def test_r17_a_log_that_was_emptied_is_told() -> None:
-    assert news_of([entry(1)], None, ended=False).entries == ()
-    assert news_of([], "0003", ended=True).emptied
-    news = news_of([entry(9)], "0003", ended=True)
+    assert new_log_entries([entry(1)], None, ended=False).entries == ()
+    assert new_log_entries([], "0003", ended=True).emptied
+    news = new_log_entries([entry(9)], "0003", ended=True)
     assert news.emptied
     assert [each.detail for each in news.entries] == [9]

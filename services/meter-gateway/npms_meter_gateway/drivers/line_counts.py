@@ -7,7 +7,7 @@ from npms_meter_gateway.drivers.errors import LinkFault
 
 
 @dataclass(slots=True)
-class Tally:
+class LineCounts:
     """Counts since it was last taken. `faults` is by cause, `busy_s` the time with a request on
     the line; what never reached the line is not `asked`.
     """
@@ -26,8 +26,8 @@ class Tally:
         else:
             self.faults[fault.cause] += 1
 
-    def take(self) -> "Tally":
+    def take(self) -> "LineCounts":
         """What was counted; counting begins anew."""
-        taken = Tally(self.asked, self.answered, self.busy_s, self.faults)
+        taken = LineCounts(self.asked, self.answered, self.busy_s, self.faults)
         self.asked, self.answered, self.busy_s, self.faults = 0, 0, 0.0, Counter()
         return taken

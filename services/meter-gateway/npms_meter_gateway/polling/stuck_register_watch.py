@@ -1,0 +1,36 @@
+"""Whether a register counts what flows, watched at each poll."""
+
+from npms_meter_gateway.domain.stuck_register import RegisterWatch
+from npms_meter_gateway.handlers.note_sights import MeterSight
+from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
+from npms_meter_gateway.polling.line import Meter
+
+STUCK = "stuck_register"
+
+
+class StuckRegisterWatch:
+    """A hook of a line: `delivered`.
+
+    What it remembers is gone with the process, but not which alarms are open: `stuck` has those
+    installations.
+    """
+
+    def __init__(self, records: SlowPollRecords, stuck: set[int]) -> None:
+        self._records, self._stuck = records, stuck
+        self._seen: dict[int, RegisterWatch] = {}
+
+    async def observe(self, meter: Meter, sight: MeterSight) -> None:
+        if sight.register_wh is None or sight.power_w is None:
+            return
+        seen = self._seen.setdefault(meter.installation_id, RegisterWatch())
+        moved = seen.observe(sight.seen_at.timestamp(), sight.register_wh, sight.power_w)
+        is_stuck = meter.installation_id in self._stuck
+        if is_stuck and moved:
+            await self._settle(meter, {})
+        elif not is_stuck and seen.is_stuck(meter.unit.profile.resolution_wh):
+            detail = f"{sight.power_w} W flow, {sight.register_wh} Wh stand still"
+            await self._settle(meter, {STUCK: detail})
+
+    async def _settle(self, meter: Meter, found: dict[str, str]) -> None:
+        await self._records.note_conditions(installation_of(meter), {STUCK}, found)
+        (self._stuck.add if found else self._stuck.discard)(meter.installation_id)
