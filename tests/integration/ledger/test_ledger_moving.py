@@ -53,11 +53,11 @@ async def test_p12_move_out_is_rated_refunded_once_and_closes_at_zero(house):
     shown = (await house.get(path)).json()
     assert (shown["state"], shown["balance"]["amount"]) == ("closed", "0.000000")
     place = f"/v1/refunds/{payable.json()['refund_id']}"
-    own = await house.agree(place, "paid", {"reference": "FT1"}, sub="the-clerk")
+    own = await house.agree(place, "pay", {"reference": "FT1"}, sub="the-clerk")
     assert (own.status_code, own.json()["code"]) == (409, "second_person_required")
-    paid = await house.agree(place, "paid", {"reference": "FT1"}, **BOSS)
+    paid = await house.agree(place, "pay", {"reference": "FT1"}, **BOSS)
     assert (paid.status_code, paid.json()["state"]) == (200, "paid"), paid.text
-    again = await house.agree(place, "paid", {"reference": "FT2"}, **BOSS)
+    again = await house.agree(place, "pay", {"reference": "FT2"}, **BOSS)
     assert (again.status_code, again.json()["code"]) == (409, "refund_paid")
     sums = await house.rows(
         "SELECT ledger_account, sum(amount_micro) AS total FROM system_posting "

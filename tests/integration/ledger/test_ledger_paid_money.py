@@ -104,6 +104,6 @@ async def test_money_for_a_closed_and_refunded_account_is_refunded_again_or_real
     assert again.json()["refund_id"] != first.json()["refund_id"]
     for one in (first, again):
         path = f"/v1/refunds/{one.json()['refund_id']}"
-        assert (await house.agree(path, "paid", {"reference": "FT"}, **BOSS)).status_code == 200
+        assert (await house.agree(path, "pay", {"reference": "FT"}, **BOSS)).status_code == 200
     assert code(await refund(house, opened)) == (409, "refund_exists")
     assert await house.broken() == []

@@ -12,6 +12,7 @@ LIMITED = {
     *("order_top_up", "redeem_voucher", "accept_emergency_credit"),
     *("open_ticket", "write_ticket_message", "read_meter"),
     *("replace_contacts", "confirm_contact", "resend_contact_code"),
+    *("get_month_statement", "export_month_statement_csv", "export_month_statement_pdf"),
     *("export_usage_csv", "export_usage_green_button", "get_insights"),
     *("simulate_plan", "preview_correction", "foresee_cuts", "foresee_cuts_of_policy"),
 }

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from npms_ledger.api.account_schemas import OpenAccountRequest
+from npms_ledger.api.opening_schemas import OpenAccountRequest
 from npms_ledger.api.policy_schemas import PolicyDocument
 from npms_ledger.bootstrap import build
 from npms_ledger.settings import LedgerSettings

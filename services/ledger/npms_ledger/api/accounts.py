@@ -1,36 +1,30 @@
 """Accounts: open, look, protect, close; emergency credit; supply; statement."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_ledger.api.access import Looker, may_see, own_customer
 from npms_ledger.api.account_schemas import (
     AccountDetailResponse,
     AccountResponse,
-    OpenAccountRequest,
-    OpenedResponse,
     ProtectionRequest,
-    SupplyResponse,
-    opened_facts,
-    to_api_detail,
 )
+from npms_ledger.api.opening_schemas import OpenAccountRequest, OpenedResponse, opened_facts
 from npms_ledger.api.statement_schemas import StatementEntryResponse
+from npms_ledger.api.supply_schemas import SupplyResponse
 from npms_ledger.handlers import audit_facts, change_account, look
 from npms_ledger.handlers.context import Context
-from npms_ledger.handlers.errors import AccountUnknown
 from npms_ledger.handlers.open_by_hand import open_by_hand
-from npms_shared.auth.tokens import Principal
 from npms_shared.db import audit_trail
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, encode_cursor, number_in
-from npms_shared.web.principals import Operator, require
+from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import FilterId, PathId
-
-Looker = Annotated[Principal, Depends(require("customer", "operator", "admin", "service"))]
 
 
 def accounts_router(context: Context) -> APIRouter:
@@ -83,7 +77,7 @@ def _add_looking(router: APIRouter, context: Context) -> None:
         caller: Looker, cursor: Cursor = None, limit: Limit = 50, customer_id: FilterId = None
     ) -> Page[AccountResponse]:
         """By id; a customer gets their own."""
-        wanted = customer_id if caller.is_staff() else _own(caller)
+        wanted = customer_id if caller.is_staff() else own_customer(caller)
         after = number_in(cursor) or 0
         async with context.database.connect() as conn:
             found = await look.list_accounts(
@@ -97,7 +91,9 @@ def _add_looking(router: APIRouter, context: Context) -> None:
         """Balance, debt, emergency credit, supply, and what clears it."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
+            return AccountDetailResponse.of_detail(
+                await look.show_account(conn, account_id, context.clock.now())
+            )
 
     @router.get("/{account_id}/supply", operation_id="get_supply", responses=problem_responses(404))
     async def get_supply(caller: Looker, account_id: PathId) -> Page[SupplyResponse]:
@@ -151,7 +147,9 @@ def _add_changes(router: APIRouter, context: Context) -> None:
                     now=now,
                     after=after,
                 )
-            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
+            return AccountDetailResponse.of_detail(
+                await look.show_account(conn, account_id, context.clock.now())
+            )
 
     @router.post(
         "/{account_id}/protection",
@@ -177,7 +175,9 @@ def _add_changes(router: APIRouter, context: Context) -> None:
             await audit_trail.note(
                 conn, caller.actor(), "protection_set", subject=subject, now=now, after=after
             )
-            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
+            return AccountDetailResponse.of_detail(
+                await look.show_account(conn, account_id, context.clock.now())
+            )
 
 
 def _add_closing(router: APIRouter, context: Context) -> None:
@@ -193,14 +193,6 @@ def _add_closing(router: APIRouter, context: Context) -> None:
             await audit_trail.note(
                 conn, caller.actor(), "account_closed", subject=subject, now=now, after=after
             )
-            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
-
-
-async def may_see(conn: AsyncConnection, caller: Principal, account_id: int) -> None:
-    """Somebody else's account looks like none."""
-    if not caller.may_see(await look.owner_of(conn, account_id)):
-        raise AccountUnknown(account_id)
-
-
-def _own(caller: Principal) -> int:
-    return caller.customer_id if caller.customer_id is not None else -1
+            return AccountDetailResponse.of_detail(
+                await look.show_account(conn, account_id, context.clock.now())
+            )

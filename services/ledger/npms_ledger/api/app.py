@@ -3,20 +3,20 @@
 from fastapi import FastAPI
 
 from npms_ledger.api.accounts import accounts_router
-from npms_ledger.api.attention import (
-    mass_cuts_router,
-    reconnections_router,
-    review_tasks_router,
-)
 from npms_ledger.api.credits import credits_router
 from npms_ledger.api.debts import debts_router
 from npms_ledger.api.dry_run import dry_run_router
+from npms_ledger.api.mass_cuts import mass_cuts_router
 from npms_ledger.api.money_requests import money_requests_router
 from npms_ledger.api.month_statements import month_statements_router
 from npms_ledger.api.moving import moving_router
-from npms_ledger.api.policies import parked_charges_router, policies_router
+from npms_ledger.api.parked_charges import parked_charges_router
+from npms_ledger.api.policies import policies_router
 from npms_ledger.api.policy_requests import policy_requests_router
 from npms_ledger.api.problems import ERRORS
+from npms_ledger.api.reconnections import reconnections_router
+from npms_ledger.api.refunds import refunds_router
+from npms_ledger.api.review_tasks import review_tasks_router
 from npms_ledger.api.supply import supply_router
 from npms_ledger.api.supply_exceptions import supply_exceptions_router
 from npms_ledger.api.trials import trials_router
@@ -46,6 +46,7 @@ def build_app(context: Context, edge: Edge) -> FastAPI:
             supply_exceptions_router(context),
             money_requests_router(context),
             moving_router(context),
+            refunds_router(context),
             trials_router(context),
             debts_router(context),
             credits_router(context),

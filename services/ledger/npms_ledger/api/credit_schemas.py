@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from npms_ledger.domain.credits import Credit
 from npms_ledger.domain.grant import ChargeKind, GrantKind, GrantTerms
-from npms_ledger.handlers.grants import CreditsView, NewGrant
+from npms_ledger.handlers.grants import NewGrant
 from npms_shared.web.schemas import CodedError, Instant, Line, Money, Schema
 
 
@@ -81,7 +81,7 @@ class CreditResponse(BaseModel):
     rollover_max: Money | None
 
     @classmethod
-    def of(cls, credit: Credit, currency: str) -> "CreditResponse":
+    def of(cls, credit: Credit, currency: str) -> Self:
         grant = credit.grant
         rollover = grant.terms.rollover_max_micro if grant and grant.terms.monthly else None
         draws_on = grant.terms.draws_on if grant else ChargeKind
@@ -97,7 +97,3 @@ class CreditResponse(BaseModel):
             renews_at=grant.renews_at if grant else None,
             rollover_max=None if rollover is None else Money.of(rollover, currency),
         )
-
-
-def to_api_credits(view: CreditsView) -> list[CreditResponse]:
-    return [CreditResponse.of(credit, view.account.currency) for credit in view.credits]

@@ -6,11 +6,10 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.access import Looker, may_see
 from npms_ledger.api.credit_schemas import (
     CreditResponse,
     GrantRequest,
-    to_api_credits,
 )
 from npms_ledger.api.money_requests import ASKED
 from npms_ledger.api.money_schemas import MoneyRequestResponse
@@ -43,7 +42,7 @@ def _add_listing(router: APIRouter, context: Context) -> None:
         begins = number_in(cursor) or 0
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            shown = to_api_credits(await grants.show_credits(conn, account_id, context.clock.now()))
+            shown = await _credits(conn, account_id, context)
         numbered = list(enumerate(shown, start=1))[begins : begins + limit + 1]
         page, following = cut(numbered, limit, lambda one: one[0])
         return Page(items=[credit for _, credit in page], next_cursor=following)
@@ -126,8 +125,16 @@ def _add_ending(router: APIRouter, context: Context) -> None:
             return await _shown(conn, account_id, grant_no, context)
 
 
+async def _credits(
+    conn: AsyncConnection, account_id: int, context: Context
+) -> list[CreditResponse]:
+    """Each credit with its state, in the order of use. Raises AccountUnknown."""
+    found = await grants.show_credits(conn, account_id, context.clock.now())
+    return [CreditResponse.of(credit, found.account.currency) for credit in found.credits]
+
+
 async def _shown(
     conn: AsyncConnection, account_id: int, number: int, context: Context
 ) -> CreditResponse:
-    shown = to_api_credits(await grants.show_credits(conn, account_id, context.clock.now()))
+    shown = await _credits(conn, account_id, context)
     return next(credit for credit in shown if credit.number == number)

@@ -9,13 +9,17 @@ from sqlalchemy import Row
 from npms_ledger.domain.debt import DebtKind, DebtTerms
 from npms_ledger.domain.periods import Period, PerPeriod
 from npms_ledger.handlers.debts import NewDebt
-from npms_shared.money import parse_amount
+from npms_shared.money import format_amount, parse_amount
 from npms_shared.web.schemas import Amount, CodedError, Line, Money, Schema
 
 
 class AmountPerPeriodDocument(Schema):
     amount: Amount = Field(examples=["15.00"])
     period: Literal["day", "week", "month"] = Field(examples=["week"])
+
+    @classmethod
+    def of(cls, limit: PerPeriod) -> Self:
+        return cls(amount=format_amount(limit.amount_micro), period=limit.period.value)
 
     def to_per_period(self) -> PerPeriod:
         return PerPeriod(parse_amount(self.amount), Period(self.period))
@@ -111,7 +115,7 @@ class DebtResponse(BaseModel):
     changed_why: str | None
 
     @classmethod
-    def of(cls, row: Row[Any], currency: str) -> "DebtResponse":
+    def of(cls, row: Row[Any], currency: str) -> Self:
         has_cap = row.cap_micro is not None
         return cls(
             **{name: row._mapping[name] for name in _AS_STORED},

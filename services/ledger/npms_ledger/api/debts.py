@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.access import Looker, may_see
 from npms_ledger.api.debt_schemas import (
     ChangeDebtRequest,
     DebtRequest,

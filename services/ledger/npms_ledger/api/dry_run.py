@@ -1,7 +1,7 @@
 """Who would be cut, asked beforehand: under the policy in force, or under one not yet written."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -46,7 +46,7 @@ class ForeseenCutResponse(BaseModel):
     )
 
     @classmethod
-    def of(cls, account: Account, use: Use, cut: ForeseenCut) -> "ForeseenCutResponse":
+    def of(cls, account: Account, use: Use, cut: ForeseenCut) -> Self:
         currency = account.currency
         return cls(
             account_id=account.account_id,
@@ -72,7 +72,7 @@ class DryRunResponse(BaseModel):
     assumption: str
 
     @classmethod
-    def of(cls, found: Foreseen, question: Question) -> "DryRunResponse":
+    def of(cls, found: Foreseen, question: Question) -> Self:
         following = None if found.next_after is None else encode_cursor(found.next_after)
         return cls(
             items=[ForeseenCutResponse.of(*one) for one in found.cuts],

@@ -10,15 +10,15 @@ from pydantic import BaseModel
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_ledger.api.access import may_see
 from npms_ledger.api.money_schemas import (
     MoneyFixRequest,
     MoneyRequestResponse,
     ReallocationRequest,
     TransferRequest,
 )
-from npms_ledger.handlers import look, money_decisions, money_requests
+from npms_ledger.handlers import money_decisions, money_requests
 from npms_ledger.handlers.context import Context
-from npms_ledger.handlers.errors import AccountUnknown
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
@@ -97,9 +97,7 @@ def _add_transfers(router: APIRouter, context: Context) -> None:
         """Move credit to another account in the same currency; a customer between their own."""
 
         async def act(conn: AsyncConnection) -> Row[Any]:
-            for one in (account_id, body.to_account_id):
-                if not caller.may_see(await look.owner_of(conn, one)):
-                    raise AccountUnknown(one)
+            await may_see(conn, caller, account_id, body.to_account_id)
             asked = body.to_command(account_id)
             return await money_requests.request_transfer(
                 conn, asked, by=caller.actor(), limits=context.alone_limits, now=context.clock.now()

@@ -80,7 +80,7 @@ class MoneyRequestResponse(BaseModel):
     journal_id: UUID | None
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "MoneyRequestResponse":
+    def of(cls, row: Row[Any]) -> Self:
         moved = row.moved_micro
         return cls.model_validate(
             {

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Self
 from uuid import UUID
 
 from babel.numbers import get_currency_precision
@@ -25,7 +26,7 @@ class StatementMoneyResponse(BaseModel):
     currency: str = Field(examples=["KES"])
 
     @classmethod
-    def of(cls, amount_micro: int, currency: str) -> "StatementMoneyResponse":
+    def of(cls, amount_micro: int, currency: str) -> Self:
         return cls(
             amount=format_amount(amount_micro),
             shown=shown_amount(amount_micro, currency),
@@ -55,7 +56,7 @@ class MonthPartResponse(BaseModel):
     tax: StatementMoneyResponse | None
 
     @classmethod
-    def of(cls, part: Part, currency: str) -> "MonthPartResponse":
+    def of(cls, part: Part, currency: str) -> Self:
         return cls(
             what=part.what,
             label=part.label or None,
@@ -75,7 +76,7 @@ class MonthTopUpResponse(BaseModel):
     parts: list[MonthPartResponse]
 
     @classmethod
-    def of(cls, top_up: TopUp, *, at: datetime, currency: str) -> "MonthTopUpResponse":
+    def of(cls, top_up: TopUp, *, at: datetime, currency: str) -> Self:
         return cls(
             at=at,
             payment_id=top_up.payment_id,
@@ -98,7 +99,7 @@ class MonthEntryResponse(BaseModel):
     amount: StatementMoneyResponse
 
     @classmethod
-    def of(cls, one: Booked, *, at: datetime, currency: str) -> "MonthEntryResponse":
+    def of(cls, one: Booked, *, at: datetime, currency: str) -> Self:
         return cls(
             seq=one.seq,
             at=at,
@@ -122,7 +123,7 @@ class MonthDayResponse(BaseModel):
     balance: StatementMoneyResponse = Field(description="at its end")
 
     @classmethod
-    def of(cls, day: Day, month: Month) -> "MonthDayResponse":
+    def of(cls, day: Day, month: Month) -> Self:
         currency = month.account.currency
         zone = month.begins.tzinfo
         return cls(
@@ -157,7 +158,7 @@ class MonthBucketResponse(BaseModel):
     closing: StatementMoneyResponse
 
     @classmethod
-    def of(cls, month: Month, bucket: str) -> "MonthBucketResponse":
+    def of(cls, month: Month, bucket: str) -> Self:
         currency = month.account.currency
         return cls(
             bucket=bucket,
@@ -182,7 +183,7 @@ class MonthTotalsResponse(BaseModel):
     topped_up: StatementMoneyResponse
 
     @classmethod
-    def of(cls, month: Month, currency: str) -> "MonthTotalsResponse":
+    def of(cls, month: Month, currency: str) -> Self:
         paid = sum(top_up.amount_micro for day in month.days for top_up in day.top_ups)
         return cls(
             energy=Energy.of(sum(day.energy_wh for day in month.days)),
@@ -211,7 +212,7 @@ class MonthStatementResponse(BaseModel):
     days: list[MonthDayResponse]
 
     @classmethod
-    def of(cls, month: Month) -> "MonthStatementResponse":
+    def of(cls, month: Month) -> Self:
         account, currency = month.account, month.account.currency
         return cls(
             account_id=account.account_id,

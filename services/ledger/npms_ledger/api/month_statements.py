@@ -7,13 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import JSONResponse
 
-from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.access import Looker, may_see
 from npms_ledger.api.month_csv import HEADER, to_csv
 from npms_ledger.api.month_schemas import PATH_EXAMPLE, MonthStatementResponse
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.monthly_statement import Month, month_of
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.problems import Problem, problem_responses
+from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import PathId
 
 JSON, CSV, PDF = "application/json", "text/csv", "application/pdf"
@@ -56,6 +57,7 @@ def _add_negotiated(router: APIRouter, asked: _Asked) -> None:
     @router.get(
         "/{month}",
         operation_id="get_month_statement",
+        dependencies=[COSTLY],
         response_model=MonthStatementResponse,
         responses={**problem_responses(404, 406), 200: _described(*KINDS)},
     )
@@ -82,6 +84,7 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
     @router.get(
         "/{month}.csv",
         operation_id="export_month_statement_csv",
+        dependencies=[COSTLY],
         response_class=Response,
         responses={**problem_responses(404), 200: _described(CSV)},
     )
@@ -92,6 +95,7 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
     @router.get(
         "/{month}.pdf",
         operation_id="export_month_statement_pdf",
+        dependencies=[COSTLY],
         response_class=Response,
         responses={**problem_responses(404), 200: _described(PDF)},
     )

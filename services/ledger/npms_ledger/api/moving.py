@@ -1,41 +1,25 @@
-"""A new meter for an old one; moving out, and the refund of what remains."""
+"""A new meter for an old one; moving out."""
 
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Path, Query, Response
-from fastapi.responses import JSONResponse
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from npms_ledger.api.account_schemas import AccountDetailResponse, to_api_detail
+from npms_ledger.api.account_schemas import AccountDetailResponse
 from npms_ledger.api.moving_schemas import (
     MoveOutRequest,
-    PayRefundRequest,
-    RefundRequest,
-    RefundResponse,
     SwappedResponse,
     SwapRequest,
 )
 from npms_ledger.handlers import look, move_out
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.swap_meter import swap_meter
-from npms_shared.web.idempotency import IdempotencyKey, answer_once
-from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.reviews import Seen, show_etag
 from npms_shared.web.schemas import PathId
-
-RefundId = Annotated[UUID, Path(examples=["018f0000-0000-7000-8000-000000000001"])]
-State = Annotated[Literal["payable", "paid"] | None, Query()]
 
 
 def moving_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["moving"])
     _add_swap(router, context)
     _add_move_out(router, context)
-    _add_refunds(router, context)
-    _add_paying(router, context)
     return router
 
 
@@ -77,79 +61,6 @@ def _add_move_out(router: APIRouter, context: Context) -> None:
                 by=caller.actor(),
                 now=context.clock.now(),
             )
-            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
-
-
-def _add_refunds(router: APIRouter, context: Context) -> None:
-    @router.post(
-        "/accounts/{account_id}/refund",
-        operation_id="request_refund",
-        status_code=201,
-        response_model=RefundResponse,
-        responses=problem_responses(400, 404, 409),
-    )
-    async def request(
-        caller: Operator, key: IdempotencyKey, account_id: PathId, body: RefundRequest
-    ) -> JSONResponse:
-        """Make what remains payable, once, and close the account at zero."""
-
-        async def act(conn: AsyncConnection) -> tuple[int, dict[str, Any]]:
-            row = await move_out.request_refund(
-                conn,
-                account_id,
-                payee=body.payee,
-                reason=body.reason,
-                by=caller.actor(),
-                now=context.clock.now(),
+            return AccountDetailResponse.of_detail(
+                await look.show_account(conn, account_id, context.clock.now())
             )
-            return 201, RefundResponse.of(row).model_dump(mode="json")
-
-        return await answer_once(
-            context.database,
-            key=key,
-            caller=caller,
-            path=f"/accounts/{account_id}/refund",
-            body=body,
-            act=act,
-        )
-
-    @router.get("/refunds", operation_id="list_refunds", responses=problem_responses())
-    async def list_(
-        _caller: Operator, cursor: Cursor = None, limit: Limit = 50, state: State = None
-    ) -> Page[RefundResponse]:
-        """The newest first; `state=payable` are those to be paid."""
-        after = id_in(cursor)
-        async with context.database.connect() as conn:
-            rows = await move_out.list_refunds(conn, after=after, limit=limit + 1, state=state)
-        page, following = cut(rows, limit, lambda row: row.refund_id)
-        return Page(items=[RefundResponse.of(row) for row in page], next_cursor=following)
-
-    @router.get("/refunds/{refund_id}", operation_id="get_refund", responses=problem_responses(404))
-    async def show(_caller: Operator, response: Response, refund_id: RefundId) -> RefundResponse:
-        """With the ETag that `paid` asks for."""
-        async with context.database.connect() as conn:
-            row = await move_out.show_refund(conn, refund_id)
-        show_etag(response, row._mapping)
-        return RefundResponse.of(row)
-
-
-def _add_paying(router: APIRouter, context: Context) -> None:
-    @router.post(
-        "/refunds/{refund_id}/pay",
-        operation_id="pay_refund",
-        responses=problem_responses(404, 409, 412, 428),
-    )
-    async def paid(
-        caller: Operator, seen: Seen, refund_id: RefundId, body: PayRefundRequest
-    ) -> RefundResponse:
-        """Say that it was paid out, and how: another person than who asked for it."""
-        async with context.database.transaction() as conn:
-            row = await move_out.pay_refund(
-                conn,
-                refund_id,
-                reference=body.reference,
-                by=caller.actor(),
-                seen=seen,
-                now=context.clock.now(),
-            )
-        return RefundResponse.of(row)

@@ -1,16 +1,11 @@
 """Meters that change, people who leave, on REST."""
 
-from datetime import datetime
-from typing import Any, Literal
-from uuid import UUID
-
 from pydantic import BaseModel, Field, field_validator
-from sqlalchemy import Row
 
 from npms_ledger.api.account_schemas import MeterDocument
 from npms_ledger.handlers.swap_meter import SwapMeter
 from npms_shared.contracts.ledger import MeterConnection
-from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Line, Money, Schema
+from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Line, Schema
 
 
 def _not_negative(register: Energy) -> Energy:
@@ -61,33 +56,3 @@ class MoveOutRequest(Schema):
 
     def registers_wh(self) -> dict[int, int]:
         return {one.installation_id: one.register_.wh for one in self.final_readings}
-
-
-class RefundRequest(Schema):
-    payee: Line = Field(description="to whom and where", examples=["A. Otieno, +254700000001"])
-    reason: Line = Field(examples=["Moved out."])
-
-
-class PayRefundRequest(Schema):
-    reference: Line = Field(examples=["FT26045XYZ"])
-
-
-class RefundResponse(BaseModel):
-    """What remained of an account, on its way back to its customer."""
-
-    refund_id: UUID
-    account_id: int
-    amount: Money
-    payee: str
-    reason: str
-    state: Literal["payable", "paid"]
-    requested_by: str
-    requested_at: datetime
-    reference: str | None
-    paid_by: str | None
-    paid_at: datetime | None
-
-    @classmethod
-    def of(cls, row: Row[Any]) -> "RefundResponse":
-        amount = Money.of(row.amount_micro, row.currency)
-        return cls.model_validate({**row._mapping, "amount": amount})

@@ -1,43 +1,23 @@
-"""Credit policies, and charges that fit no account."""
+"""Credit policies: what is in force, and asking for another."""
 
-from datetime import datetime
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 
 from npms_ledger.api.policy_schemas import (
     PolicyDocument,
     PolicyRequestResponse,
     PolicyResponse,
 )
-from npms_ledger.domain.records import ParkedCharge
-from npms_ledger.handlers import look, policy_requests
+from npms_ledger.handlers import policy_requests
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import PolicyUnknown
 from npms_ledger.handlers.policies import WrittenPolicy, read_policy
-from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import not_found, problem_responses
 
 Code = Annotated[str, Path(pattern="^[a-z0-9][a-z0-9-]{0,59}$", examples=["standard"])]
-
-
-class ParkedChargeResponse(BaseModel):
-    parked_charge_id: UUID
-    message_id: UUID
-    code: str
-    installation_id: int
-    account_id: int
-    currency: str
-    charge: dict[str, Any]
-    parked_at: datetime
-
-    @classmethod
-    def of(cls, parked: ParkedCharge) -> "ParkedChargeResponse":
-        return cls.model_validate(parked, from_attributes=True)
 
 
 def policies_router(context: Context) -> APIRouter:
@@ -78,23 +58,5 @@ def policies_router(context: Context) -> APIRouter:
         return JSONResponse(
             PolicyRequestResponse.of(asked).model_dump(mode="json", by_alias=True), status_code=202
         )
-
-    return router
-
-
-def parked_charges_router(context: Context) -> APIRouter:
-    router = APIRouter(prefix="/v1/parked-charges", tags=["parked charges"])
-
-    @router.get("", operation_id="list_parked_charges", responses=problem_responses())
-    async def list_parked_charges(
-        _caller: Operator, cursor: Cursor = None, limit: Limit = 50
-    ) -> Page[ParkedChargeResponse]:
-        """Charges that fit no account of ours, the newest first."""
-        before = id_in(cursor)
-        async with context.database.connect() as conn:
-            found = await look.list_parked_charges(conn, before=before, limit=limit + 1)
-        page, following = cut(found, limit, lambda charge: charge.parked_charge_id)
-        items = [ParkedChargeResponse.of(charge) for charge in page]
-        return Page(items=items, next_cursor=following)
 
     return router

@@ -1,7 +1,7 @@
 """Statements on REST: every debit leads back to registers, plan version, period and block."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import orjson
@@ -21,7 +21,7 @@ class ChargeLineResponse(BaseModel):
     amount: Money
 
     @classmethod
-    def of(cls, line: list[Any], currency: str) -> "ChargeLineResponse":
+    def of(cls, line: list[Any], currency: str) -> Self:
         component, period, block, energy_wh, amount_micro = line
         return cls(
             component=component,
@@ -48,7 +48,7 @@ class ChargeResponse(BaseModel):
     lines: list[ChargeLineResponse]
 
     @classmethod
-    def of(cls, row: Row[Any], currency: str) -> "ChargeResponse":
+    def of(cls, row: Row[Any], currency: str) -> Self:
         return cls(
             installation_id=row.installation_id,
             register_from=Energy.of(row.from_register_wh),
@@ -79,7 +79,7 @@ class AdjustmentResponse(BaseModel):
     reason: str
 
     @classmethod
-    def of(cls, row: Row[Any], currency: str) -> "AdjustmentResponse":
+    def of(cls, row: Row[Any], currency: str) -> Self:
         return cls(
             adjustment_id=row.adjustment_id,
             installation_id=row.adjusted_installation_id,
@@ -123,7 +123,7 @@ class StatementEntryResponse(BaseModel):
     tax: Money | None = Field(default=None, description="contained in a charge a top-up pays")
 
     @classmethod
-    def of(cls, row: Row[Any], currency: str) -> "StatementEntryResponse":
+    def of(cls, row: Row[Any], currency: str) -> Self:
         return cls(
             seq=row.seq,
             posted_at=row.posted_at,

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
-from npms_ledger.api.account_schemas import AccountDetailResponse, KeepOnRequest, to_api_detail
-from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.access import Looker, may_see
+from npms_ledger.api.account_schemas import AccountDetailResponse
 from npms_ledger.api.supply_schemas import (
     KeepOnEntryResponse,
+    KeepOnRequest,
     SupplyDecisionResponse,
 )
 from npms_ledger.handlers import audit_facts, keep_on, look
@@ -54,7 +55,9 @@ def _add_keep_on(router: APIRouter, context: Context) -> None:
                 reason=request.reason,
                 after={"until": request.until.isoformat()},
             )
-            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
+            return AccountDetailResponse.of_detail(
+                await look.show_account(conn, account_id, context.clock.now())
+            )
 
     @router.delete(
         "/{account_id}/keep-on",
@@ -67,7 +70,9 @@ def _add_keep_on(router: APIRouter, context: Context) -> None:
             now, subject = context.clock.now(), audit_facts.of_account(account_id)
             await keep_on.let_go(conn, account_id, now=now, by=caller.subject)
             await audit_trail.note(conn, caller.actor(), "keep_on_ended", subject=subject, now=now)
-            return to_api_detail(await look.show_account(conn, account_id, context.clock.now()))
+            return AccountDetailResponse.of_detail(
+                await look.show_account(conn, account_id, context.clock.now())
+            )
 
 
 def _add_keep_on_list(router: APIRouter, context: Context) -> None:

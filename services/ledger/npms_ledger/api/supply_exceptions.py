@@ -1,7 +1,7 @@
 """Supplies that are not proven to be as desired, for people to look after."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -39,7 +39,7 @@ class SupplyExceptionResponse(BaseModel):
     paid_at: datetime | None = Field(description="of a reconnection: since when it is waited for")
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "SupplyExceptionResponse":
+    def of(cls, row: Row[Any]) -> Self:
         return cls(
             installation_id=row.installation_id,
             account_id=row.account_id,

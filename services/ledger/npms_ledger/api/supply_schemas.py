@@ -1,14 +1,110 @@
-"""Decisions about supplies, keep-ons, held cuts, review tasks and reconnections on REST."""
+"""Supplies on REST: as desired and as seen, the decisions about them, who keeps them on."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from npms_ledger.domain.account import Account
-from npms_shared.web.schemas import Line, Money, Schema
+from npms_shared.web.schemas import (
+    Instant,
+    Line,
+    Money,
+    Schema,
+)
+
+
+class KeepOnResponse(BaseModel):
+    """A person keeps the supply on until then, whatever the credit."""
+
+    until: datetime
+    reason: str
+    placed_by: str
+    placed_at: datetime
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
+
+class KeepOnRequest(Schema):
+    """Why, and until when, a supply is kept on whatever the credit."""
+
+    until: Instant = Field(examples=["2026-12-01T08:00:00Z"])
+    reason: Line = Field(examples=["Oxygen at home until Tuesday; the bill is being looked into"])
+
+
+class KeepOnEntryResponse(BaseModel):
+    keep_on_id: UUID
+    until: datetime
+    reason: str
+    placed_by: str
+    placed_at: datetime
+    lifted_by: str | None
+    lifted_at: datetime | None
+
+
+class DesiredSupplyResponse(BaseModel):
+    state: Literal["on", "off"]
+    limit_w: int | None = Field(description="the most power it may draw; null is no limit")
+    revision: int
+    reason: str
+    decided_at: datetime
+
+
+class ReportedSupplyResponse(BaseModel):
+    state: Literal["on", "off", "unknown"]
+    limit_w: int | None
+    desired_revision: int | None
+    verified: bool
+    observed_at: datetime
+    detail: str
+    awaits: Literal["", "customer", "power", "link"] = Field(
+        description="what is still to come: a press on the meter's button, power that proves the "
+        "relay closed, or a link to the meter"
+    )
+    blocked_by: str = Field(
+        description="why it is not switched at all, empty where it is: suspect (another meter "
+        "answers than the one installed), moved (by hand), "
+        "stopped (the gateway opens no more), pushed (it sends its readings and is not reached), "
+        "no_relay"
+    )
+
+
+class SupplyResponse(BaseModel):
+    installation_id: int
+    desired: DesiredSupplyResponse
+    reported: ReportedSupplyResponse | None
+    keep_on: KeepOnResponse | None
+
+    @classmethod
+    def of(cls, row: Row[Any], keep_on: Row[Any] | None) -> Self:
+        reported = None
+        if row.reported_state is not None:
+            reported = ReportedSupplyResponse(
+                state=row.reported_state,
+                limit_w=row.reported_limit_w,
+                desired_revision=row.reported_revision,
+                verified=row.verified,
+                observed_at=row.observed_at,
+                detail=row.detail,
+                awaits=row.awaits,
+                blocked_by=row.blocked_by,
+            )
+        desired = DesiredSupplyResponse(
+            state=row.state,
+            limit_w=row.limit_w,
+            revision=row.revision,
+            reason=row.reason,
+            decided_at=row.decided_at,
+        )
+        return cls(
+            installation_id=row.installation_id,
+            desired=desired,
+            reported=reported,
+            keep_on=None if keep_on is None else KeepOnResponse.of(keep_on),
+        )
 
 
 class SupplyDecisionResponse(BaseModel):
@@ -39,7 +135,7 @@ class SupplyDecisionResponse(BaseModel):
     mass_cut_id: UUID | None = Field(description="the held list whose approval let the cut pass")
 
     @classmethod
-    def of(cls, row: Row[Any], currency: str) -> "SupplyDecisionResponse":
+    def of(cls, row: Row[Any], currency: str) -> Self:
         return cls(
             decision_id=row.decision_id,
             installation_id=row.installation_id,
@@ -62,130 +158,4 @@ class SupplyDecisionResponse(BaseModel):
             payment_id=row.payment_id,
             journal_id=row.journal_id,
             mass_cut_id=row.mass_cut_id,
-        )
-
-
-class KeepOnEntryResponse(BaseModel):
-    keep_on_id: UUID
-    until: datetime
-    reason: str
-    placed_by: str
-    placed_at: datetime
-    lifted_by: str | None
-    lifted_at: datetime | None
-
-
-class MassCutResponse(BaseModel):
-    """Cuts that the guardrail held; `on_list` of the `held` accounts are on it still."""
-
-    mass_cut_id: UUID
-    state: Literal["waiting", "approved", "rejected", "lapsed"]
-    credit_policy: str | None = Field(description="null: all accounts together were too many")
-    ground: str = Field(examples=["200 cuts within 60 minutes are more than 10 % of …"])
-    held: int
-    on_list: int
-    opened_at: datetime
-    decided_at: datetime | None
-    decided_by: str | None
-    reason: str | None
-    held_until: datetime | None = Field(description="rejected: until when nobody of it is cut")
-
-    @classmethod
-    def of(cls, row: Row[Any]) -> "MassCutResponse":
-        return cls.model_validate({**row._mapping, "credit_policy": row.policy_code})
-
-
-class HeldCutResponse(BaseModel):
-    """An account that would have been cut: by which policy, at which balance, what avoids it."""
-
-    account_id: int
-    credit_policy: str
-    credit_policy_version: int
-    balance: Money
-    floor: Money
-    amount_to_clear: Money
-    held_at: datetime
-    balance_now: Money
-    reason_now: str
-    left_at: datetime | None
-    left_as: str | None = Field(
-        description="the reason of its supply when it left the list", examples=["in_credit"]
-    )
-
-    @classmethod
-    def of(cls, row: Row[Any]) -> "HeldCutResponse":
-        return cls(
-            account_id=row.account_id,
-            credit_policy=row.policy_code,
-            credit_policy_version=row.policy_version,
-            balance=Money.of(row.balance_micro, row.currency),
-            floor=Money.of(row.floor_micro, row.currency),
-            amount_to_clear=Money.of(row.amount_to_clear_micro, row.currency),
-            held_at=row.held_at,
-            balance_now=Money.of(row.balance_now_micro, row.currency),
-            reason_now=row.reason,
-            left_at=row.left_at,
-            left_as=row.left_as,
-        )
-
-
-class FinishTaskRequest(Schema):
-    note: Line = Field(examples=["Visited; agreed on instalments"])
-
-
-class ReviewTaskResponse(BaseModel):
-    """A protected customer who would be cut; `owed` is what would clear it."""
-
-    review_task_id: UUID
-    account_id: int
-    what: str = Field(examples=["would_be_cut_but_is_protected"])
-    since: datetime
-    owed_then: Money
-    owed_now: Money
-    balance_now: Money
-    protected_until: datetime | None
-    done_at: datetime | None
-    done_by: str | None
-    note: str | None
-
-    @classmethod
-    def of(cls, row: Row[Any], account: Account, now: datetime) -> "ReviewTaskResponse":
-        position, currency = account.position, account.currency
-        return cls(
-            review_task_id=row.review_task_id,
-            account_id=row.account_id,
-            what=row.what,
-            since=row.since,
-            owed_then=Money.of(row.amount_to_clear_micro, currency),
-            owed_now=Money.of(account.amount_to_clear(now), currency),
-            balance_now=Money.of(position.balance_micro, currency),
-            protected_until=position.protected_until,
-            done_at=row.done_at,
-            done_by=row.done_by,
-            note=row.note,
-        )
-
-
-class ReconnectionResponse(BaseModel):
-    """From the payment that ended a cut to the relay read back closed."""
-
-    reconnection_id: UUID
-    account_id: int
-    installation_id: int
-    revision: int
-    payment_id: UUID | None
-    settled_at: datetime
-    heard_at: datetime
-    credited_at: datetime
-    desired_at: datetime
-    verified_at: datetime | None
-    superseded_at: datetime | None = Field(description="cut again before it was seen closed")
-    took_s: float | None = Field(description="from settled to verified; null while open")
-    breached: bool = Field(description="took, or takes, longer than the limit")
-
-    @classmethod
-    def of(cls, row: Row[Any]) -> "ReconnectionResponse":
-        took = row.verified_at - row.settled_at if row.verified_at else None
-        return cls.model_validate(
-            {**row._mapping, "took_s": took.total_seconds() if took else None}
         )

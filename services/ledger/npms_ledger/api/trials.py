@@ -1,11 +1,11 @@
 """A top-up tried: each part of it, and whether it would be accepted."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from npms_ledger.api.accounts import Looker, may_see
+from npms_ledger.api.access import Looker, may_see
 from npms_ledger.domain.policy import Step
 from npms_ledger.domain.position import Bucket, Entry, PostingKind
 from npms_ledger.domain.waterfall import ACCUMULATED
@@ -49,7 +49,7 @@ class TopUpTrialResponse(BaseModel):
     debt_after: Money
 
     @classmethod
-    def of(cls, trial: Trial, amount_micro: int) -> "TopUpTrialResponse":
+    def of(cls, trial: Trial, amount_micro: int) -> Self:
         currency, after = trial.account.currency, trial.posted.position
         return cls(
             amount=Money.of(amount_micro, currency),

@@ -5,13 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from npms_ledger.api.accounts import Looker, may_see
-from npms_ledger.api.why_schemas import (
-    BalanceWhyResponse,
-    PostingWhyResponse,
-    SupplyWhyResponse,
-    TopUpWhyResponse,
-)
+from npms_ledger.api.access import Looker, may_see
+from npms_ledger.api.balance_why_schemas import BalanceWhyResponse
+from npms_ledger.api.posting_why_schemas import PostingWhyResponse
+from npms_ledger.api.supply_why_schemas import SupplyWhyResponse
+from npms_ledger.api.top_up_why_schemas import TopUpWhyResponse
 from npms_ledger.handlers import explain
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import AccountUnknown

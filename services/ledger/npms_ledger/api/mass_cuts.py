@@ -1,37 +1,85 @@
-"""Cuts that the guardrail held, for a person to approve or reject; and other work for people."""
+"""Cuts that the guardrail held, for a person to approve or reject."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.api.supply_schemas import (
-    FinishTaskRequest,
-    HeldCutResponse,
-    MassCutResponse,
-    ReconnectionResponse,
-    ReviewTaskResponse,
-)
-from npms_ledger.handlers import audit_facts, mass_cuts, reviews
+from npms_ledger.handlers import mass_cuts
 from npms_ledger.handlers.context import Context
-from npms_ledger.handlers.reconnections import list_reconnections
 from npms_shared.auth.tokens import Principal
 from npms_shared.db import audit_trail
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.reviews import Seen, show_etag
-from npms_shared.web.schemas import FilterId, ReasonRequest
+from npms_shared.web.schemas import Money, ReasonRequest
+
+
+class MassCutResponse(BaseModel):
+    """Cuts that the guardrail held; `on_list` of the `held` accounts are on it still."""
+
+    mass_cut_id: UUID
+    state: Literal["waiting", "approved", "rejected", "lapsed"]
+    credit_policy: str | None = Field(description="null: all accounts together were too many")
+    ground: str = Field(examples=["200 cuts within 60 minutes are more than 10 % of …"])
+    held: int
+    on_list: int
+    opened_at: datetime
+    decided_at: datetime | None
+    decided_by: str | None
+    reason: str | None
+    held_until: datetime | None = Field(description="rejected: until when nobody of it is cut")
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        return cls.model_validate({**row._mapping, "credit_policy": row.policy_code})
+
+
+class HeldCutResponse(BaseModel):
+    """An account that would have been cut: by which policy, at which balance, what avoids it."""
+
+    account_id: int
+    credit_policy: str
+    credit_policy_version: int
+    balance: Money
+    floor: Money
+    amount_to_clear: Money
+    held_at: datetime
+    balance_now: Money
+    reason_now: str
+    left_at: datetime | None
+    left_as: str | None = Field(
+        description="the reason of its supply when it left the list", examples=["in_credit"]
+    )
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        return cls(
+            account_id=row.account_id,
+            credit_policy=row.policy_code,
+            credit_policy_version=row.policy_version,
+            balance=Money.of(row.balance_micro, row.currency),
+            floor=Money.of(row.floor_micro, row.currency),
+            amount_to_clear=Money.of(row.amount_to_clear_micro, row.currency),
+            held_at=row.held_at,
+            balance_now=Money.of(row.balance_now_micro, row.currency),
+            reason_now=row.reason,
+            left_at=row.left_at,
+            left_as=row.left_as,
+        )
+
 
 State = Annotated[
     Literal["waiting", "approved", "rejected", "lapsed"] | None, Query(description="only these")
 ]
+
+
 OnList = Annotated[bool, Query(description="false: also those that have left the list")]
-Done = Annotated[bool | None, Query(description="only done, or only open, tasks")]
-Breached = Annotated[bool | None, Query(description="only those beyond the limit, or within it")]
 
 
 def mass_cuts_router(context: Context) -> APIRouter:
@@ -144,74 +192,3 @@ async def _note(conn: AsyncConnection, caller: Principal, row: Row[Any], now: da
         reason=row.reason,
         after={"accounts": row.on_list},
     )
-
-
-def review_tasks_router(context: Context) -> APIRouter:
-    router = APIRouter(prefix="/v1/review-tasks", tags=["review tasks"])
-
-    @router.get("", operation_id="list_review_tasks", responses=problem_responses())
-    async def list_(
-        _caller: Operator, done: Done = None, cursor: Cursor = None, limit: Limit = 50
-    ) -> Page[ReviewTaskResponse]:
-        """Protected customers who would be cut, the oldest first."""
-        async with context.database.connect() as conn:
-            tasks = await reviews.list_tasks(conn, after=id_in(cursor), limit=limit + 1, done=done)
-        page, following = cut(tasks, limit, lambda task: task[0].review_task_id)
-        return Page(
-            items=[ReviewTaskResponse.of(*task, context.clock.now()) for task in page],
-            next_cursor=following,
-        )
-
-    @router.post(
-        "/{review_task_id}/finish",
-        operation_id="finish_review_task",
-        responses=problem_responses(404, 409),
-    )
-    async def finish(
-        caller: Operator, review_task_id: UUID, request: FinishTaskRequest
-    ) -> ReviewTaskResponse:
-        """Say what was made of it."""
-        async with context.database.transaction() as conn:
-            now = context.clock.now()
-            task = await reviews.finish_task(
-                conn, review_task_id, note=request.note, now=now, by=caller.subject
-            )
-            await audit_trail.note(
-                conn,
-                caller.actor(),
-                "review_task_done",
-                subject=audit_facts.of_account(task[0].account_id),
-                now=now,
-                reason=request.note,
-            )
-        return ReviewTaskResponse.of(*task, context.clock.now())
-
-    return router
-
-
-def reconnections_router(context: Context) -> APIRouter:
-    router = APIRouter(prefix="/v1/reconnections", tags=["reconnections"])
-
-    @router.get("", operation_id="list_reconnections", responses=problem_responses())
-    async def list_(
-        _caller: Operator,
-        breached: Breached = None,
-        account_id: FilterId = None,
-        cursor: Cursor = None,
-        limit: Limit = 50,
-    ) -> Page[ReconnectionResponse]:
-        """From payment to closed relay, the newest first; open ones count until now."""
-        async with context.database.connect() as conn:
-            rows = await list_reconnections(
-                conn,
-                before=id_in(cursor),
-                limit=limit + 1,
-                limit_s=context.reconnect_limit_s,
-                now=context.clock.now(),
-                breached=breached,
-                account_id=account_id,
-            )
-        page, following = cut(rows, limit, lambda row: row.reconnection_id)
-        return Page(items=[ReconnectionResponse.of(row) for row in page], next_cursor=following)
-
-    return router
