@@ -1,5 +1,6 @@
 """Nothing but a code goes to an address before somebody who reads there has entered it."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -154,6 +155,17 @@ async def test_five_wrong_codes_lock_and_another_one_unlocks(
     assert (await wanjiku.resend()).status_code == 202
     assert_problem(await wanjiku.enter(another_than(code)), 409, "code_expired")
     assert (await wanjiku.enter(await wanjiku.code())).status_code == 200
+
+
+async def test_attempts_at_the_same_time_are_no_more_than_five(
+    notifier: Notifier, wanjiku: Customer
+) -> None:
+    await notifier.open_account(1, PHONE, verified=False)
+    code = await wanjiku.code()
+    tries = [wanjiku.enter(another_than(code, number)) for number in range(12)]
+    answered = [answer.json()["code"] for answer in await asyncio.gather(*tries)]
+    assert sorted(answered) == ["code_expired"] * 7 + ["wrong_code"] * 5
+    assert_problem(await wanjiku.enter(code), 409, "code_expired")
 
 
 async def test_a_code_lives_fifteen_minutes_from_its_sending(
