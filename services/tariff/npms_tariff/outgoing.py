@@ -14,7 +14,7 @@ from npms_shared.contracts.tariff import (
     VendCharge,
 )
 from npms_tariff.documents import PlanDocument
-from npms_tariff.domain.records import Plan, PlanVersion
+from npms_tariff.domain.records import EndedRating, Plan, PlanVersion
 from npms_tariff.domain.state import Charge, RatingState
 from npms_tariff.domain.vend_charges import vend_charges
 
@@ -30,7 +30,7 @@ def charges_batch(
     return ChargesBatch.model_construct(**columns, currency=currency, ends=tuple(ends))  # type: ignore[arg-type]
 
 
-def rating_end(state: RatingState) -> RatingEnd:
+def rating_end(state: RatingState | EndedRating) -> RatingEnd:
     return RatingEnd(
         installation_id=state.installation_id,
         account_id=state.account_id,

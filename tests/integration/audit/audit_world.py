@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from tests.support.databases import TestDatabase
+from tests.support.tariff import tariff_context
 
 from npms_ledger.consumers import subscriptions as ledger_hears
 from npms_ledger.domain.debt import DebtKind, DebtTerms
@@ -57,13 +58,14 @@ from npms_shared.money import AmountsByCurrency
 from npms_tariff.consumers import subscriptions as tariff_hears
 from npms_tariff.documents import PlanDocument
 from npms_tariff.handlers.activate_plan import activate_version
-from npms_tariff.handlers.charge_silence import SilenceCharger
-from npms_tariff.handlers.draft_plan import Draft, add_draft, create_plan, reviewed_of
-from npms_tariff.handlers.show_plans import show_version
-from npms_tariff.storage.plans import Plan
+from npms_tariff.handlers.charge_silence import charge_batch
+from npms_tariff.handlers.context import Context as TariffContext
+from npms_tariff.handlers.draft_plan import Draft, NewPlan, add_draft, create_plan, reviewed_of
+from npms_tariff.handlers.read_plans import get_version
 from npms_tariff.storage.states import StaleState
 
 PARTITIONS = 16
+BY, ANOTHER = Actor("test", ("operator",)), Actor("another", ("operator",))
 OPENED_AT = datetime(2026, 3, 31, 9, 0, tzinfo=UTC)
 PROFILES = load_profiles()
 PROFILE = "hiking_dds238_2_znsr"
@@ -133,10 +135,10 @@ Databases = Mapping[str, TestDatabase]
 """By service."""
 
 
-async def activate_seen(conn: Any, version: int, *, at: datetime) -> None:
+async def activate_seen(conn: Any, context: TariffContext, version: int) -> None:
     """By another person than wrote it."""
-    seen = checksum(reviewed_of(await show_version(conn, PLAN, version)))
-    await activate_version(conn, PLAN, version, at=at, approval=Approval("another", seen))
+    seen = checksum(reviewed_of(await get_version(conn, PLAN, version)))
+    await activate_version(conn, context, PLAN, version, by=ANOTHER, seen=seen)
 
 
 @dataclass(slots=True)
@@ -146,6 +148,7 @@ class World:
     hearers: dict[str, list[Subscription]] = field(init=False)
     recorder: ReadingRecorder = field(init=False)
     payments: Context = field(init=False)
+    tariff: TariffContext = field(init=False)
     registers: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -166,11 +169,14 @@ class World:
             providers={},
             pepper=b"a pepper for tests, thirty-two characters or more",
         )
+        self.tariff = tariff_context(
+            self.databases["tariff"].database, self.clock, partitions=PARTITIONS
+        )
         self.hearers = {
             "ledger": ledger_hears(self.clock),
             "meter-gateway": gateway_hears(PROFILES, self.clock, partitions=PARTITIONS),
             "payments": payments_hears(self.payments),
-            "tariff": tariff_hears(self.clock, partitions=PARTITIONS),
+            "tariff": tariff_hears(self.tariff),
         }
 
     async def settle(self) -> None:
@@ -212,13 +218,14 @@ class World:
 
     async def plan(self) -> None:
         """A plan whose second version takes over two days after the opening."""
-        plan = Plan(PLAN, "Home", "electricity", KES, self.clock.now())
+        plan = NewPlan(PLAN, "Home", "electricity", KES)
+        first = Draft(self.clock.now(), prices("24.777777"))
         later = Draft(OPENED_AT + timedelta(days=2, minutes=7), prices("29.5"))
         async with self.databases["tariff"].database.transaction() as conn:
-            await create_plan(conn, plan, Draft(self.clock.now(), prices("24.777777")), by="test")
-            await add_draft(conn, PLAN, later, at=self.clock.now(), by="test")
+            await create_plan(conn, self.tariff, plan, first, by=BY)
+            await add_draft(conn, self.tariff, PLAN, later, by=BY)
             for version in (1, 2):
-                await activate_seen(conn, version, at=self.clock.now())
+                await activate_seen(conn, self.tariff, version)
         await self.settle()
 
     async def announce_profiles(self) -> None:
@@ -324,10 +331,10 @@ class World:
     async def be_silent(self, days: int) -> None:
         """No meter answers for so long; every whole day of it is estimated."""
         self.clock.advance(timedelta(days=days))
-        charger, last = SilenceCharger(self.clock, after_h=24), 0
+        last = 0
         while last is not None:
             async with self.databases["tariff"].database.transaction() as conn:
-                last = await charger.charge_batch(conn, last)
+                last = await charge_batch(conn, self.tariff, last)
         await self.settle()
 
     async def owe_by_the_day(self, account_id: int) -> None:

@@ -3,37 +3,47 @@
 from dataclasses import asdict
 from datetime import timedelta
 
-from tests.integration.audit.audit_world import OPENED_AT, PLAN, World, activate_seen, fill, prices
+from tests.integration.audit.audit_world import (
+    ANOTHER,
+    BY,
+    OPENED_AT,
+    PLAN,
+    World,
+    activate_seen,
+    fill,
+    prices,
+)
 from tests.integration.audit.test_audit_rules import audit, broken
 from tests.support.databases import DatabaseFactory
 
 from npms_operations.audit.rules import adjustments, charges, registers
-from npms_shared.approval import Approval, checksum
+from npms_shared.approval import checksum
 from npms_tariff.handlers import correct
 from npms_tariff.handlers.draft_plan import Draft, add_draft
-from npms_tariff.handlers.run_corrections import Corrector
+from npms_tariff.handlers.run_corrections import correct_batch
 from npms_tools.stack.services import SERVICES
 
 
 async def correct_the_plan(world: World) -> int:
     """A third version dated back into the middle of what was rated; returns the installations."""
     draft = Draft(OPENED_AT + timedelta(days=1), prices("35.5"))
-    tariff, now = world.databases["tariff"].database, world.clock.now()
+    tariff, context = world.databases["tariff"].database, world.tariff
     async with tariff.transaction() as conn:
-        await add_draft(conn, PLAN, draft, at=now, by="test")
-        await activate_seen(conn, 3, at=now)
-        asked = await correct.ask_for_plan(conn, PLAN, 3, reason="the price was late")
-        asked_for = await correct.request_correction(conn, asked, at=now, by="test")
-        shown = await correct.show_correction(conn, asked_for.correction_id)
-        approval = Approval("another", checksum(asdict(shown)))
-        await correct.approve(conn, asked_for.correction_id, at=now, approval=approval)
-    corrector, found = Corrector(world.clock), True
+        await add_draft(conn, context, PLAN, draft, by=BY)
+        await activate_seen(conn, context, 3)
+        command = correct.PlanCorrection(PLAN, 3, "the price was late")
+        requested = await correct.request_correction(conn, context, command, by=BY)
+        seen = checksum(asdict(await correct.get_correction(conn, requested.correction_id)))
+        await correct.approve_correction(
+            conn, context, requested.correction_id, by=ANOTHER, seen=seen
+        )
+    found = True
     while found:
         async with tariff.transaction() as conn:
-            found = await corrector.correct_batch(conn)
+            found = await correct_batch(conn, context)
     await world.settle()
     async with tariff.connect() as conn:
-        done = await correct.show_correction(conn, asked_for.correction_id)
+        done = await correct.get_correction(conn, requested.correction_id)
     assert (done.state, done.refused) == ("done", 0)
     return done.corrected
 

@@ -64,7 +64,7 @@ class Town(World):
             "ledger": ledger_facts(self.clock),
             "meter-gateway": gateway_facts,
             "payments": payments_facts,
-            "tariff": tariff_facts(16),
+            "tariff": tariff_facts(self.tariff),
         }[service]
         told = await tell_again(self.databases[service].database, facts, since=since)
         await self.settle()

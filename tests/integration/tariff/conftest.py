@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from tests.integration.tariff.support import Bench, example, put_in_force, service
 from tests.support.databases import TestDatabase
 from tests.support.migrating import Migrate, Owner, migrated_by_steps
@@ -22,19 +23,23 @@ async def bench(tariff_database: TestDatabase) -> Bench:
 
 
 @pytest.fixture
-async def client(
+async def app(
     tariff_database: TestDatabase, issuer: TestIssuer, bench: Bench
-) -> AsyncIterator[httpx.AsyncClient]:
-    """As an operator, Amina."""
+) -> AsyncIterator[FastAPI]:
     built = service(tariff_database.url, issuer.jwks_path, bench.clock)
-    transport = httpx.ASGITransport(app=built.app)
+    yield built.app
+    await built.database.close()
+
+
+@pytest.fixture
+async def client(app: FastAPI, issuer: TestIssuer) -> AsyncIterator[httpx.AsyncClient]:
+    """As an operator, Amina."""
     async with httpx.AsyncClient(
-        transport=transport,
+        transport=httpx.ASGITransport(app=app),
         base_url="http://tariff",
         headers=issuer.headers("operator", subject="amina"),
     ) as client:
         yield client
-    await built.database.close()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 from sqlalchemy import text
+from tests.support.tariff import tariff_context
 
 from npms_shared.clock import ManualClock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened, MeterConnection
@@ -102,7 +103,8 @@ class Bench:
     clock: ManualClock = field(default_factory=lambda: ManualClock(LATER))
 
     def __post_init__(self) -> None:
-        heard = subscriptions(self.clock, partitions=16)
+        self.context = tariff_context(self.database, self.clock)
+        heard = subscriptions(self.context)
         (self.partitions,) = [one for one in heard if isinstance(one, PartitionSubscription)]
         self.events = [one for one in heard if isinstance(one, EventSubscription)]
 

@@ -18,7 +18,7 @@ from npms_shared.clock import ManualClock
 from npms_shared.contracts.ledger import InstallationOpened
 from npms_shared.contracts.meter_gateway import ReadingsBatch
 from npms_shared.db import invariants
-from npms_tariff.handlers.charge_silence import SilenceCharger
+from npms_tariff.handlers.charge_silence import charge_batch
 from npms_tariff.invariants import RULES
 
 pytestmark = pytest.mark.usefixtures("plans")
@@ -110,11 +110,10 @@ class Street:
 
     async def estimate(self) -> None:
         self.bench.clock.at = self.world.clock.at
-        charger = SilenceCharger(self.bench.clock, after_h=24)
         after: int | None = 0
         while after is not None:
             async with self.bench.database.transaction() as conn:
-                after = await charger.charge_batch(conn, after)
+                after = await charge_batch(conn, self.bench.context, after)
 
 
 @pytest.mark.parametrize("plan_code", PLANS)

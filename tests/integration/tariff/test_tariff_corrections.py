@@ -24,7 +24,7 @@ from npms_shared.contracts.ledger import InstallationClosed
 from npms_shared.db import invariants
 from npms_shared.db.engine import Database
 from npms_tariff.handlers import run_corrections
-from npms_tariff.handlers.run_corrections import Corrector
+from npms_tariff.handlers.run_corrections import correct_batch
 from npms_tariff.invariants import RULES
 from npms_tariff.storage.states import StaleState
 
@@ -76,10 +76,10 @@ async def request(client, body: dict) -> str:
 
 
 async def work_off(bench: Bench) -> None:
-    corrector, found = Corrector(bench.clock), True
+    found = True
     while found:
         async with bench.database.transaction() as conn:
-            found = await corrector.correct_batch(conn)
+            found = await correct_batch(conn, bench.context)
 
 
 async def correct(client, second, bench: Bench, body: dict) -> dict:
@@ -168,7 +168,7 @@ async def test_a_correction_is_approved_by_another_person(client, second, bench,
     assert await bench.adjustments() == []
     unseen = await client.post(f"{place}/approve", headers=second)
     assert (unseen.status_code, unseen.json()["code"]) == (428, "precondition_required")
-    rejected = await client.post(f"{place}/reject")
+    rejected = await client.post(f"{place}/reject", json={"reason": "asked for by mistake"})
     assert rejected.json()["state"] == "rejected"
     late = await agree(client, place, "approve", second)
     assert (late.status_code, late.json()["code"]) == (409, "correction_decided")
@@ -192,9 +192,8 @@ async def test_a_correction_goes_on_where_it_stopped_and_corrects_each_once(
     correction_id = await request(client, PLAN | {"plan_code": "household-flat"})
     place = f"/v1/corrections/{correction_id}"
     await agree(client, place, "approve", second)
-    corrector = Corrector(bench.clock)
     async with bench.database.transaction() as conn:
-        await corrector.correct_batch(conn)
+        await correct_batch(conn, bench.context)
     assert (await client.get(place)).json()["corrected"] == 2
 
     class Crash(Exception):
@@ -202,7 +201,7 @@ async def test_a_correction_goes_on_where_it_stopped_and_corrects_each_once(
 
     with pytest.raises(Crash):
         async with bench.database.transaction() as conn:
-            await corrector.correct_batch(conn)
+            await correct_batch(conn, bench.context)
             raise Crash
     await work_off(bench)
     shown = (await client.get(place)).json()

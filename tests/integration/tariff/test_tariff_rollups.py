@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -13,9 +14,10 @@ from sqlalchemy.exc import IntegrityError
 from tests.integration.tariff.support import Bench, opened, readings
 from tests.support.wait import until
 
+from npms_shared.clock import ManualClock
 from npms_shared.db import invariants
 from npms_tariff.domain.calendar import day_start_s, local_day
-from npms_tariff.handlers.keep_usage import keep_usage, retention_loop
+from npms_tariff.handlers.keep_usage import keep_usage, keep_usage_forever
 from npms_tariff.invariants import RULES
 from npms_tariff.storage import usage
 
@@ -103,6 +105,12 @@ async def test_series_by_hour_day_and_month_sum_to_the_same_with_what_is_open(be
             assert all(item["to"] == following["from"] for item, following in pairwise(items))
 
 
+async def keep_two_months(bench: Bench) -> int:
+    """On 11 February."""
+    clock = ManualClock(datetime(2027, 2, 11, tzinfo=UTC))
+    return await keep_usage(replace(bench.context, clock=clock, hours_kept_months=2))
+
+
 async def test_old_hours_are_dropped_and_days_and_months_still_answer(bench, client):
     await live(bench)
     url = "/v1/accounts/101/usage"
@@ -110,8 +118,8 @@ async def test_old_hours_are_dropped_and_days_and_months_still_answer(bench, cli
         resolution: (await client.get(url, params=LONG | {"resolution": resolution})).json()
         for resolution in ("day", "month")
     }
-    assert await keep_usage(bench.database, today=date(2027, 2, 11), months=2) == 1
-    assert await keep_usage(bench.database, today=date(2027, 2, 11), months=2) == 0
+    assert await keep_two_months(bench) == 1
+    assert await keep_two_months(bench) == 0
     (first_s,) = await bench.one("SELECT min(hour_s) FROM usage_hour")
     assert datetime.fromtimestamp(first_s, UTC) == datetime(2026, 12, 1, tzinfo=UTC)
     assert await bench.rows("SELECT to_regclass('usage_hour_202611')") == [(None,)]
@@ -136,7 +144,7 @@ async def test_hours_that_their_days_do_not_hold_are_not_dropped(bench):
         )
     count = await bench.one("SELECT count(*) FROM usage_hour")
     with pytest.raises(IntegrityError, match="the days of 1 installations do not hold"):
-        await keep_usage(bench.database, today=date(2027, 2, 11), months=2)
+        await keep_two_months(bench)
     assert await bench.one("SELECT count(*) FROM usage_hour") == count
     broken = await invariants.check(bench.database, RULES)
     assert {one.rule.name for one in broken} >= {"days_add_up"}
@@ -144,7 +152,7 @@ async def test_hours_that_their_days_do_not_hold_are_not_dropped(bench):
 
 async def test_a_past_that_is_corrected_is_added_to_wherever_it_lies(bench):
     await live(bench)
-    await keep_usage(bench.database, today=date(2027, 2, 11), months=2)
+    await keep_two_months(bench)
     zone = ZoneInfo(ZONES[0])
     for day in (date(2026, 11, 20), date(2027, 1, 20)):
         day_s = day_start_s(day, zone)
@@ -161,7 +169,7 @@ async def test_a_past_that_is_corrected_is_added_to_wherever_it_lies(bench):
             )
         broken = await invariants.check(bench.database, RULES)
         assert {one.rule.name for one in broken} <= {"scopes_add_up"}
-    await keep_usage(bench.database, today=date(2027, 2, 11), months=2)
+    await keep_two_months(bench)
     (first_s,) = await bench.one("SELECT min(hour_s) FROM usage_hour")
     assert datetime.fromtimestamp(first_s, UTC) == datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -170,7 +178,8 @@ async def test_the_worker_makes_months_ahead_and_drops_old_ones(bench):
     await live(bench)
     stopping = asyncio.Event()
     bench.clock.at = datetime(2027, 4, 5, tzinfo=UTC)
-    keeping = asyncio.create_task(retention_loop(bench.database, bench.clock, months=3)(stopping))
+    context = replace(bench.context, hours_kept_months=3)
+    keeping = asyncio.create_task(keep_usage_forever(context, stopping))
 
     async def kept() -> bool:
         (made,) = await bench.one("SELECT to_regclass('usage_hour_202706')")

@@ -1,5 +1,6 @@
 """R9: who is silent is charged by estimate, and what was estimated is taken back in one entry."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from tests.integration.tariff.support import OPENED_AT, OPENED_S, PARTITION, Ben
 
 from npms_shared.contracts.ledger import InstallationClosed
 from npms_shared.db import invariants
-from npms_tariff.handlers.charge_silence import SilenceCharger
+from npms_tariff.handlers.charge_silence import charge_batch
 from npms_tariff.invariants import RULES
 from npms_tariff.storage.states import StaleState
 
@@ -40,11 +41,11 @@ async def read(bench: Bench, *rows: tuple[int, int, int]) -> None:
 async def pass_silence(bench: Bench, seconds: int, *, after_h: int = 24) -> None:
     """The loop's whole round, so long after the opening."""
     bench.clock.at = OPENED_AT + timedelta(seconds=seconds)
-    charger = SilenceCharger(bench.clock, after_h=after_h)
+    context = replace(bench.context, silence_after_h=after_h)
     after: int | None = 0
     while after is not None:
         async with bench.database.transaction() as conn:
-            after = await charger.charge_batch(conn, after)
+            after = await charge_batch(conn, context, after)
 
 
 @pytest.mark.parametrize("plan_code", PLANS)

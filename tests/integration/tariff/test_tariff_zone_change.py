@@ -10,7 +10,7 @@ from tests.integration.tariff.support import OPENED_S, PARTITION, Bench, opened,
 
 from npms_shared.db import invariants
 from npms_tariff.domain.calendar import day_start_s
-from npms_tariff.handlers.run_corrections import Corrector
+from npms_tariff.handlers.run_corrections import correct_batch
 from npms_tariff.invariants import RULES
 
 pytestmark = pytest.mark.usefixtures("plans")
@@ -77,7 +77,7 @@ async def test_k3_days_that_were_posted_stay_when_a_zone_s_rule_changes(bench, c
     clocks.rule(3, (OPENED_S + 3 * DAY_S, 5))
     after_restart = Bench(bench.database, bench.clock)
     async with bench.database.transaction() as conn:
-        assert not await Corrector(bench.clock).correct_batch(conn)
+        assert not await correct_batch(conn, after_restart.context)
     assert await posted(bench) == before
     assert [await bench.charged_micro(i) for i in (1, 2)] == charged
     for i in (1, 2):

@@ -2,8 +2,6 @@
 
 from fastapi import FastAPI
 
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.web.app import create_app
 from npms_shared.web.audit_trail_api import audit_trail_router
 from npms_shared.web.edge import Edge
@@ -21,28 +19,29 @@ from npms_tariff.api.quotes import quotes_router
 from npms_tariff.api.simulations import simulations_router
 from npms_tariff.api.usage import usage_router
 from npms_tariff.api.why import why_router
+from npms_tariff.handlers.context import Context
 
 
-def build_app(database: Database, clock: Clock, edge: Edge) -> FastAPI:
+def build_app(context: Context, edge: Edge) -> FastAPI:
     return create_app(
         service="tariff",
         description="Tariff plans and their versions; what accounts used and what it cost.",
         edge=edge,
         routers=[
-            plans_router(database, clock),
-            plan_usage_router(database),
-            usage_router(database),
-            why_router(database),
-            holds_router(database, clock),
-            corrections_router(database, clock),
-            exports_router(database, clock),
-            quotes_router(database, clock),
-            simulations_router(database, clock),
+            plans_router(context),
+            plan_usage_router(context),
+            usage_router(context),
+            why_router(context),
+            holds_router(context),
+            corrections_router(context),
+            exports_router(context),
+            quotes_router(context),
+            simulations_router(context),
             plan_schema_router(),
-            insights_router(database, clock),
-            audit_trail_router(database),
-            parked_router(database),
-            unroutable_router(database),
+            insights_router(context),
+            audit_trail_router(context.database),
+            parked_router(context.database),
+            unroutable_router(context.database),
         ],
         errors=ERRORS,
     )

@@ -6,13 +6,16 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.web.problems import FieldError, Problem
 from npms_shared.web.schemas import MAX_ID, Energy, Instant, Line, Money, Schema
 from npms_tariff.api.schemas import PLAN_CODE
 from npms_tariff.domain.records import Correction, CorrectionItem, CorrectionState
-from npms_tariff.handlers.correct import Asked, ask_for_plan
+from npms_tariff.handlers.correct import (
+    CorrectionCommand,
+    InstallationCorrection,
+    PlanCorrection,
+)
 
 DAY_S = 86_400
 NEEDED = {
@@ -76,13 +79,14 @@ class CorrectionRequest(Schema):
     registers: list[RegisterRequest] = Field(default=[], max_length=1000)
     shift_s: int = Field(default=0, ge=-DAY_S, le=DAY_S)
 
-    async def asked(self, conn: AsyncConnection) -> Asked:
-        """Raises Problem 422 for what is missing, UnknownPlan."""
+    def to_command(self) -> CorrectionCommand:
+        """Raises Problem 422 for what is missing, or is of another kind."""
         self._check()
         if self.kind == "plan":
             assert self.plan_code is not None
             assert self.version is not None
-            return await ask_for_plan(conn, self.plan_code, self.version, reason=self.reason)
+            return PlanCorrection(self.plan_code, self.version, self.reason)
+        assert self.installation_id is not None
         assert self.begins is not None
         assert self.ends is not None
         request = {
@@ -91,7 +95,7 @@ class CorrectionRequest(Schema):
             "registers": [[int(r.at.timestamp()), r.register_value.wh] for r in self.registers],
             "shift_s": self.shift_s,
         }
-        return Asked(self.kind, None, self.installation_id, request, self.reason)
+        return InstallationCorrection(self.kind, self.installation_id, request, self.reason)
 
     def _check(self) -> None:
         wanted = NEEDED[self.kind]
@@ -130,22 +134,22 @@ class CorrectionResponse(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, one: Correction, amounts: dict[str, int]) -> "CorrectionResponse":
+    def of(cls, correction: Correction, amounts: dict[str, int]) -> "CorrectionResponse":
         return cls(
-            correction_id=one.correction_id,
-            kind=one.kind,
-            installation_id=one.installation_id,
-            request=one.request,
-            reason=one.reason,
-            state=one.state,
-            requested_by=one.requested_by,
-            requested_at=one.requested_at,
-            decided_by=one.decided_by,
-            decided_at=one.decided_at,
-            corrected=one.corrected,
-            refused=one.refused,
+            correction_id=correction.correction_id,
+            kind=correction.kind,
+            installation_id=correction.installation_id,
+            request=correction.request,
+            reason=correction.reason,
+            state=correction.state,
+            requested_by=correction.requested_by,
+            requested_at=correction.requested_at,
+            decided_by=correction.decided_by,
+            decided_at=correction.decided_at,
+            corrected=correction.corrected,
+            refused=correction.refused,
             amounts=[Money.of(micro, currency) for currency, micro in sorted(amounts.items())],
-            finished_at=one.finished_at,
+            finished_at=correction.finished_at,
         )
 
 
@@ -160,14 +164,14 @@ class CorrectedMonthResponse(BaseModel):
     adjustment_id: UUID | None = Field(description="as the ledger's statement names it")
 
     @classmethod
-    def of(cls, one: dict[str, Any], currency: str) -> "CorrectedMonthResponse":
+    def of(cls, month: dict[str, Any], currency: str) -> "CorrectedMonthResponse":
         return cls(
-            month=f"{one['month'] // 100}-{one['month'] % 100:02d}",
-            begins=datetime.fromtimestamp(one["from_s"], UTC),
-            ends=datetime.fromtimestamp(one["to_s"], UTC),
-            energy=Energy.of(one["energy_wh"]),
-            amount=Money.of(one["amount_micro"], currency),
-            adjustment_id=one["adjustment_id"],
+            month=f"{month['month'] // 100}-{month['month'] % 100:02d}",
+            begins=datetime.fromtimestamp(month["from_s"], UTC),
+            ends=datetime.fromtimestamp(month["to_s"], UTC),
+            energy=Energy.of(month["energy_wh"]),
+            amount=Money.of(month["amount_micro"], currency),
+            adjustment_id=month["adjustment_id"],
         )
 
 
@@ -187,7 +191,7 @@ class CorrectionItemResponse(BaseModel):
             installation_id=item.installation_id,
             account_id=item.account_id,
             amount=Money.of(item.amount_micro, item.currency),
-            months=[CorrectedMonthResponse.of(one, item.currency) for one in item.months],
+            months=[CorrectedMonthResponse.of(month, item.currency) for month in item.months],
             refusal=item.refusal,
             corrected_at=item.corrected_at,
         )

@@ -9,8 +9,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.money import format_amount
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
@@ -19,6 +17,7 @@ from npms_shared.web.schemas import Energy, PathId
 from npms_tariff.api.green_button import Feed
 from npms_tariff.api.usage import From, To
 from npms_tariff.domain.records import Resolution
+from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.report_usage import UsageItem, ask, report_usage
 
 LONGEST = {
@@ -34,10 +33,10 @@ ROWS_A_CHUNK = 500
 Files = Annotated[Resolution, Query(description="what one line is about")]
 
 
-def exports_router(database: Database, clock: Clock) -> APIRouter:
+def exports_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["usage"])
-    _add_csv(router, database)
-    _add_green_button(router, database, clock)
+    _add_csv(router, context)
+    _add_green_button(router, context)
     return router
 
 
@@ -46,7 +45,7 @@ def _responses(example: str, media_type: str) -> dict[int | str, dict[str, Any]]
     return {**problem_responses(404), 200: {"description": "The file", "content": content}}
 
 
-def _add_csv(router: APIRouter, database: Database) -> None:
+def _add_csv(router: APIRouter, context: Context) -> None:
     example = f"{','.join(HEADER)}\r\n"
 
     @router.get(
@@ -60,7 +59,7 @@ def _add_csv(router: APIRouter, database: Database) -> None:
         account_id: PathId, caller: Caller, begin: From, end: To, resolution: Files = "hour"
     ) -> StreamingResponse:
         """Energy and cost as comma-separated values, a line for each hour, day or month."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             asked = await ask(
                 conn,
                 account_id,
@@ -77,7 +76,7 @@ def _add_csv(router: APIRouter, database: Database) -> None:
         )
 
 
-def _add_green_button(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_green_button(router: APIRouter, context: Context) -> None:
     example = '<feed xmlns="http://www.w3.org/2005/Atom" xmlns:espi="http://naesb.org/espi"/>'
 
     @router.get(
@@ -91,7 +90,7 @@ def _add_green_button(router: APIRouter, database: Database, clock: Clock) -> No
         account_id: PathId, caller: Caller, begin: From, end: To, request: Request
     ) -> Response:
         """Hours as Green Button data: an ESPI feed with value, cost and quality of each."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             asked = await ask(
                 conn,
                 account_id,
@@ -101,7 +100,7 @@ def _add_green_button(router: APIRouter, database: Database, clock: Clock) -> No
                 longest=LONGEST,
             )
             report = await report_usage(conn, asked)
-        feed = Feed(report, href=request.url.path, written_at=clock.now())
+        feed = Feed(report, href=request.url.path, written_at=context.clock.now())
         return Response(
             feed.as_bytes(),
             media_type="application/atom+xml",

@@ -6,14 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import MAX_ID, Energy, FilterId, ReasonRequest
 from npms_tariff.domain.records import BillingHold
-from npms_tariff.handlers import hold_billing
+from npms_tariff.handlers.context import Context
+from npms_tariff.handlers.hold_billing import HoldFilter, list_holds, release_hold
 
 HoldId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
 OnlyOpen = Annotated[bool, Query(description="without those released")]
@@ -49,7 +48,7 @@ class BillingHoldResponse(BaseModel):
         )
 
 
-def holds_router(database: Database, clock: Clock) -> APIRouter:
+def holds_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/billing-holds", tags=["billing holds"])
 
     @router.get("", operation_id="list_billing_holds", responses=problem_responses())
@@ -62,16 +61,15 @@ def holds_router(database: Database, clock: Clock) -> APIRouter:
         cursor: Cursor = None,
     ) -> Page[BillingHoldResponse]:
         """Holds and their releases, the newest first."""
-        async with database.connect() as conn:
-            rows = await hold_billing.list_holds(
+        async with context.database.connect() as conn:
+            rows = await list_holds(
                 conn,
+                HoldFilter(account_id, only_open),
                 before=number_in(cursor),
                 limit=limit + 1,
-                account_id=account_id,
-                only_open=only_open,
             )
         page, following = cut(rows, limit, lambda hold: hold.billing_hold_id)
-        return Page(items=[BillingHoldResponse.of(one) for one in page], next_cursor=following)
+        return Page(items=[BillingHoldResponse.of(hold) for hold in page], next_cursor=following)
 
     @router.post(
         "/{billing_hold_id}/release",
@@ -83,9 +81,9 @@ def holds_router(database: Database, clock: Clock) -> APIRouter:
     ) -> BillingHoldResponse:
         """Rating goes on from the last rated register; energy used meanwhile is caught up by the
         next reading."""
-        async with database.transaction() as conn:
-            hold = await hold_billing.release_hold(
-                conn, billing_hold_id, at=clock.now(), by=caller.subject, reason=body.reason
+        async with context.database.transaction() as conn:
+            hold = await release_hold(
+                conn, context, billing_hold_id, by=caller.actor(), reason=body.reason
             )
         return BillingHoldResponse.of(hold)
 

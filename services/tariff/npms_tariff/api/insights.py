@@ -6,8 +6,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.money import parse_amount
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
@@ -15,6 +13,7 @@ from npms_shared.web.rates import COSTLY
 from npms_shared.web.schemas import Amount, Energy, Money, PathId
 from npms_tariff.domain.forecast import DAYS_USED, HALVED_AFTER_DAYS
 from npms_tariff.domain.insights import Change, PeakHour
+from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.report_insights import (
     ClassComparison,
     DaysLeft,
@@ -158,7 +157,7 @@ class InsightsResponse(BaseModel):
         )
 
 
-def insights_router(database: Database, clock: Clock) -> APIRouter:
+def insights_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["usage"])
 
     @router.get(
@@ -172,12 +171,12 @@ def insights_router(database: Database, clock: Clock) -> APIRouter:
     ) -> InsightsResponse:
         """Trend, base load, peak hours, comparison with the account's own past and with its class,
         and how long a balance lasts. Balances are the ledger's: the caller gives it."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             found = await report_insights(
                 conn,
                 account_id,
                 principal=caller,
-                now=clock.now(),
+                now=context.clock.now(),
                 balance_micro=None if balance is None else parse_amount(balance),
             )
         return InsightsResponse.of(account_id, found)

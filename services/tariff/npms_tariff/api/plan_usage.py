@@ -6,12 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from npms_shared.db.engine import Database
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Energy, Money
 from npms_tariff.api.schemas import PLAN_CODE
 from npms_tariff.domain.records import PlanUse, Resolution
+from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.report_plan_usage import PlanUsageReport, report_plan_usage
 
 FIRST_DAY, LAST_DAY = date(1971, 1, 1), date(2200, 12, 31)
@@ -80,7 +80,7 @@ class PlanUsageResponse(BaseModel):
         )
 
 
-def plan_usage_router(database: Database) -> APIRouter:
+def plan_usage_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["usage"])
 
     @router.get(
@@ -96,7 +96,7 @@ def plan_usage_router(database: Database) -> APIRouter:
         resolution: Resolution = "day",
     ) -> PlanUsageResponse:
         """Energy and cost of all installations on the plan, version by version."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             report = await report_plan_usage(
                 conn, plan_code, resolution=resolution, span=(first, end)
             )

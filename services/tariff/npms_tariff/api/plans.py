@@ -4,9 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 
-from npms_shared.approval import Approval
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in, text_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
@@ -20,10 +17,11 @@ from npms_tariff.api.schemas import (
     VersionRequest,
     VersionResponse,
 )
-from npms_tariff.domain.records import Plan
-from npms_tariff.handlers import show_plans
+from npms_tariff.handlers import read_plans
 from npms_tariff.handlers.activate_plan import activate_version
+from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.draft_plan import (
+    NewPlan,
     add_draft,
     create_plan,
     replace_draft,
@@ -35,24 +33,24 @@ PlanCode = Annotated[str, Path(pattern=PLAN_CODE)]
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 
-def plans_router(database: Database, clock: Clock) -> APIRouter:
+def plans_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["plans"])
-    _add_drafting(router, database, clock)
-    _add_deciding(router, database, clock)
-    _add_reading(router, database)
-    _add_parked(router, database)
+    _add_drafting(router, context)
+    _add_deciding(router, context)
+    _add_reading(router, context)
+    _add_parked(router, context)
     return router
 
 
-def _add_drafting(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_drafting(router: APIRouter, context: Context) -> None:
     @router.post(
         "/plans", operation_id="create_plan", status_code=201, responses=problem_responses(409)
     )
     async def post_plan(body: PlanRequest, caller: Operator) -> VersionResponse:
         """A plan with a draft of version 1. 422 names every place that is wrong."""
-        plan = Plan(body.plan_code, body.name, body.commodity, body.currency, clock.now())
-        async with database.transaction() as conn:
-            draft = await create_plan(conn, plan, body.draft(), by=caller.subject)
+        new = NewPlan(body.plan_code, body.name, body.commodity, body.currency)
+        async with context.database.transaction() as conn:
+            draft = await create_plan(conn, context, new, body.draft(), by=caller.actor())
         return VersionResponse.of(draft)
 
     @router.post(
@@ -65,10 +63,8 @@ def _add_drafting(router: APIRouter, database: Database, clock: Clock) -> None:
         plan_code: PlanCode, body: VersionRequest, caller: Operator
     ) -> VersionResponse:
         """A draft of the next version; once activated in force from `valid_from`."""
-        async with database.transaction() as conn:
-            draft = await add_draft(
-                conn, plan_code, body.draft(), at=clock.now(), by=caller.subject
-            )
+        async with context.database.transaction() as conn:
+            draft = await add_draft(conn, context, plan_code, body.draft(), by=caller.actor())
         return VersionResponse.of(draft)
 
     @router.put(
@@ -80,14 +76,14 @@ def _add_drafting(router: APIRouter, database: Database, clock: Clock) -> None:
         plan_code: PlanCode, version: VersionNumber, body: VersionRequest, caller: Operator
     ) -> VersionResponse:
         """The whole draft anew; the caller is its author from then on."""
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             draft = await replace_draft(
-                conn, plan_code, version, body.draft(), at=clock.now(), by=caller.subject
+                conn, context, plan_code, version, body.draft(), by=caller.actor()
             )
         return VersionResponse.of(draft)
 
 
-def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
+def _add_deciding(router: APIRouter, context: Context) -> None:
     @router.delete(
         "/plans/{plan_code}/versions/{version}",
         operation_id="withdraw_plan_draft",
@@ -96,8 +92,8 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
     )
     async def delete_version(plan_code: PlanCode, version: VersionNumber, caller: Operator) -> None:
         """Withdraw a draft; an activated version stays. The number is not given again."""
-        async with database.transaction() as conn:
-            await withdraw_draft(conn, plan_code, version, at=clock.now(), by=caller.subject)
+        async with context.database.transaction() as conn:
+            await withdraw_draft(conn, context, plan_code, version, by=caller.actor())
 
     @router.post(
         "/plans/{plan_code}/versions/{version}/activate",
@@ -109,31 +105,30 @@ def _add_deciding(router: APIRouter, database: Database, clock: Clock) -> None:
     ) -> VersionResponse:
         """Put a draft in force as it was seen, by another person than wrote it; never backwards: it
         rates from `valid_from`, and no reading that was rated before."""
-        approval = Approval(caller.subject, seen)
-        async with database.transaction() as conn:
+        async with context.database.transaction() as conn:
             activated = await activate_version(
-                conn, plan_code, version, at=clock.now(), approval=approval
+                conn, context, plan_code, version, by=caller.actor(), seen=seen
             )
         return VersionResponse.of(activated)
 
 
-def _add_reading(router: APIRouter, database: Database) -> None:
+def _add_reading(router: APIRouter, context: Context) -> None:
     @router.get("/plans", operation_id="list_plans", responses=problem_responses())
     async def get_plans(
         _: Operator, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[PlanResponse]:
         """All plans, by code."""
         after = text_in(cursor) or ""
-        async with database.connect() as conn:
-            rows = await show_plans.list_plans(conn, after=after, limit=limit + 1)
+        async with context.database.connect() as conn:
+            rows = await read_plans.list_plans(conn, after=after, limit=limit + 1)
         page, following = cut(rows, limit, lambda plan: plan.plan_code)
         return Page(items=[PlanResponse.of(plan) for plan in page], next_cursor=following)
 
     @router.get("/plans/{plan_code}", operation_id="get_plan", responses=problem_responses(404))
     async def get_plan(plan_code: PlanCode, _: Operator) -> PlanResponse:
         """A plan; its prices are in its versions."""
-        async with database.connect() as conn:
-            return PlanResponse.of(await show_plans.show_plan(conn, plan_code))
+        async with context.database.connect() as conn:
+            return PlanResponse.of(await read_plans.get_plan(conn, plan_code))
 
     @router.get(
         "/plans/{plan_code}/versions",
@@ -145,10 +140,10 @@ def _add_reading(router: APIRouter, database: Database) -> None:
     ) -> Page[VersionResponse]:
         """All versions of a plan and its drafts, by number."""
         after = number_in(cursor) or 0
-        async with database.connect() as conn:
-            rows = await show_plans.list_versions(conn, plan_code, after=after, limit=limit + 1)
+        async with context.database.connect() as conn:
+            rows = await read_plans.list_versions(conn, plan_code, after=after, limit=limit + 1)
         page, following = cut(rows, limit, lambda version: version.version)
-        return Page(items=[VersionResponse.of(one) for one in page], next_cursor=following)
+        return Page(items=[VersionResponse.of(version) for version in page], next_cursor=following)
 
     @router.get(
         "/plans/{plan_code}/versions/{version}",
@@ -159,13 +154,13 @@ def _add_reading(router: APIRouter, database: Database) -> None:
         plan_code: PlanCode, version: VersionNumber, _: Operator, response: Response
     ) -> VersionResponse:
         """A version or draft with its whole document, and the ETag that activating asks for."""
-        async with database.connect() as conn:
-            found = await show_plans.show_version(conn, plan_code, version)
+        async with context.database.connect() as conn:
+            found = await read_plans.get_version(conn, plan_code, version)
         show_etag(response, reviewed_of(found))
         return VersionResponse.of(found)
 
 
-def _add_parked(router: APIRouter, database: Database) -> None:
+def _add_parked(router: APIRouter, context: Context) -> None:
     @router.get(
         "/parked-readings",
         operation_id="list_parked_readings",
@@ -180,9 +175,11 @@ def _add_parked(router: APIRouter, database: Database) -> None:
     ) -> Page[ParkedReadingResponse]:
         """Readings that were not rated, and why, the newest first."""
         before = number_in(cursor)
-        async with database.connect() as conn:
-            rows = await show_plans.list_parked_readings(
+        async with context.database.connect() as conn:
+            rows = await read_plans.list_parked_readings(
                 conn, before=before, limit=limit + 1, installation_id=installation_id
             )
         page, following = cut(rows, limit, lambda parked: parked.parked_reading_id)
-        return Page(items=[ParkedReadingResponse.of(one) for one in page], next_cursor=following)
+        return Page(
+            items=[ParkedReadingResponse.of(parked) for parked in page], next_cursor=following
+        )

@@ -7,14 +7,13 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from npms_shared.clock import Clock
 from npms_shared.contracts.tariff import ChargeLine
-from npms_shared.db.engine import Database
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Money, PathId, Schema
 from npms_tariff.domain.vending import MOST_WH
-from npms_tariff.handlers.quote import Quote, QuoteCommand, Quoter
+from npms_tariff.handlers.context import Context
+from npms_tariff.handlers.quote import Quote, QuoteCommand, quote_units
 
 FOR_MONEY: JsonDict = {"money": {"amount": "500.00", "currency": "KES"}}
 FOR_UNITS: JsonDict = {"energy": {"value": "20.000", "unit": "kWh"}}
@@ -113,8 +112,8 @@ class QuoteResponse(BaseModel):
         )
 
 
-def quotes_router(database: Database, clock: Clock) -> APIRouter:
-    router, quoter = APIRouter(prefix="/v1", tags=["quotes"]), Quoter()
+def quotes_router(context: Context) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["quotes"])
 
     @router.post(
         "/accounts/{account_id}/quotes",
@@ -125,10 +124,8 @@ def quotes_router(database: Database, clock: Clock) -> APIRouter:
         """A trial sale of units: what money buys, or energy costs, at this moment and place in the
         month. Nothing changes; until something is used, or the price period or plan version
         changes, the same question has the same answer."""
-        async with database.connect() as conn:
-            quote = await quoter.quote(
-                conn, body.to_command(account_id), principal=caller, at=clock.now()
-            )
+        async with context.database.connect() as conn:
+            quote = await quote_units(conn, context, body.to_command(account_id), principal=caller)
         return QuoteResponse.of(quote)
 
     return router

@@ -9,8 +9,6 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.rates import COSTLY
@@ -23,9 +21,10 @@ from npms_tariff.domain.comparison import (
     Begun,
     Compared,
     Progress,
-    Said,
+    SimulationStep,
 )
-from npms_tariff.handlers.simulate import Simulation, Simulator, Wanted
+from npms_tariff.handlers.context import Context
+from npms_tariff.handlers.simulate import Simulation, Wanted, prepare_simulation
 
 NDJSON = "application/x-ndjson"
 EXAMPLE: JsonDict = {
@@ -43,8 +42,8 @@ class SimulatedOfRequest(Schema):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        given = (self.account_id, self.customer_class, self.plan_code)
-        if sum(one is not None for one in given) != 1:
+        chosen = (self.account_id, self.customer_class, self.plan_code)
+        if sum(value is not None for value in chosen) != 1:
             raise CodedError("one_of", "send one of account_id, customer_class and plan_code")
         return self
 
@@ -164,8 +163,8 @@ SimulationLine = (
 )
 
 
-def simulations_router(database: Database, clock: Clock) -> APIRouter:
-    router, simulator = APIRouter(prefix="/v1", tags=["plans"]), Simulator(database)
+def simulations_router(context: Context) -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["plans"])
 
     @router.post(
         "/simulations",
@@ -181,14 +180,15 @@ def simulations_router(database: Database, clock: Clock) -> APIRouter:
         """The use of accounts on record, rated under the plan they had and under another version or
         a draft, as if that had been in force all the time. A line of JSON for each account, with
         progress in between, and the total as the last."""
-        simulation = await simulator.prepare(body.wanted(), now=clock.now())
+        async with context.database.connect() as conn:
+            simulation = await prepare_simulation(conn, context, body.wanted())
         return StreamingResponse(_lines(simulation), media_type=NDJSON)
 
     return router
 
 
 def _schema() -> dict[str, Any]:
-    """Of a line, for the description; each kind is told by `line`."""
+    """Of a line, for the description; each kind is known by `line`."""
     return {
         "type": "object",
         "required": ["line"],
@@ -203,22 +203,22 @@ def _schema() -> dict[str, Any]:
 
 async def _lines(simulation: Simulation) -> AsyncIterator[str]:
     currency = simulation.currency
-    async for said in simulation.run():
-        yield _line(said, currency).model_dump_json() + "\n"
+    async for step in simulation.run():
+        yield _line(step, currency).model_dump_json() + "\n"
 
 
-def _line(said: Said, currency: str) -> SimulationLine:
-    if isinstance(said, Begun):
-        return BegunLineResponse(accounts=said.accounts, other_accounts=said.others)
-    if isinstance(said, AccountCompared):
-        compared = _compared(said.compared, currency)
-        return AccountLineResponse(account_id=said.account_id, **compared)
-    if isinstance(said, AccountLeftOut):
-        return LeftOutLineResponse(account_id=said.account_id, code=said.code)
-    if isinstance(said, Progress):
-        return ProgressLineResponse(done=said.done, accounts=said.accounts)
-    total = _compared(said.compared, currency)
-    return TotalLineResponse(accounts=said.accounts, left_out=said.left_out, **total)
+def _line(step: SimulationStep, currency: str) -> SimulationLine:
+    if isinstance(step, Begun):
+        return BegunLineResponse(accounts=step.accounts, other_accounts=step.others)
+    if isinstance(step, AccountCompared):
+        compared = _compared(step.compared, currency)
+        return AccountLineResponse(account_id=step.account_id, **compared)
+    if isinstance(step, AccountLeftOut):
+        return LeftOutLineResponse(account_id=step.account_id, code=step.code)
+    if isinstance(step, Progress):
+        return ProgressLineResponse(done=step.done, accounts=step.accounts)
+    total = _compared(step.compared, currency)
+    return TotalLineResponse(accounts=step.accounts, left_out=step.left_out, **total)
 
 
 def _compared(compared: Compared, currency: str) -> dict[str, Any]:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from npms_shared.db.engine import Database
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Instant, PathId
 from npms_tariff.api.schemas import UsageResponse
 from npms_tariff.domain.records import Resolution
+from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.report_usage import ask, report_usage
 
 From = Annotated[
@@ -30,7 +30,7 @@ To = Annotated[
 ]
 
 
-def usage_router(database: Database) -> APIRouter:
+def usage_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["usage"])
 
     @router.get(
@@ -43,7 +43,7 @@ def usage_router(database: Database) -> APIRouter:
     ) -> UsageResponse:
         """Energy and cost by hour, day or month of the account's local time, the running hour
         included. A customer sees their own accounts."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             asked = await ask(
                 conn, account_id, principal=caller, resolution=resolution, span=(begin, end)
             )

@@ -6,11 +6,11 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from npms_shared.db.engine import Database
 from npms_shared.web.principals import Caller
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Energy, Money, PathId
 from npms_tariff.api.usage import From, To
+from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.explain_rating import Counters, InForce, RatingStory, explain_rating
 
 
@@ -100,7 +100,7 @@ class RatingWhyResponse(BaseModel):
         )
 
 
-def why_router(database: Database) -> APIRouter:
+def why_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["why"])
 
     @router.get(
@@ -112,7 +112,7 @@ def why_router(database: Database) -> APIRouter:
         installation_id: PathId, caller: Caller, begin: From, end: To
     ) -> RatingWhyResponse:
         """The plan's versions in force, and what is counted in each block of the months touched."""
-        async with database.connect() as conn:
+        async with context.database.connect() as conn:
             story = await explain_rating(conn, installation_id, begin, end, who=caller)
         return RatingWhyResponse.of(story)
 

@@ -84,4 +84,4 @@ class Total:
     compared: Compared
 
 
-Said = Begun | AccountCompared | AccountLeftOut | Progress | Total
+SimulationStep = Begun | AccountCompared | AccountLeftOut | Progress | Total

@@ -150,3 +150,14 @@ class ParkedReading:
     register_wh: int
     reason: str
     parked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRating:
+    """Where rating of a closed installation ended."""
+
+    installation_id: int
+    account_id: int
+    currency: str
+    register_wh: int
+    read_at_s: int

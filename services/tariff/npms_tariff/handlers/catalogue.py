@@ -1,5 +1,6 @@
 """All plan versions, ready for rating, kept up to date by counting them."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -26,27 +27,18 @@ class OnPlan(Protocol):
 
 
 class Catalogue:
-    """`generation` changes whenever a version was added: states made before are of no use then."""
+    """All versions as of one moment: `generation` is how many there were. States made by an older
+    one are of no use."""
 
-    def __init__(self) -> None:
-        self.generation = -1
-        self._tariffs: dict[int, Tariff] = {}
-        self._plans: dict[str, tuple[Tariff, ...]] = {}
-        self._classes: dict[tuple[int, str], Tariff] = {}
-        self._calendars: dict[tuple[str, str, str], Calendar] = {}
-
-    async def refresh(self, conn: AsyncConnection) -> None:
-        """Learn of versions activated since; one count where there are none."""
-        if await plans.count_versions(conn) == self.generation:
-            return
-        versions = await plans.all_versions(conn)
+    def __init__(self, versions: Sequence[PlanVersion]) -> None:
+        self.generation = len(versions)
         self._tariffs = {version.plan_version_id: _tariff(version) for version in versions}
         self._plans = {
             code: tuple(self._tariffs[version.plan_version_id] for version in of_plan)
             for code, of_plan in groupby(versions, key=lambda version: version.plan_code)
         }
-        self._classes, self._calendars = {}, {}
-        self.generation = len(versions)
+        self._classes: dict[tuple[int, str], Tariff] = {}
+        self._calendars: dict[tuple[str, str, str], Calendar] = {}
 
     def calendar(self, stored: OnPlan) -> Calendar:
         """Shared by everyone of the class on the plan in the zone."""
@@ -59,7 +51,10 @@ class Catalogue:
 
     def versions_for(self, customer_class: str) -> dict[int, Tariff]:
         """All versions by id, as they are for a class."""
-        return {one: self._of_class(t, customer_class) for one, t in self._tariffs.items()}
+        return {
+            version_id: self._of_class(tariff, customer_class)
+            for version_id, tariff in self._tariffs.items()
+        }
 
     def tariff(self, stored: StoredState) -> Tariff | None:
         """The version of the open scope; None before the first reading."""
@@ -71,6 +66,23 @@ class Catalogue:
         if key not in self._classes:
             self._classes[key] = tariff.for_class(customer_class)
         return self._classes[key]
+
+
+class CatalogueCache:
+    """The catalogue that was read last, for all use cases of the process."""
+
+    def __init__(self) -> None:
+        self._last = Catalogue([])
+
+    async def current(self, conn: AsyncConnection) -> Catalogue:
+        """With the versions activated since; one count where there are none.
+
+        It never changes later: whoever has one in hand rates by it to the end.
+        """
+        if await plans.count_versions(conn) == self._last.generation:
+            return self._last
+        self._last = catalogue = Catalogue(await plans.all_versions(conn))
+        return catalogue
 
 
 def _tariff(version: PlanVersion) -> Tariff:

@@ -9,11 +9,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_shared.clock import Clock
 from npms_shared.contracts.tariff import AdjustmentCharged
-from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
-from npms_shared.loops import Loop, wait_or_stop
+from npms_shared.loops import wait_or_stop
 from npms_shared.messaging import outbox
 from npms_tariff import metrics
 from npms_tariff.domain.estimating import (
@@ -26,8 +24,8 @@ from npms_tariff.domain.estimating import (
 )
 from npms_tariff.domain.rating import NoPlanInForce
 from npms_tariff.domain.state import RatingState
-from npms_tariff.handlers.catalogue import Catalogue
-from npms_tariff.handlers.revive import load_states
+from npms_tariff.handlers.context import Context
+from npms_tariff.handlers.load_states import load_states
 from npms_tariff.outgoing import adjustment_charged
 from npms_tariff.storage import provisionals, states
 
@@ -47,52 +45,55 @@ class Past:
     estimated: set[int]
 
 
-class SilenceCharger:
-    """`after_h` hours without a rated reading make a silence; 0 makes none."""
+async def charge_silence_forever(context: Context, stopping: asyncio.Event) -> None:
+    """Go through the silent, batch after batch, and begin again after a while."""
+    after: int | None = 0
+    while not stopping.is_set():
+        async with context.database.transaction() as conn:
+            after = await charge_batch(conn, context, after or 0)
+        if after is None:
+            await wait_or_stop(stopping, PAUSE_S)
 
-    def __init__(self, clock: Clock, *, after_h: int) -> None:
-        self._clock, self._after_h = clock, after_h
-        self._catalogue = Catalogue()
 
-    async def charge_batch(self, conn: AsyncConnection, after: int) -> int | None:
-        """Charge some silent installations with ids above `after`; returns the last of them, None
-        where there are no more.
-        """
-        now = self._clock.now()
-        now_s = int(now.timestamp())
-        await self._catalogue.refresh(conn)
-        ids = await provisionals.lock_silent(
-            conn,
-            after=after,
-            since_s=now_s - self._after_h * HOUR_S,
-            fresh_s=now_s - DAY_S + HOUR_S,
-            limit=BATCH,
-        )
-        if not ids:
-            return None
-        silent = await load_states(conn, self._catalogue, ids)
-        pasts = await _pasts(conn, ids)
-        for state in silent.values():
-            await _charge(conn, state, pasts[state.installation_id], now)
-        return ids[-1]
+async def charge_batch(conn: AsyncConnection, context: Context, after: int) -> int | None:
+    """Charge some silent installations with ids above `after`; returns the last of them, None
+    where there are no more.
+    """
+    now = context.clock.now()
+    now_s = int(now.timestamp())
+    catalogue = await context.catalogues.current(conn)
+    ids = await provisionals.lock_silent(
+        conn,
+        after=after,
+        since_s=now_s - context.silence_after_h * HOUR_S,
+        fresh_s=now_s - DAY_S + HOUR_S,
+        limit=BATCH,
+    )
+    if not ids:
+        return None
+    silent = await load_states(conn, catalogue, ids)
+    pasts = await _pasts(conn, ids)
+    for state in silent.values():
+        await _charge(conn, state, pasts[state.installation_id], now)
+    return ids[-1]
 
 
 async def _pasts(conn: AsyncConnection, ids: Sequence[int]) -> dict[int, Past]:
     opened = await provisionals.opened_at_s(conn, ids)
     hours = await provisionals.hours_before(conn, ids, span_s=LOOK_BACK_S)
     estimated = await provisionals.days_of(conn, ids)
-    return {one: Past(opened[one], hours[one], estimated[one]) for one in ids}
+    return {id_: Past(opened[id_], hours[id_], estimated[id_]) for id_ in ids}
 
 
 async def _charge(conn: AsyncConnection, state: RatingState, past: Past, now: datetime) -> None:
-    estimates = [one for one in _estimates(state, past, now) if one.lines]
-    if not estimates:
+    days = [day for day in _estimates(state, past, now) if day.lines]
+    if not days:
         return
-    told = [(one, _provisional(state, one, now)) for one in estimates]
+    charged = [(day, _provisional(state, day, now)) for day in days]
     await states.touch_state(conn, state.installation_id)
-    await provisionals.add_provisionals(conn, [_row(one, event) for one, event in told])
-    await outbox.publish_all(conn, [(event, str(state.account_id)) for _, event in told])
-    metrics.PROVISIONAL_CHARGED.inc(len(told))
+    await provisionals.add_provisionals(conn, [_row(day, event) for day, event in charged])
+    await outbox.publish_all(conn, [(event, str(state.account_id)) for _, event in charged])
+    metrics.PROVISIONAL_CHARGED.inc(len(charged))
 
 
 def _estimates(state: RatingState, past: Past, now: datetime) -> list[Estimate]:
@@ -103,7 +104,7 @@ def _estimates(state: RatingState, past: Past, now: datetime) -> list[Estimate]:
         return []
     earliest_s = max(past.opened_s, state.read_at_s - LOOK_BACK_S)
     known = days_of_use(state.read_at_s, earliest_s, zone)
-    used = list(islice((d for d in known if d[0] not in past.estimated), DAYS_OF_USE))
+    used = list(islice((day for day in known if day[0] not in past.estimated), DAYS_OF_USE))
     if not used:
         return []
     hours = past.hours | {state.hour_s: state.hour_wh}
@@ -111,7 +112,7 @@ def _estimates(state: RatingState, past: Past, now: datetime) -> list[Estimate]:
         estimates = estimate(state, days, usual_wh(hours, used))
     except NoPlanInForce:
         return []
-    return [one for one in estimates if one.day_s not in past.estimated]
+    return [day for day in estimates if day.day_s not in past.estimated]
 
 
 def _provisional(state: RatingState, day: Estimate, now: datetime) -> AdjustmentCharged:
@@ -140,17 +141,3 @@ def _row(day: Estimate, event: AdjustmentCharged) -> dict[str, Any]:
         "lines": event.lines,
         "charged_at": event.told_at,
     }
-
-
-def silence_loop(database: Database, charger: SilenceCharger) -> Loop:
-    """Go through the silent, batch after batch, and look again after a while."""
-
-    async def silence(stopping: asyncio.Event) -> None:
-        after: int | None = 0
-        while not stopping.is_set():
-            async with database.transaction() as conn:
-                after = await charger.charge_batch(conn, after or 0)
-            if after is None:
-                await wait_or_stop(stopping, PAUSE_S)
-
-    return silence

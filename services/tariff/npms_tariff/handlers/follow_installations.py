@@ -1,22 +1,22 @@
-"""Installations open and close in the ledger; here rating begins and ends with them."""
+"""Installations open and close in the ledger; here rating begins and ends with them, outside of the
+partition's consumer."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_shared.clock import Clock
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
 from npms_shared.messaging.partitions import partition_of
 from npms_shared.messaging.subscriptions import Unprocessable
 from npms_tariff.domain import ending, refusal
 from npms_tariff.domain.rating import NoPlanInForce, finish, rate, succeed
 from npms_tariff.domain.state import FOR_EVER_S, RatingState
-from npms_tariff.handlers.catalogue import Catalogue
+from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.errors import NotClosedYet, NotOpenedYet
-from npms_tariff.handlers.revive import load_states
+from npms_tariff.handlers.load_states import load_states
 from npms_tariff.handlers.save_rated import Work, save
-from npms_tariff.handlers.settle_silence import settle
+from npms_tariff.handlers.settle_silence import settle_silence
 from npms_tariff.outgoing import rating_end
 from npms_tariff.storage import installations, plans, states
 from npms_tariff.storage.installations import Installation
@@ -55,79 +55,77 @@ async def _check_plan(conn: AsyncConnection, event: InstallationOpened) -> None:
         raise Unprocessable("unknown_time_zone", event.time_zone) from None
 
 
-class InstallationFollower:
-    """Begins rating, and ends it at the closing register, outside of the partition's consumer.
+async def open_installation(
+    conn: AsyncConnection, context: Context, event: InstallationOpened
+) -> None:
+    """Begin rating at the opening register, where the meter before it stood in the month; what
+    is known already stays as it is.
 
-    The consumer's cached state is stale afterwards: saving it fails by its version,
-    and it is loaded anew.
+    Raises Unprocessable for a plan that does not fit, NotClosedYet to try again.
     """
+    await _check_plan(conn, event)
+    await installations.lock_installations(conn, [event.installation_id])
+    if not await installations.add_installation(conn, _installation(event)):
+        return
+    await states.add_state(
+        conn,
+        event.installation_id,
+        register_wh=event.opening_register_wh,
+        read_at_s=int(event.opened_at.timestamp()),
+    )
+    if event.replaces_installation_id is not None:
+        await _succeed(conn, context, event.installation_id, event.replaces_installation_id)
 
-    def __init__(self, clock: Clock, *, partitions: int) -> None:
-        self._clock, self._partitions = clock, partitions
-        self._catalogue = Catalogue()
 
-    async def open_installation(self, conn: AsyncConnection, event: InstallationOpened) -> None:
-        """Begin rating at the opening register, where the meter before it stood in the month; what
-        is known already stays as it is.
+async def _succeed(conn: AsyncConnection, context: Context, new_id: int, old_id: int) -> None:
+    catalogue = await context.catalogues.current(conn)
+    found = await load_states(conn, catalogue, [new_id, old_id])
+    old, state = found.get(old_id), found[new_id]
+    if old is None or old.ends_s == FOR_EVER_S:
+        raise NotClosedYet(old_id)
+    succeed(state, old)
+    await _save(conn, context, Work(touched={new_id: state}), account_id=state.account_id)
 
-        Raises Unprocessable for a plan that does not fit, NotClosedYet to try again.
-        """
-        await _check_plan(conn, event)
-        await installations.lock_installations(conn, [event.installation_id])
-        if not await installations.add_installation(conn, _installation(event)):
-            return
-        await states.add_state(
-            conn,
-            event.installation_id,
-            register_wh=event.opening_register_wh,
-            read_at_s=int(event.opened_at.timestamp()),
-        )
-        if event.replaces_installation_id is not None:
-            await self._succeed(conn, event.installation_id, event.replaces_installation_id)
 
-    async def _succeed(self, conn: AsyncConnection, new_id: int, old_id: int) -> None:
-        await self._catalogue.refresh(conn)
-        found = await load_states(conn, self._catalogue, [new_id, old_id])
-        old, state = found.get(old_id), found[new_id]
-        if old is None or old.ends_s == FOR_EVER_S:
-            raise NotClosedYet(old_id)
-        succeed(state, old)
-        await self._save(conn, Work(touched={new_id: state}), account_id=state.account_id)
+async def close_installation(
+    conn: AsyncConnection, context: Context, event: InstallationClosed
+) -> None:
+    """Rate up to the closing register, or end where rating has come beyond it, and say where
+    it ended; one that has ended is told of again.
 
-    async def close_installation(self, conn: AsyncConnection, event: InstallationClosed) -> None:
-        """Rate up to the closing register, or end where rating has come beyond it, and say where
-        it ended; one that has ended is told of again.
+    The cached state of the partition's consumer is stale afterwards: saving it fails by its
+    version, and it is loaded anew. Raises NotOpenedYet to try again.
+    """
+    ended = await installations.lock_ended(conn, event.installation_id)
+    if ended is None:
+        raise NotOpenedYet(event.installation_id)
+    if ended.at is None:
+        await states.touch_state(conn, event.installation_id)
+    catalogue = await context.catalogues.current(conn)
+    found = await load_states(conn, catalogue, [event.installation_id])
+    state = found[event.installation_id]
+    work = Work() if ended.at is not None else await _end(conn, context, state, event)
+    work.ends[state.currency] = rating_end(state)
+    await _save(conn, context, work, account_id=state.account_id)
 
-        Raises NotOpenedYet to try again.
-        """
-        ended = await installations.lock_ended(conn, event.installation_id)
-        if ended is None:
-            raise NotOpenedYet(event.installation_id)
-        if ended.at is None:
-            await states.touch_state(conn, event.installation_id)
-        await self._catalogue.refresh(conn)
-        found = await load_states(conn, self._catalogue, [event.installation_id])
-        state = found[event.installation_id]
-        work = Work() if ended.at is not None else await self._end(conn, state, event)
-        work.ends[state.currency] = rating_end(state)
-        await self._save(conn, work, account_id=state.account_id)
 
-    async def _end(
-        self, conn: AsyncConnection, state: RatingState, event: InstallationClosed
-    ) -> Work:
-        work = _rate_closing(state, event)
-        await settle(conn, [state], at=self._clock.now())
-        await installations.close_installation(
-            conn,
-            state.installation_id,
-            register_wh=state.register_wh,
-            at=datetime.fromtimestamp(state.read_at_s, UTC),
-        )
-        return work
+async def _end(
+    conn: AsyncConnection, context: Context, state: RatingState, event: InstallationClosed
+) -> Work:
+    work = _rate_closing(state, event)
+    await settle_silence(conn, [state], at=context.clock.now())
+    await installations.close_installation(
+        conn,
+        state.installation_id,
+        register_wh=state.register_wh,
+        at=datetime.fromtimestamp(state.read_at_s, UTC),
+    )
+    return work
 
-    async def _save(self, conn: AsyncConnection, work: Work, *, account_id: int) -> None:
-        partition = partition_of(account_id, self._partitions)
-        await save(conn, {partition: work}, at=self._clock.now())
+
+async def _save(conn: AsyncConnection, context: Context, work: Work, *, account_id: int) -> None:
+    partition = partition_of(account_id, context.partitions)
+    await save(conn, {partition: work}, at=context.clock.now())
 
 
 def _rate_closing(state: RatingState, event: InstallationClosed) -> Work:

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime
 import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database, is_passing
-from npms_shared.loops import Loop, wait_or_stop
+from npms_shared.db.engine import is_passing
+from npms_shared.loops import wait_or_stop
 from npms_tariff import metrics
+from npms_tariff.handlers.context import Context
 from npms_tariff.storage import partitions
 
 MONTHS_AHEAD = 2
@@ -24,12 +24,16 @@ def month_of(day: date, *, months: int = 0) -> date:
     return date(year, month + 1, 1)
 
 
-async def keep_usage(database: Database, *, today: date, months: int) -> int:
+async def keep_usage(context: Context) -> int:
     """Partitions from the oldest month kept to two ahead; older hours go. Returns how many
-    partitions went. Each is a transaction of its own, so that nobody waits for more than one.
+    partitions went.
 
-    `months` are kept whole besides the current one.
+    `hours_kept_months` are kept whole besides the current one. Each partition is a transaction of
+    its own, so that nobody waits for more than one. Raises IntegrityError where days do not hold
+    what the hours to be dropped do.
     """
+    today, months = context.clock.now().astimezone(UTC).date(), context.hours_kept_months
+    database = context.database
     oldest = month_of(today, months=-months)
     for ahead in range(-months, MONTHS_AHEAD + 1):
         async with database.transaction() as conn:
@@ -41,20 +45,16 @@ async def keep_usage(database: Database, *, today: date, months: int) -> int:
     return dropped
 
 
-def retention_loop(database: Database, clock: Clock, *, months: int) -> Loop:
+async def keep_usage_forever(context: Context, stopping: asyncio.Event) -> None:
     """Every ten minutes; what cannot be done now is tried again then."""
-
-    async def retain(stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            await _try(database, clock.now().astimezone(UTC).date(), months)
-            await wait_or_stop(stopping, PAUSE_S)
-
-    return retain
+    while not stopping.is_set():
+        await _try(context)
+        await wait_or_stop(stopping, PAUSE_S)
 
 
-async def _try(database: Database, today: date, months: int) -> None:
+async def _try(context: Context) -> None:
     try:
-        dropped = await keep_usage(database, today=today, months=months)
+        dropped = await keep_usage(context)
     except IntegrityError as fault:
         metrics.HOURS_NOT_DROPPED.inc()
         log.error("hours_not_dropped", fault=str(fault.orig))
@@ -64,4 +64,4 @@ async def _try(database: Database, today: date, months: int) -> None:
         log.warning("usage_retention_waits", fault=str(fault.orig))
     else:
         if dropped:
-            log.info("hours_dropped", months=dropped, kept_months=months)
+            log.info("hours_dropped", months=dropped, kept_months=context.hours_kept_months)

@@ -9,9 +9,9 @@ from npms_shared.auth.tokens import Principal
 from npms_tariff.domain.rating import NoPlanInForce
 from npms_tariff.domain.records import PlanVersion
 from npms_tariff.domain.vending import CannotSell, Position, Sale, money_for, position_at, units_for
-from npms_tariff.handlers.catalogue import Catalogue
+from npms_tariff.handlers.context import Context
+from npms_tariff.handlers.load_states import load_states
 from npms_tariff.handlers.report_usage import UnknownAccount
-from npms_tariff.handlers.revive import load_states
 from npms_tariff.storage import installations, plans
 from npms_tariff.storage.installations import OpenInstallation
 
@@ -47,45 +47,40 @@ class Quote:
     sale: Sale
 
 
-class Quoter:
-    """Keeps the catalogue of plans between one quote and the next."""
+async def quote_units(
+    conn: AsyncConnection, context: Context, wanted: QuoteCommand, *, principal: Principal
+) -> Quote:
+    """Raises UnknownAccount, QuoteRefused, CannotSell."""
+    installation = await _find_installation(conn, wanted, principal)
+    if wanted.currency not in {None, installation.currency}:
+        detail = f"the account is in {installation.currency}"
+        raise QuoteRefused("currency_mismatch", detail)
+    catalogue, now = await context.catalogues.current(conn), context.clock.now()
+    states = await load_states(conn, catalogue, [installation.installation_id])
+    try:
+        position = position_at(states[installation.installation_id], int(now.timestamp()))
+    except NoPlanInForce:
+        detail = f"no version of {installation.plan_code} was in force at the last reading"
+        raise CannotSell("no_plan", detail) from None
+    version = await plans.find_version_by_id(conn, position.tariff.version_id)
+    assert version is not None
+    return Quote(installation, version, now, position, _sell(position, wanted))
 
-    def __init__(self) -> None:
-        self._catalogue = Catalogue()
 
-    async def quote(
-        self, conn: AsyncConnection, wanted: QuoteCommand, *, principal: Principal, at: datetime
-    ) -> Quote:
-        """Raises UnknownAccount, QuoteRefused, CannotSell."""
-        installation = await self._installation(conn, wanted, principal)
-        if wanted.currency not in {None, installation.currency}:
-            detail = f"the account is in {installation.currency}"
-            raise QuoteRefused("currency_mismatch", detail)
-        await self._catalogue.refresh(conn)
-        states = await load_states(conn, self._catalogue, [installation.installation_id])
-        try:
-            position = position_at(states[installation.installation_id], int(at.timestamp()))
-        except NoPlanInForce:
-            detail = f"no version of {installation.plan_code} was in force at the last reading"
-            raise CannotSell("no_plan", detail) from None
-        version = await plans.find_version_by_id(conn, position.tariff.version_id)
-        assert version is not None
-        return Quote(installation, version, at, position, _sell(position, wanted))
-
-    async def _installation(
-        self, conn: AsyncConnection, wanted: QuoteCommand, principal: Principal
-    ) -> OpenInstallation:
-        holder = await installations.find_holder(conn, wanted.account_id)
-        if holder is None or not principal.may_see(holder.customer_id):
-            raise UnknownAccount
-        found = await installations.open_of_account(conn, wanted.account_id)
-        chosen = [one for one in found if wanted.installation_id in {None, one.installation_id}]
-        if not chosen:
-            raise QuoteRefused("no_installation", "the account has no such open installation")
-        if len(chosen) > 1:
-            ids = ", ".join(str(one.installation_id) for one in chosen)
-            raise QuoteRefused("several_installations", f"name one of the installations {ids}")
-        return chosen[0]
+async def _find_installation(
+    conn: AsyncConnection, wanted: QuoteCommand, principal: Principal
+) -> OpenInstallation:
+    holder = await installations.find_holder(conn, wanted.account_id)
+    if holder is None or not principal.may_see(holder.customer_id):
+        raise UnknownAccount
+    found = await installations.open_of_account(conn, wanted.account_id)
+    chosen = [meter for meter in found if wanted.installation_id in {None, meter.installation_id}]
+    if not chosen:
+        raise QuoteRefused("no_installation", "the account has no such open installation")
+    if len(chosen) > 1:
+        ids = ", ".join(str(meter.installation_id) for meter in chosen)
+        raise QuoteRefused("several_installations", f"name one of the installations {ids}")
+    return chosen[0]
 
 
 def _sell(position: Position, wanted: QuoteCommand) -> Sale:

@@ -2,11 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_shared.clock import Clock
 from npms_shared.contracts.meter_gateway import ReadingsBatch
 from npms_shared.messaging.subscriptions import Portion
 from npms_tariff import metrics
@@ -14,10 +12,11 @@ from npms_tariff.domain import refusal
 from npms_tariff.domain.rating import NoPlanInForce, rate
 from npms_tariff.domain.state import RatingState
 from npms_tariff.handlers.catalogue import Catalogue
+from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.hold_billing import lift_holds
-from npms_tariff.handlers.revive import load_states
+from npms_tariff.handlers.load_states import load_states
 from npms_tariff.handlers.save_rated import Work, save
-from npms_tariff.handlers.settle_silence import settle
+from npms_tariff.handlers.settle_silence import settle_silence
 from npms_tariff.storage.holds import held_of
 from npms_tariff.storage.installations import lock_installations
 from npms_tariff.storage.provisionals import with_open
@@ -29,12 +28,12 @@ CACHED_INSTALLATIONS = 250_000
 
 @dataclass(slots=True)
 class Cache:
-    """States of one partition as last committed, under one generation of the catalogue.
+    """States of one partition as last committed, under one catalogue.
 
     `estimated` are those with provisional charges that wait for a reading.
     """
 
-    generation: int
+    catalogue: Catalogue
     states: dict[int, RatingState] = field(default_factory=dict)
     estimated: set[int] = field(default_factory=set)
 
@@ -42,9 +41,8 @@ class Cache:
 class ReadingRater:
     """States are changed in memory first: the frame calls `forget` when that was not committed."""
 
-    def __init__(self, clock: Clock, *, future_tolerance: timedelta) -> None:
-        self._clock, self._tolerance = clock, future_tolerance
-        self._catalogue = Catalogue()
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._caches: dict[int, Cache] = {}
 
     def forget(self, partition: int) -> None:
@@ -54,27 +52,28 @@ class ReadingRater:
         self, conn: AsyncConnection, portions: list[Portion[ReadingsBatch]]
     ) -> None:
         """Rate what can be, keep the rest aside with a reason. Raises StaleState."""
-        await self._catalogue.refresh(conn)
-        now = self._clock.now()
-        horizon_s = int((now + self._tolerance).timestamp())
+        context = self._context
+        catalogue, now = await context.catalogues.current(conn), context.clock.now()
+        horizon_s = int((now + context.future_tolerance).timestamp())
         works: dict[int, Work] = {}
         for partition, received in portions:
-            batches = [one.batch for one in received]
+            batches = [message.batch for message in received]
             await self._lift(conn, partition, batches)
-            cache = await self._cache(conn, partition, batches)
+            cache = await self._cache(conn, catalogue, partition, batches)
             work = works[partition] = Work()
             for batch in batches:
                 rate_batch(cache.states, batch, work, horizon_s=horizon_s)
             if back := cache.estimated & work.touched.keys():
                 rated = [work.touched[installation_id] for installation_id in back]
-                cache.estimated -= await settle(conn, rated, at=now)
+                cache.estimated -= await settle_silence(conn, rated, at=now)
         try:
-            await self._prove_holds(conn, works.values())
+            await _prove_holds(conn, works.values())
             await save(conn, works, at=now)
         except StaleState:
             metrics.STATE_STALE.inc()
             raise
-        _count(works.values(), sum(len(one.batch) for _, received in portions for one in received))
+        readings = sum(len(message.batch) for _, received in portions for message in received)
+        _count(works.values(), readings)
 
     async def _lift(
         self, conn: AsyncConnection, partition: int, batches: list[ReadingsBatch]
@@ -83,48 +82,53 @@ class ReadingRater:
         lifts = [lift for batch in batches for lift in batch.lifts]
         if not lifts:
             return
-        await lift_holds(conn, lifts, at=self._clock.now())
+        await lift_holds(conn, self._context, lifts)
         cache = self._caches.get(partition)
         if cache is not None:
             for lift in lifts:
                 cache.states.pop(lift.installation_id, None)
 
     async def _cache(
-        self, conn: AsyncConnection, partition: int, batches: list[ReadingsBatch]
+        self,
+        conn: AsyncConnection,
+        catalogue: Catalogue,
+        partition: int,
+        batches: list[ReadingsBatch],
     ) -> Cache:
         """The partition's cache, with every installation of the batches that is known."""
-        wanted = {one for batch in batches for one in batch.installation_id}
+        wanted = {id_ for batch in batches for id_ in batch.installation_id}
         cache = self._caches.get(partition)
-        if cache is None or cache.generation != self._catalogue.generation:
-            cache = self._caches[partition] = Cache(self._catalogue.generation)
+        if cache is None or cache.catalogue is not catalogue:
+            cache = self._caches[partition] = Cache(catalogue)
         states = cache.states
         missing = wanted - states.keys()
         if missing:
             if len(states) + len(missing) > CACHED_INSTALLATIONS:
                 states.clear()
                 missing = wanted
-            await self._load(conn, states, missing)
+            await _load(conn, cache, missing)
             cache.estimated |= await with_open(conn, list(missing))
         return cache
 
-    async def _prove_holds(self, conn: AsyncConnection, works: Collection[Work]) -> None:
-        """What was kept aside on hold is still held. Raises StaleState."""
-        held = {one[0] for work in works for one in work.parked if one[4] == refusal.ON_HOLD}
-        held -= {fall[0] for work in works for fall in work.fallen}
-        if held and (still := await held_of(conn, list(held))) != held:
-            raise StaleState(len(held), len(still))
 
-    async def _load(
-        self, conn: AsyncConnection, states: dict[int, RatingState], missing: set[int]
-    ) -> None:
-        """Those not found are looked for again once nobody can be opening them."""
-        states.update(await load_states(conn, self._catalogue, list(missing)))
-        unknown = list(missing - states.keys())
-        if unknown:
-            await lock_installations(conn, unknown)
-            states.update(await load_states(conn, self._catalogue, unknown))
-        for installation_id in await held_of(conn, list(missing)):
-            states[installation_id].ends_s = refusal.HELD_S
+async def _load(conn: AsyncConnection, cache: Cache, missing: set[int]) -> None:
+    """Those not found are sought again once nobody can be opening them."""
+    states = cache.states
+    states.update(await load_states(conn, cache.catalogue, list(missing)))
+    unknown = list(missing - states.keys())
+    if unknown:
+        await lock_installations(conn, unknown)
+        states.update(await load_states(conn, cache.catalogue, unknown))
+    for installation_id in await held_of(conn, list(missing)):
+        states[installation_id].ends_s = refusal.HELD_S
+
+
+async def _prove_holds(conn: AsyncConnection, works: Collection[Work]) -> None:
+    """What was kept aside on hold is still held. Raises StaleState."""
+    held = {parked[0] for work in works for parked in work.parked if parked[4] == refusal.ON_HOLD}
+    held -= {fall[0] for work in works for fall in work.fallen}
+    if held and (still := await held_of(conn, list(held))) != held:
+        raise StaleState(len(held), len(still))
 
 
 def rate_batch(

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_tariff.domain.records import Plan, PlanUse, Resolution
+from npms_tariff.handlers.read_plans import get_plan
 from npms_tariff.handlers.report_usage import LONGEST, RangeRefused
-from npms_tariff.handlers.show_plans import show_plan
 from npms_tariff.storage import plan_usage
 
 
@@ -32,7 +32,7 @@ async def report_plan_usage(
     if end - first > LONGEST[resolution]:
         longest = LONGEST[resolution].days
         raise RangeRefused("range_too_long", f"by {resolution} at most {longest} days")
-    plan = await show_plan(conn, plan_code)
+    plan = await get_plan(conn, plan_code)
     items = await plan_usage.read_usage(
         conn,
         plan_code,

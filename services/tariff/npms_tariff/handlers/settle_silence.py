@@ -16,7 +16,7 @@ from npms_tariff.storage import provisionals
 from npms_tariff.storage.provisionals import OpenProvisional
 
 
-async def settle(
+async def settle_silence(
     conn: AsyncConnection, rated: Collection[RatingState], *, at: datetime
 ) -> set[int]:
     """Take back what was estimated of days that rating has reached; returns whose is all settled.
@@ -25,21 +25,22 @@ async def settle(
     """
     by_id = {state.installation_id: state for state in rated}
     waiting = set()
-    said = []
+    settlements = []
     found = await provisionals.lock_open(conn, list(by_id))
-    for installation_id, days in groupby(found, lambda one: one.installation_id):
+    for installation_id, days in groupby(found, lambda day: day.installation_id):
         state = by_id[installation_id]
-        several = list(days)
-        reached = [day for day in several if day.day_s < state.read_at_s]
-        if len(reached) < len(several):
+        estimated = list(days)
+        reached = [day for day in estimated if day.day_s < state.read_at_s]
+        if len(reached) < len(estimated):
             waiting.add(installation_id)
         if reached:
-            said.append((await _settle_one(conn, state, reached, at), str(state.account_id)))
-    await outbox.publish_all(conn, said)
+            event = await _settle_installation(conn, state, reached, at)
+            settlements.append((event, str(state.account_id)))
+    await outbox.publish_all(conn, settlements)
     return by_id.keys() - waiting
 
 
-async def _settle_one(
+async def _settle_installation(
     conn: AsyncConnection, state: RatingState, days: list[OpenProvisional], at: datetime
 ) -> AdjustmentCharged:
     event = adjustment_charged(

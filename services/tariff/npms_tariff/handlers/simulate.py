@@ -7,16 +7,22 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_shared.db.engine import Database
 from npms_tariff.documents import PlanDocument
 from npms_tariff.domain.calendar import HOUR_S
 from npms_tariff.domain.checking import InvalidPlan
-from npms_tariff.domain.comparison import AccountCompared, Begun, Compared, Progress, Said, Total
+from npms_tariff.domain.comparison import (
+    AccountCompared,
+    Begun,
+    Compared,
+    Progress,
+    SimulationStep,
+    Total,
+)
 from npms_tariff.domain.records import Plan
 from npms_tariff.domain.tariff import Tariff
-from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.compare import Account, Comparer, accounts_of
-from npms_tariff.handlers.show_plans import show_plan, show_version
+from npms_tariff.handlers.context import Context
+from npms_tariff.handlers.read_plans import get_plan, get_version
 from npms_tariff.plan_schema import flaws_of
 from npms_tariff.storage import simulations
 from npms_tariff.storage.simulations import Chosen
@@ -54,38 +60,33 @@ class Wanted:
     under: int | PlanDocument
 
 
-class Simulator:
-    """Prepares simulations; keeps the catalogue of plans between one and the next."""
+async def prepare_simulation(
+    conn: AsyncConnection, context: Context, wanted: Wanted
+) -> "Simulation":
+    """Everything that can be refused is refused here.
 
-    def __init__(self, database: Database) -> None:
-        self._database, self._catalogue = database, Catalogue()
-
-    async def prepare(self, wanted: Wanted, *, now: datetime) -> "Simulation":
-        """Everything that can be refused is refused here.
-
-        Raises SimulationRefused, UnknownPlan, UnderInvalid.
-        """
-        _check_span(wanted.span, now)
-        async with self._database.connect() as conn:
-            plan = await show_plan(conn, wanted.under_plan)
-            tariff = await _tariff(conn, wanted)
-            await self._catalogue.refresh(conn)
-            kept_from_s = await simulations.hours_kept_from_s(conn)
-        comparer = Comparer(
-            self._catalogue,
-            tariff,
-            wanted.span,
-            now_s=int(now.timestamp()),
-            kept_from_s=kept_from_s,
-        )
-        return Simulation(self._database, _chosen(plan, wanted, now), comparer)
+    Raises SimulationRefused, UnknownPlan, UnderInvalid.
+    """
+    now = context.clock.now()
+    _check_span(wanted.span, now)
+    plan = await get_plan(conn, wanted.under_plan)
+    tariff = await _tariff(conn, wanted)
+    comparer = Comparer(
+        await context.catalogues.current(conn),
+        tariff,
+        wanted.span,
+        now_s=int(now.timestamp()),
+        kept_from_s=await simulations.hours_kept_from_s(conn),
+    )
+    return Simulation(context, _chosen(plan, wanted, now), comparer)
 
 
 class Simulation:
-    """Checked and ready to run; holds one page of accounts at a time."""
+    """Checked and ready to run; holds one page of accounts, and a connection for a page, at a time:
+    a run may be long, and whoever reads its lines slow."""
 
-    def __init__(self, database: Database, chosen: Chosen, comparer: Comparer) -> None:
-        self._database, self._chosen, self._comparer = database, chosen, comparer
+    def __init__(self, context: Context, chosen: Chosen, comparer: Comparer) -> None:
+        self._database, self._chosen, self._comparer = context.database, chosen, comparer
         self._begins_s = chosen.from_s - LONGEST_MONTH_S
         hours = (chosen.to_s - self._begins_s) // HOUR_S
         self._limit = max(1, min(MOST_ACCOUNTS_A_PAGE, ROWS_A_PAGE // hours))
@@ -94,23 +95,23 @@ class Simulation:
     def currency(self) -> str:
         return self._chosen.currency
 
-    async def run(self) -> AsyncIterator[Said]:
-        """Line after line; a connection is held for a page only."""
+    async def run(self) -> AsyncIterator[SimulationStep]:
+        """Begun, an account or one left out after the other with progress in between, the total."""
         async with self._database.connect() as conn:
-            accounts, others = await simulations.count_accounts(conn, self._chosen)
-        yield Begun(accounts, others)
+            counted = await simulations.count_accounts(conn, self._chosen)
+        yield Begun(counted.fitting, counted.others)
         total, done, left_out, after = Compared(), 0, 0, 0
         while page := await self._page(after):
             for account in page:
-                said = self._comparer.compare(account)
-                if isinstance(said, AccountCompared):
-                    total.add(said.compared)
+                outcome = self._comparer.compare(account)
+                if isinstance(outcome, AccountCompared):
+                    total.add(outcome.compared)
                 else:
                     left_out += 1
-                yield said
+                yield outcome
                 await asyncio.sleep(0)
             done, after = done + len(page), page[-1].account_id
-            yield Progress(done, max(accounts, done))
+            yield Progress(done, max(counted.fitting, done))
         yield Total(done - left_out, left_out, total)
 
     async def _page(self, after: int) -> list[Account]:
@@ -118,7 +119,7 @@ class Simulation:
             found = await simulations.page_of_accounts(
                 conn, self._chosen, after=after, limit=self._limit
             )
-            ids = [one.installation_id for one in found]
+            ids = [meter.installation_id for meter in found]
             hours = await simulations.hours_of(
                 conn, ids, from_s=self._begins_s, to_s=self._chosen.to_s
             )
@@ -144,7 +145,7 @@ async def _tariff(conn: AsyncConnection, wanted: Wanted) -> Tariff:
     if isinstance(wanted.under, PlanDocument):
         document = wanted.under.model_dump(by_alias=True)
     else:
-        version = await show_version(conn, wanted.under_plan, wanted.under)
+        version = await get_version(conn, wanted.under_plan, wanted.under)
         document = version.document
     flaws = flaws_of(document)
     if flaws:

@@ -37,6 +37,14 @@ class SimulatedInstallation:
     replaces_installation_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class AccountsCounted:
+    """Accounts to be rated again, and those of another commodity or currency."""
+
+    fitting: int
+    others: int
+
+
 HourRow = tuple[int, int, int, int]
 """(installation, first second of the local hour, energy Wh, amount charged in micro-units)"""
 
@@ -90,11 +98,9 @@ async def hours_kept_from_s(conn: AsyncConnection) -> int:
     return kept_from_s
 
 
-async def count_accounts(conn: AsyncConnection, chosen: Chosen) -> tuple[int, int]:
-    """(accounts to be rated again, accounts of another commodity or currency)"""
+async def count_accounts(conn: AsyncConnection, chosen: Chosen) -> AccountsCounted:
     found = await conn.execute(_COUNT, _values(chosen))
-    fitting, others = found.one()
-    return fitting, others
+    return AccountsCounted(*found.one())
 
 
 async def page_of_accounts(

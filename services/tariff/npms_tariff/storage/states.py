@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.db.arrays import array, arrays, arrays_of
+from npms_tariff.domain.records import EndedRating
 from npms_tariff.domain.state import LISTS, NUMBERS, ClosedScope, RatingState
 
 
@@ -96,6 +97,13 @@ _ADD = text(
     """
 )
 
+_ENDED = text(
+    """
+    SELECT i.installation_id, i.account_id, i.currency, s.register_wh, s.read_at_s
+    FROM installation i JOIN rating_state s USING (installation_id)
+    WHERE i.closed_at IS NOT NULL ORDER BY i.installation_id
+    """
+)
 _SCOPE_NUMBERS = (
     "installation_id",
     "plan_version_id",
@@ -183,19 +191,11 @@ async def touch_state(conn: AsyncConnection, installation_id: int) -> bool:
     return done.rowcount == 1
 
 
-async def ended(conn: AsyncConnection) -> AsyncIterator[Row[Any]]:
-    """(installation_id, account_id, currency, register_wh, ended_at_s) of closed installations."""
-    query = text(
-        """
-        SELECT i.installation_id, i.account_id, i.currency, s.register_wh,
-               s.read_at_s AS ended_at_s
-        FROM installation i JOIN rating_state s USING (installation_id)
-        WHERE i.closed_at IS NOT NULL ORDER BY i.installation_id
-        """
-    )
-    async with conn.stream(query) as rows:
+async def ended(conn: AsyncConnection) -> AsyncIterator[EndedRating]:
+    """All closed installations, by id."""
+    async with conn.stream(_ENDED) as rows:
         async for row in rows:
-            yield row
+            yield EndedRating(*row)
 
 
 async def add_scopes(conn: AsyncConnection, scopes: Sequence[ClosedScope]) -> None:

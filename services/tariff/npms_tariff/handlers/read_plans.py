@@ -11,7 +11,7 @@ async def list_plans(conn: AsyncConnection, *, after: str, limit: int) -> list[P
     return await plans.list_plans(conn, after=after, limit=limit)
 
 
-async def show_plan(conn: AsyncConnection, plan_code: str) -> Plan:
+async def get_plan(conn: AsyncConnection, plan_code: str) -> Plan:
     """Raises UnknownPlan."""
     plan = await plans.find_plan(conn, plan_code)
     if plan is None:
@@ -23,7 +23,7 @@ async def list_versions(
     conn: AsyncConnection, plan_code: str, *, after: int, limit: int
 ) -> list[PlanVersion | PlanDraft]:
     """Versions and drafts by number. Raises UnknownPlan."""
-    await show_plan(conn, plan_code)
+    await get_plan(conn, plan_code)
     found: dict[int, PlanVersion | PlanDraft] = {}
     for draft in await drafts.drafts_of(conn, plan_code, after=after, limit=limit):
         found[draft.version] = draft
@@ -32,7 +32,7 @@ async def list_versions(
     return [found[version] for version in sorted(found)[:limit]]
 
 
-async def show_version(
+async def get_version(
     conn: AsyncConnection, plan_code: str, version: int
 ) -> PlanVersion | PlanDraft:
     """Raises UnknownPlan."""

@@ -15,10 +15,10 @@ async def load_states(
 ) -> dict[int, RatingState]:
     """By installation; unknown ones are missing."""
     stored = await states.load_states(conn, ids)
-    return {one.installation_id: revive(one, catalogue) for one in stored}
+    return {state.installation_id: state_of(state, catalogue) for state in stored}
 
 
-def revive(stored: StoredState, catalogue: Catalogue) -> RatingState:
+def state_of(stored: StoredState, catalogue: Catalogue) -> RatingState:
     """The state as it was when it was saved."""
     state = RatingState(
         stored.installation_id,

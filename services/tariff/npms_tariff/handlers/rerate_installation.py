@@ -1,27 +1,17 @@
-"""One installation's correction: worked out from its past, shown, or written and told."""
+"""What an installation's rating should have been, worked out from its past; nothing is written."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_shared.contracts.tariff import AdjustmentCharged
-from npms_shared.ids import new_id
-from npms_shared.messaging import outbox
-from npms_shared.money import format_amount
 from npms_tariff.domain import rerating
 from npms_tariff.domain.calendar import HOUR_S
-from npms_tariff.domain.plan_usage import PlanUsage
 from npms_tariff.domain.rating import NoPlanInForce, succeed
-from npms_tariff.domain.records import Correction, CorrectionItem
 from npms_tariff.domain.rerating import CannotCorrect, Difference, Hours, Measured, Point
-from npms_tariff.domain.state import LISTS, NUMBERS, ClosedScope, Rated, RatingState
+from npms_tariff.domain.state import ClosedScope, Rated, RatingState
 from npms_tariff.handlers.catalogue import Catalogue
-from npms_tariff.handlers.revive import load_states, revive
-from npms_tariff.outgoing import adjustment_charged
-from npms_tariff.storage import corrections, plan_usage, states, usage
+from npms_tariff.handlers.load_states import load_states, state_of
+from npms_tariff.storage import corrections, states
 from npms_tariff.storage.corrections import Past
 from npms_tariff.storage.states import StoredState
 
@@ -39,7 +29,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Rework:
+class Rerated:
     """What an installation's rating is, and what it should be; `from_month` is the first that may
     change. `ended`: it is closed, nothing is running."""
 
@@ -54,23 +44,23 @@ class Rework:
 
     @property
     def amount_micro(self) -> int:
-        return sum(one.amount_micro for one in self.differences)
+        return sum(difference.amount_micro for difference in self.differences)
 
 
-async def rework(
+async def rerate_installation(
     conn: AsyncConnection, catalogue: Catalogue, installation_id: int, task: Task
-) -> Rework:
-    """Work a correction out; nothing is written. Raises CannotCorrect."""
+) -> Rerated:
+    """Raises CannotCorrect."""
     found = await states.load_states(conn, [installation_id])
     past = await corrections.past_of(conn, installation_id)
     if not found or past is None:
         raise CannotCorrect("unknown_installation", f"{installation_id} is not rated here")
-    stored, old = found[0], revive(found[0], catalogue)
+    stored, old = found[0], state_of(found[0], catalogue)
     month, start_s = _begin(old, past, task)
     hours = await corrections.hours_from(conn, installation_id, _first_hour_s(start_s, past))
     scopes = await corrections.scopes_from(conn, installation_id, month)
     tariffs = catalogue.versions_for(stored.customer_class)
-    measured: list[Measured] = [(one[2], tariffs[one[1]], one[6]) for one in scopes]
+    measured: list[Measured] = [(scope[2], tariffs[scope[1]], scope[6]) for scope in scopes]
     points = _points(old, past, hours, start_s=start_s, task=task, measured=measured)
     new = await _fresh(conn, catalogue, past, stored, old, points[0])
     try:
@@ -80,16 +70,16 @@ async def rework(
     before = rerating.costs_of(scopes, tariffs, old, from_month=month)
     after = rerating.costs_of(rated.scopes, tariffs, new, from_month=month)
     span = (max(task.from_s, past.opened_s), old.read_at_s)
-    found_out = rerating.differences(before, after, old.calendar, span=span)
+    found_differences = rerating.differences(before, after, old.calendar, span=span)
     _keep_totals(old, new)
-    return Rework(
+    return Rerated(
         old,
         new,
         rated,
         scopes,
         hours,
         from_month=month,
-        differences=found_out,
+        differences=found_differences,
         ended=past.closed,
     )
 
@@ -138,8 +128,8 @@ def _points(
     if span[1] > old.read_at_s:
         raise CannotCorrect("outside", "the span goes beyond what was rated")
     edges = rerating.edges_between(old.calendar, *span)
-    given = task.registers or rerating.shifted(points, span, task.shift_s, edges)
-    return rerating.with_registers(points, span, given, edges)
+    registers = task.registers or rerating.shifted(points, span, task.shift_s, edges)
+    return rerating.with_registers(points, span, registers, edges)
 
 
 async def _fresh(
@@ -172,109 +162,3 @@ def _keep_totals(old: RatingState, new: RatingState) -> None:
     """Registers and charges stay; what a correction adds stands in its own record."""
     for name in ("version", "rated_wh", "charged_micro", "readings_billed", "ends_s"):
         setattr(new, name, getattr(old, name))
-
-
-async def apply(
-    conn: AsyncConnection, work: Rework, correction: Correction, *, at: datetime
-) -> CorrectionItem:
-    """Write what rating should be and tell the differences. Raises StaleState."""
-    installation_id = work.old.installation_id
-    after = {hour_s: (wh, micro) for _, hour_s, wh, micro in work.rated.hours}
-    deltas = rerating.hour_deltas(work.hours, after)
-    await _add_usage(conn, work, deltas)
-    await corrections.drop_scopes(conn, installation_id, work.from_month)
-    if work.rated.scopes:
-        await states.add_scopes(conn, work.rated.scopes)
-    await states.save_states(conn, [work.new])
-    told = [(one, _event(work, one, correction, at)) for one in work.differences]
-    await outbox.publish_all(conn, [(event, str(event.account_id)) for _, event in told])
-    item = CorrectionItem(
-        correction_id=correction.correction_id,
-        installation_id=installation_id,
-        account_id=work.old.account_id,
-        currency=work.old.currency,
-        amount_micro=work.amount_micro,
-        months=[_month(one, event.adjustment_id) for one, event in told],
-        before=_before(work, deltas),
-        refusal=None,
-        corrected_at=at,
-    )
-    await corrections.add_item(conn, item)
-    return item
-
-
-async def _add_usage(conn: AsyncConnection, work: Rework, deltas: Hours) -> None:
-    """What is over changes by rows added; what is running stands in the state."""
-    new, calendar = work.new, work.new.calendar
-    days, months = rerating.by_day(deltas, calendar), rerating.by_month(deltas, calendar)
-    if not work.ended:
-        days.pop(new.day_s, None)
-        months.pop(new.month, None)
-    for add, changes in (
-        (usage.add_hours, deltas),
-        (usage.add_days, days),
-        (usage.add_months, months),
-    ):
-        if changes:
-            await add(conn, [(new.installation_id, at, *by) for at, by in changes.items()])
-    if deltas:
-        used = PlanUsage()
-        used.correct(new, [(new.installation_id, at, *by) for at, by in deltas.items()])
-        await plan_usage.add_usage(conn, used.rows())
-
-
-def _event(
-    work: Rework, one: Difference, correction: Correction, at: datetime
-) -> AdjustmentCharged:
-    return adjustment_charged(
-        work.old,
-        kind="correction",
-        adjustment_id=new_id(),
-        plan_version_id=one.plan_version_id,
-        span=(one.from_s, one.to_s),
-        lines=one.lines,
-        reason=correction.reason,
-        at=at,
-        energy_wh=one.energy_wh,
-    )
-
-
-def _month(one: Difference, adjustment_id: UUID | None = None) -> dict[str, Any]:
-    return {
-        "month": one.month,
-        "from_s": one.from_s,
-        "to_s": one.to_s,
-        "energy_wh": one.energy_wh,
-        "amount_micro": one.amount_micro,
-        "adjustment_id": str(adjustment_id) if adjustment_id else None,
-    }
-
-
-def _before(work: Rework, deltas: Hours) -> dict[str, Any]:
-    """What is overwritten; hours only where their energy changes."""
-    return {
-        "state": {name: getattr(work.old, name) for name in (*NUMBERS, *LISTS)},
-        "scopes": [list(scope[1:]) for scope in work.scopes],
-        "hours": {
-            hour_s: work.hours.get(hour_s, (0, 0)) for hour_s, delta in deltas.items() if delta[0]
-        },
-    }
-
-
-def preview_of(work: Rework) -> dict[str, Any]:
-    """A line of a preview."""
-    months = [
-        {
-            "month": f"{one.month // 100}-{one.month % 100:02d}",
-            "amount": format_amount(one.amount_micro),
-            "energy_wh": one.energy_wh,
-        }
-        for one in work.differences
-    ]
-    return {
-        "installation_id": work.old.installation_id,
-        "account_id": work.old.account_id,
-        "currency": work.old.currency,
-        "amount": format_amount(work.amount_micro),
-        "months": months,
-    }
