@@ -3,9 +3,10 @@
 import asyncio
 
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.drivers.address_check import AddressCheck
-from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
-from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
+from npms_meter_gateway.drivers.line.address_check import AddressCheck
+from npms_meter_gateway.drivers.line.connection import Connection, Exchange, Words
+from npms_meter_gateway.drivers.line.opening import connect
+from npms_meter_gateway.drivers.modbus.line import framing_of
 from npms_meter_gateway.drivers.modbus.pdus import Request
 
 

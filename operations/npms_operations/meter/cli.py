@@ -22,12 +22,11 @@ from npms_meter_gateway.domain.profile import (
     ProfileError,
 )
 from npms_meter_gateway.drivers.driver import Priority, Shown
-from npms_meter_gateway.drivers.errors import LinkFault
 from npms_meter_gateway.drivers.factory import Drivers
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import LinkFault
 from npms_meter_gateway.drivers.modbus.depth import probe_depth
 from npms_meter_gateway.drivers.modbus.pdus import Read
-from npms_meter_gateway.drivers.permit import Permit
 from npms_meter_gateway.profiles import load_profiles
 from npms_operations.errors import CommandError
 from npms_operations.meter.trying import Unit, try_all
@@ -149,7 +148,7 @@ def _gateway(host: str, port: int, transport: str, baud: int, parity: str) -> Ga
 
 @asynccontextmanager
 async def _bus(gateway: Gateway, driver: DriverName = "modbus") -> AsyncIterator[Bus]:
-    bus = Drivers().bus(gateway, driver, Permit())
+    bus = Drivers().bus(gateway, driver)
     try:
         yield bus
     except LinkFault as fault:

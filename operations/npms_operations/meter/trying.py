@@ -14,8 +14,8 @@ from npms_meter_gateway.domain.probing import (
 )
 from npms_meter_gateway.domain.profile import Limits, Profile
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import NoAnswer, Refused
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import NoAnswer, Refused
 from npms_meter_gateway.drivers.modbus.pdus import read_of
 
 Values = dict[str, Fraction]

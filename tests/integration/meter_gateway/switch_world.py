@@ -11,8 +11,9 @@ from tests.support.relay_meter import IDIOMS, RelayMeter, profile_file, socket_o
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
 from npms_meter_gateway.polling.switching import SupplySwitcher
 from npms_meter_gateway.polling.unit import Unit
@@ -106,7 +107,7 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """Opens an installation for each meter."""
     async with socket_of(meters) as port:
-        bus = Bus(Gateway("127.0.0.1", port))
+        bus = modbus_bus(Gateway("127.0.0.1", port))
         built = Rig(world, bus, port, policy)
         for installation_id, meter in meters.items():
             await built.open(installation_id, meter.idiom)

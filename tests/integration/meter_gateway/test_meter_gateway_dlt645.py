@@ -28,10 +28,9 @@ from npms_meter_gateway.domain.profile import RELAY
 from npms_meter_gateway.drivers.dlt645.access import Access
 from npms_meter_gateway.drivers.dlt645.framing import Dlt645
 from npms_meter_gateway.drivers.driver import Driver, Priority
-from npms_meter_gateway.drivers.errors import BadAnswer, NoAnswer
 from npms_meter_gateway.drivers.factory import Drivers
-from npms_meter_gateway.drivers.modbus.bus import Bus
-from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import BadAnswer, NoAnswer
 from npms_operations.meter.cli import app as meter_command
 from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.messaging.subscriptions import Unprocessable
@@ -50,7 +49,7 @@ FIRST, SECOND = "000000000161", "202611250002"
 
 def bus_of(line: Dlt645Line) -> Bus:
     gateway = Gateway("127.0.0.1", line.port, transport="rtu_over_tcp", late_window_ms=50)
-    return Drivers().bus(gateway, "dlt645", Permit())
+    return Drivers().bus(gateway, "dlt645")
 
 
 def driver_of(bus: Bus, number: str) -> Driver:
@@ -160,7 +159,7 @@ async def test_meters_on_a_serial_device_are_read_too() -> None:
 
     loop.add_reader(near, answer)
     gateway = Gateway("", 1, transport="serial", device=os.ttyname(far), late_window_ms=20)
-    bus = Drivers().bus(gateway, "dlt645", Permit())
+    bus = Drivers().bus(gateway, "dlt645")
     try:
         found = [await energy(driver_of(bus, number)) for number in (FIRST, SECOND) * 10]
         assert found == [7000, 8000] * 10

@@ -25,8 +25,8 @@ from tests.support.wait import until
 from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import LinkFault
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.errors import LinkFault
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.handlers import watch_meters
 from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
@@ -176,7 +176,7 @@ async def test_the_quality_of_a_line_is_kept_by_the_hour(
 ) -> None:
     await open_street(world, street)
     meter = next(iter(street.meters.values()))
-    bus = Bus(Gateway(meter.host, meter.port, gateway_id=1))
+    bus = modbus_bus(Gateway(meter.host, meter.port, gateway_id=1))
     meter.faults = Faults(silent=1, wrong_unit=1)
     for _ in range(3):
         try:

@@ -21,8 +21,8 @@ from tests.support.wait import until
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import LinkFault
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.errors import LinkFault
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_shared.contracts.ledger import MeterConnection
 from npms_tools.stack import packages
@@ -126,7 +126,7 @@ async def test_no_wrong_value_of_libmodbus_where_one_answer_in_five_errs(
     async with meter_of_libmodbus() as (port, _):
         proxy = await Proxy("127.0.0.1", port).start()
         proxy.manner = erring
-        bus = Bus(Gateway("127.0.0.1", proxy.port, depth=depth))
+        bus = modbus_bus(Gateway("127.0.0.1", proxy.port, depth=depth))
 
         async def read_on(first: int) -> None:
             nonlocal good, told

@@ -17,8 +17,8 @@ from tests.support.wait import until
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.reconciling import Sight, SwitchingPolicy
-from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
 from npms_meter_gateway.polling.switching import SupplySwitcher
 from npms_meter_gateway.polling.unit import Unit
@@ -136,7 +136,7 @@ async def test_d1_a_top_up_right_before_the_write_cancels_the_cut(
     await world.open(1, meter)
     await world.desire(1, "off")
     book = SupplyBook(world.database, world.clock, SwitchingPolicy())
-    bus = Bus(Gateway(meter.host, meter.port))
+    bus = modbus_bus(Gateway(meter.host, meter.port))
     driver = ModbusDriver(bus, meter.unit_id, PROFILES[profile])
     unit = Interrupted(driver, PROFILES[profile], BreakerPolicy())
     unit.meanwhile = lambda: world.desire(1, "on")

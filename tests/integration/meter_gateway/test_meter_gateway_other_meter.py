@@ -12,8 +12,8 @@ from tests.support.relay_meter import SERIAL_NUMBER, RelayMeter, socket_of
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.reconciling import Sight
-from npms_meter_gateway.drivers.modbus.bus import Bus
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.suspect_meter import suspect_meter
 from npms_meter_gateway.polling.unit import Unit
 
@@ -103,7 +103,7 @@ async def test_the_first_serial_seen_is_held_against_the_one_given_at_the_openin
     meters = {1: RelayMeter("plain", serial_number=OTHER), 2: RelayMeter("plain")}
     given = {1: "4711", 2: f"00{SERIAL_NUMBER}"}
     async with rig(world, {}) as empty, socket_of(meters) as port:
-        bus = Bus(Gateway("127.0.0.1", port))
+        bus = modbus_bus(Gateway("127.0.0.1", port))
         line = replace(empty, bus=bus, port=port)
         for number, serial in given.items():
             await line.open(number, "plain", serial)

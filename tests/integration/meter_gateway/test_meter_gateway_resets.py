@@ -10,7 +10,7 @@ from tests.support.proxy import Proxy
 from tests.support.relay_meter import RelayMeter
 
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 WRITES = {5, 16}
@@ -32,7 +32,7 @@ async def test_t7_a_reset_in_place_of_the_acknowledgement_is_read_back_and_nothi
             return []
 
         proxy.manner = reset_at_the_acknowledgement
-        bus = Bus(Gateway("127.0.0.1", proxy.port))
+        bus = modbus_bus(Gateway("127.0.0.1", proxy.port))
         await world.desire(1, "off")
         assert await replace(line, bus=bus).attempt("plain") == "ghost_success"
         (command,) = await line.commands()

@@ -14,7 +14,7 @@ from tests.support.relay_meter import LOAD_W, SILENCE, RelayMeter
 
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import NoAnswer
+from npms_meter_gateway.drivers.line.errors import NoAnswer
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.pdus import Request
 from npms_meter_gateway.handlers.note_sights import MeterSight, note_sights

@@ -21,11 +21,12 @@ from npms_meter_gateway.domain.allowed_addresses import (
     ports_of,
 )
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import LinkFault, NotAllowed, NotConnected
-from npms_meter_gateway.drivers.modbus import opening
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line import opening
+from npms_meter_gateway.drivers.line.address_check import AddressCheck
+from npms_meter_gateway.drivers.line.bus import LineOptions
+from npms_meter_gateway.drivers.line.errors import LinkFault, NotAllowed, NotConnected
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.settings import MeterGatewaySettings
 
@@ -89,8 +90,9 @@ def test_only_named_serial_devices_are_opened(path: str, is_allowed: bool) -> No
     assert (by_default().fault_of_device(path) is None) == is_allowed
 
 
-async def fault_of(gateway: Gateway, reach: AddressCheck | None = None) -> LinkFault:
-    bus = Bus(gateway, reach=reach, connect_timeout_s=0.5)
+async def fault_of(gateway: Gateway, addresses: AddressCheck | None = None) -> LinkFault:
+    addresses = addresses or AddressCheck()
+    bus = modbus_bus(gateway, LineOptions(addresses=addresses, connect_timeout_s=0.5))
     try:
         with pytest.raises(LinkFault) as caught:
             await bus.ask(1, READ, timeout_s=0.2, priority=Priority.ON_DEMAND)
@@ -164,7 +166,9 @@ async def test_a_device_that_takes_its_time_to_open_stops_nobody(
 
     monkeypatch.setattr(opening, "SerialTransport", Slow)
     leader, follower = pty.openpty()
-    bus = Bus(Gateway("", 1, "serial", device=os.ttyname(follower)), connect_timeout_s=0.2)
+    bus = modbus_bus(
+        Gateway("", 1, "serial", device=os.ttyname(follower)), LineOptions(connect_timeout_s=0.2)
+    )
     loop, ticks = asyncio.get_running_loop(), 0
     asking = asyncio.create_task(
         bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING), name="waits for the device"

@@ -13,7 +13,7 @@ from npms_meter_gateway.drivers.dlt645.access import Access
 from npms_meter_gateway.drivers.dlt645.framing import Dlt645
 from npms_meter_gateway.drivers.dlt645.golden import golden_faults
 from npms_meter_gateway.drivers.dlt645.pdus import TRIP, Control, Dlt645Refused, ReadData
-from npms_meter_gateway.drivers.errors import BadAnswer, LinkFault
+from npms_meter_gateway.drivers.line.errors import BadAnswer, LinkFault
 from npms_meter_gateway.profiles import load_profiles
 
 PROFILE = load_profiles()["dlt645_generic"]

@@ -15,12 +15,20 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from tests.support.wait import until
 
+from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway, Transport
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import BadAnswer, LinkFault, NoAnswer, NotConnected, Overdue
-from npms_meter_gateway.drivers.modbus import bus as bus_module
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line import request_queue
+from npms_meter_gateway.drivers.line.bus import Bus, LineOptions
+from npms_meter_gateway.drivers.line.errors import (
+    BadAnswer,
+    LinkFault,
+    NoAnswer,
+    NotConnected,
+    Overdue,
+)
 from npms_meter_gateway.drivers.modbus.framing import HEADER
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read, WriteRegisters
 from npms_tools.bench_modbus.server import registers
 
@@ -40,7 +48,7 @@ async def listening(serve: Serve) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def asking(gateway: Gateway) -> AsyncIterator[Bus]:
-    bus = Bus(gateway)
+    bus = modbus_bus(gateway)
     try:
         yield bus
     finally:
@@ -96,8 +104,8 @@ async def test_the_pause_grows_while_an_address_only_accepts_and_closes() -> Non
 
     async with listening(close) as port:
         gateway = Gateway("127.0.0.1", port, "rtu_over_tcp", late_window_ms=50)
-        policy = bus_module.BreakerPolicy(trip_after=1, first_pause_s=0.01, longest_pause_s=60)
-        bus = Bus(gateway, reconnect=policy, jitter=lambda: 0.0)
+        policy = BreakerPolicy(trip_after=1, first_pause_s=0.01, longest_pause_s=60)
+        bus = modbus_bus(gateway, LineOptions(reconnect=policy, jitter=lambda: 0.0))
         loop, pauses = asyncio.get_running_loop(), list[float]()
         while len(pauses) < 4:
             try:
@@ -113,8 +121,8 @@ async def test_the_pause_grows_while_an_address_only_accepts_and_closes() -> Non
 async def test_who_waits_for_a_turn_that_does_not_come_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bus_module, "URGENT_WAITS_S", 0.1)
-    monkeypatch.setattr(bus_module, "SWEEP_EVERY_S", 0.02)
+    monkeypatch.setattr(request_queue, "URGENT_WAITS_S", 0.1)
+    monkeypatch.setattr(request_queue, "SWEEP_EVERY_S", 0.02)
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import LinkFault
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import LinkFault
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_tools.bench_modbus.server import Converter, listen
 
@@ -48,7 +49,7 @@ async def test_t1_no_wrong_value_in_100_000_reads_with_two_in_a_hundred_late() -
     servers = [await listen(converter) for converter in converters]
     ports = [server.sockets[0].getsockname()[1] for server in servers]
     buses = [
-        Bus(Gateway("127.0.0.1", port, "rtu_over_tcp", pause_ms=0, late_window_ms=WINDOW_MS))
+        modbus_bus(Gateway("127.0.0.1", port, "rtu_over_tcp", pause_ms=0, late_window_ms=WINDOW_MS))
         for port in ports
     ]
     found = Found()

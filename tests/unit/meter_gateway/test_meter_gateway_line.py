@@ -17,9 +17,10 @@ from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import LinkFault, Refused
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import LinkFault, Refused
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.polling.line import Hooks, Line, Meter
@@ -78,7 +79,7 @@ async def polling(
     street: Street, watcher: Watcher, *, policy: BreakerPolicy
 ) -> AsyncIterator[Line]:
     meters = list(street.meters.values())
-    bus = Bus(Gateway(meters[0].host, meters[0].port))
+    bus = modbus_bus(Gateway(meters[0].host, meters[0].port))
     line = Line(bus, CLOCK, Cadence(0.02), watcher.hooks(), GatewayBreaker(policy))
     for number, meter in enumerate(meters):
         unit = _unit(bus, meter.unit_id, PROFILES[meter.map.profile], policy, line.breaker)
@@ -146,7 +147,7 @@ async def test_what_a_meter_refuses_together_is_read_apart_and_remembered(street
     beyond = replace(hiking.relay, address=0x20, read_back=back)
     pretended = replace(hiking, relay=beyond, limits=replace(hiking.limits, max_hole=30))
     meter.map = replace(build_street(Plan(meters=1), CLOCK).meters["SIM00001"].map, relay=None)
-    bus = Bus(Gateway(meter.host, meter.port))
+    bus = modbus_bus(Gateway(meter.host, meter.port))
     unit = _unit(bus, meter.unit_id, pretended, BreakerPolicy())
     polled = await unit.poll()
     assert unit.driver.refused == ["relay"]
@@ -173,7 +174,7 @@ async def test_late_answers_never_become_another_registers_value() -> None:
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    bus = Bus(Gateway("127.0.0.1", server.sockets[0].getsockname()[1]))
+    bus = modbus_bus(Gateway("127.0.0.1", server.sockets[0].getsockname()[1]))
     good = late = 0
     for turn in range(1500):
         address = 100 + turn % 2

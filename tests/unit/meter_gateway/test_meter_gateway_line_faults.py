@@ -15,10 +15,12 @@ from tests.support.wait import until
 from npms_meter_gateway.domain.breaker import BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.schedule import Cadence
-from npms_meter_gateway.drivers.errors import Refused
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import LineOptions
+from npms_meter_gateway.drivers.line.errors import Refused
+from npms_meter_gateway.drivers.line.permit import Permit
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
-from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.modbus.errors import ModbusRefused
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.polling.fleet import Fleet
 from npms_meter_gateway.polling.line import Hooks, Line, Meter
@@ -61,7 +63,7 @@ class RefusingBus:
         self._code = code
 
     async def ask(self, *_: object, **__: object) -> tuple[int, ...]:
-        raise Refused(self._code)
+        raise ModbusRefused(self._code)
 
 
 @asynccontextmanager
@@ -70,7 +72,7 @@ async def polled(
 ) -> AsyncIterator[tuple[Line, Watch]]:
     """A line of `units` meters behind the gateway, numbered as their unit ids are."""
     watch, breaker = Watch(), GatewayBreaker(policy)
-    bus = Bus(Gateway("127.0.0.1", gateway.port))
+    bus = modbus_bus(Gateway("127.0.0.1", gateway.port))
     line = Line(bus, CLOCK, Cadence(interval_s), watch.hooks(), breaker)
     for number in range(1, units + 1):
         driver = ModbusDriver(bus, number, HURRIED)
@@ -203,7 +205,7 @@ async def test_t9_a_thousand_gateways_come_back_without_a_storm() -> None:
         watch.hooks(),
         cadence=Cadence(60),
         policy=policy,
-        permit=Permit(connects_per_s=per_s),
+        options=LineOptions(Permit(connects_per_s=per_s)),
     )
     await fleet.follow([_row(n, gateway) for n, gateway in enumerate(gateways, 1)])  # type: ignore[misc]
     await until(lambda: _async(all(bus.is_down for bus in fleet.buses())), within_s=60)

@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import (
+from npms_meter_gateway.drivers.line.bus import BUSY_PAUSE_S, BUSY_RETRIES, Bus, LineOptions
+from npms_meter_gateway.drivers.line.errors import (
     BadAnswer,
     LinkFault,
     NoAnswer,
@@ -27,9 +28,9 @@ from npms_meter_gateway.drivers.errors import (
     PeerClosed,
     Refused,
 )
-from npms_meter_gateway.drivers.line_counts import LineCounts
-from npms_meter_gateway.drivers.modbus.bus import BUSY_PAUSE_S, BUSY_RETRIES, Bus
+from npms_meter_gateway.drivers.line.line_counts import LineCounts
 from npms_meter_gateway.drivers.modbus.depth import probe_depth
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
 from npms_operations.meter.cli import app as meter_commands
 
@@ -87,7 +88,7 @@ async def ask(port: int, request: Request = READ, timeout_s: float = 0.1) -> tup
 
 @asynccontextmanager
 async def to(port: int, **gateway: int) -> AsyncIterator[Bus]:
-    bus = Bus(Gateway("127.0.0.1", port, **gateway))  # type: ignore[arg-type]
+    bus = modbus_bus(Gateway("127.0.0.1", port, **gateway))  # type: ignore[arg-type]
     try:
         yield bus
     finally:
@@ -202,7 +203,7 @@ async def test_a_pymodbus_server_gives_the_same_registers() -> None:
 
 async def test_urgent_requests_go_first() -> None:
     async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, asked):
-        bus = Bus(Gateway("127.0.0.1", port))
+        bus = modbus_bus(Gateway("127.0.0.1", port))
         order = [Priority.BILLING, Priority.BILLING, Priority.ON_DEMAND, Priority.READ_BACK]
         await asyncio.gather(
             *(bus.ask(unit, READ, timeout_s=1, priority=p) for unit, p in enumerate(order, 1))
@@ -396,7 +397,7 @@ async def test_t10_a_late_answer_among_several_fails_only_its_own_request() -> N
 async def test_a_bus_keeps_a_tally_of_its_requests() -> None:
     answers = [[REGISTERS], [bytes([0x83, 2])], []]
     async with peer(lambda t, u, _: [frame(t, u, p) for p in answers.pop(0)]) as (port, _):
-        bus = Bus(Gateway("127.0.0.1", port))
+        bus = modbus_bus(Gateway("127.0.0.1", port))
         for _ in range(3):
             with suppress(LinkFault):
                 await bus.ask(1, READ, timeout_s=0.05, priority=Priority.BILLING)
@@ -415,7 +416,7 @@ async def test_a_bus_reconnects_after_a_fault() -> None:
         return None if chunks is None else [frame(t, u, pdu) for pdu in chunks]
 
     async with peer(script) as (port, _):
-        bus = Bus(Gateway("127.0.0.1", port))
+        bus = modbus_bus(Gateway("127.0.0.1", port))
         for fault in (NoAnswer, PeerClosed):
             with pytest.raises(fault):
                 await bus.ask(1, READ, timeout_s=0.05, priority=Priority.BILLING)
@@ -426,7 +427,7 @@ async def test_a_bus_reconnects_after_a_fault() -> None:
 async def test_a_gateway_that_is_down_fails_fast_and_is_tried_rarely() -> None:
     async with peer(lambda _t, _u, _p: []) as (port, _):
         pass
-    bus = Bus(Gateway("127.0.0.1", port), jitter=lambda: 0.0)
+    bus = modbus_bus(Gateway("127.0.0.1", port), LineOptions(jitter=lambda: 0.0))
     with pytest.raises(NotConnected):
         await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING)
     assert bus.is_down
@@ -437,7 +438,7 @@ async def test_a_gateway_that_is_down_fails_fast_and_is_tried_rarely() -> None:
 
 async def test_a_request_that_cannot_be_sent_does_not_stop_the_bus() -> None:
     async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, _):
-        bus = Bus(Gateway("127.0.0.1", port))
+        bus = modbus_bus(Gateway("127.0.0.1", port))
         with pytest.raises(BadAnswer, match="format"):
             await bus.ask(300, READ, timeout_s=1, priority=Priority.BILLING)
         assert await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING) == (0x1234, 0x5678)
@@ -446,7 +447,7 @@ async def test_a_request_that_cannot_be_sent_does_not_stop_the_bus() -> None:
 
 async def test_closing_a_bus_fails_what_waits() -> None:
     async with peer(lambda _t, _u, _p: []) as (port, _):
-        bus = Bus(Gateway("127.0.0.1", port))
+        bus = modbus_bus(Gateway("127.0.0.1", port))
         waiting = [
             asyncio.create_task(bus.ask(u, READ, timeout_s=30, priority=Priority.BILLING))
             for u in (1, 2)

@@ -17,8 +17,8 @@ from npms_meter_gateway.domain.planning import Spot
 from npms_meter_gateway.domain.point import Order
 from npms_meter_gateway.domain.probing import Trial, recognised
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.drivers.errors import LinkFault, NoAnswer
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.errors import LinkFault, NoAnswer
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.profiles import load_profiles
 from npms_operations.errors import CommandError
 from npms_operations.meter.cli import app
@@ -56,7 +56,7 @@ def only(street: Street) -> Meter:
 async def probe(
     meter: Meter, profiles: Iterable[Profile] = PROFILES.values(), **gateway: object
 ) -> list[Trial]:
-    bus = Bus(Gateway(meter.host, meter.port, **gateway))  # type: ignore[arg-type]
+    bus = modbus_bus(Gateway(meter.host, meter.port, **gateway))  # type: ignore[arg-type]
     try:
         return await try_all(Unit(bus, meter.unit_id), profiles)
     finally:
@@ -162,7 +162,7 @@ async def test_a_register_that_names_the_device_and_is_not_served_is_named() -> 
 async def test_a_line_is_silent_as_long_as_its_slowest_meter_needs() -> None:
     async with street_of(SDM630) as street:
         meter, profile = only(street), PROFILES[SDM630]
-        bus = Bus(Gateway(meter.host, meter.port))
+        bus = modbus_bus(Gateway(meter.host, meter.port))
         bus.keep_gap(profile.limits.min_gap_ms)
         bus.keep_gap(0)
         loop = asyncio.get_running_loop()

@@ -24,8 +24,8 @@ from npms_meter_gateway.domain.profile import (
 )
 from npms_meter_gateway.domain.schedule import names_of
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import Refused
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
+from npms_meter_gateway.drivers.modbus.errors import ModbusRefused
 from npms_meter_gateway.drivers.modbus.golden import golden_faults
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.polling.unit import POLLED
@@ -215,7 +215,7 @@ class Stubborn:
     async def ask(self, _unit: int, request: Read, **_: object) -> tuple[int, ...]:
         self.asked.append((request.address, request.count))
         if request.count > 2:
-            raise Refused(2)
+            raise ModbusRefused(2)
         return (0, 5)
 
 

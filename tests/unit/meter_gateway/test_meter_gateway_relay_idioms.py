@@ -8,7 +8,7 @@ import pytest
 from npms_meter_gateway.domain.profile import Profile, ProfileError
 from npms_meter_gateway.domain.relay import fineco_key
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import BadAnswer
+from npms_meter_gateway.drivers.line.errors import BadAnswer
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request
 from npms_meter_gateway.profiles import load_profiles

@@ -22,8 +22,9 @@ from tests.support.wait import until
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import BadAnswer, LinkFault, NoAnswer, NotConnected
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import BadAnswer, LinkFault, NoAnswer, NotConnected
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
 from npms_meter_gateway.drivers.modbus.rtu import Rtu, crc16
 
@@ -71,7 +72,7 @@ async def converter(script: Script) -> AsyncIterator[tuple[Gateway, list[bytes]]
 
 @asynccontextmanager
 async def asking(gateway: Gateway) -> AsyncIterator[Bus]:
-    bus = Bus(gateway)
+    bus = modbus_bus(gateway)
     try:
         yield bus
     finally:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.modbus import Asker
 
-from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, Refused
+from npms_meter_gateway.drivers.line.errors import LinkFault, NotConnected, Refused
 from npms_meter_gateway.drivers.modbus.pdus import Read, WriteCoil, WriteRegisters
 from npms_shared.clock import ManualClock
 from npms_tools.street.control import control_app

@@ -16,8 +16,9 @@ import uvloop
 
 from npms_meter_gateway.domain.gateway import Gateway, Transport
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import LinkFault
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import LinkFault
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 
 UNIT = 1
@@ -59,7 +60,7 @@ class Load:
 
 def of_bus(load: Load, transport: Transport) -> tuple[list[Reading], Callable[[], Awaitable[None]]]:
     buses = [
-        Bus(
+        modbus_bus(
             Gateway(
                 "127.0.0.1",
                 load.port(number),

@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from npms_meter_gateway.domain.addressing import line_address
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import DriverName, Profile
-from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.dlt645.access import Access
 from npms_meter_gateway.drivers.driver import Driver
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus, LineOptions
+from npms_meter_gateway.drivers.line.framing import Framing
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
-from npms_meter_gateway.drivers.modbus.framing import Framing
-from npms_meter_gateway.drivers.modbus.opening import framing_of
-from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.modbus.line import framing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +25,10 @@ class Drivers:
         self,
         gateway: Gateway,
         driver: DriverName,
-        permit: Permit,
-        reach: AddressCheck | None = None,
+        options: LineOptions | None = None,
     ) -> Bus:
         """The line behind an address, in this protocol's frames."""
-        return Bus(gateway, permit=permit, reach=reach, framing=_framing(gateway, driver))
+        return Bus(gateway, _framing(gateway, driver), options)
 
     def driver(self, bus: Bus, profile: Profile, *, serial: str, unit_id: int) -> Driver:
         """One meter on a bus; ValueError for a serial that this protocol cannot call."""

@@ -14,10 +14,8 @@ from npms_meter_gateway.domain.breaker import BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.profile import DriverName, Profile
 from npms_meter_gateway.domain.schedule import Cadence
-from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.factory import Drivers
-from npms_meter_gateway.drivers.modbus.bus import Bus
-from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.line.bus import Bus, LineOptions
 from npms_meter_gateway.handlers.lead import LeaseLost
 from npms_meter_gateway.polling.line import FIRST_ROUND_S, Hooks, Line, Meter
 from npms_meter_gateway.polling.unit import Unit
@@ -47,13 +45,12 @@ class Fleet:
         *,
         cadence: Cadence,
         policy: BreakerPolicy,
-        permit: Permit | None = None,
-        reach: AddressCheck | None = None,
+        options: LineOptions | None = None,
         drivers: Drivers | None = None,
     ) -> None:
         self._profiles, self._clock, self._hooks = profiles, clock, hooks
-        self._cadence, self._policy, self._permit = cadence, policy, permit or Permit()
-        self._reach, self._drivers = reach or AddressCheck(), drivers or Drivers()
+        self._cadence, self._policy = cadence, policy
+        self._options, self._drivers = options or LineOptions(), drivers or Drivers()
         self._lines: dict[Address, tuple[Line, asyncio.Task[None]]] = {}
         self._meters: dict[int, tuple[Address, Meter]] = {}
         self._withdrawn: frozenset[int] = frozenset()
@@ -113,8 +110,10 @@ class Fleet:
         line.bus.keep_gap(profile.limits.min_gap_ms)
         driver = self._drivers.driver(line.bus, profile, serial=row.serial, unit_id=row.unit_id)
         unit = Unit(driver, profile, self._policy, gateway=line.breaker)
-        reach = {"reachable": True, "unreachable": False}.get(row.link)
-        meter = Meter(row.installation_id, row.account_id, row.serial, unit, is_reachable=reach)
+        is_reachable = {"reachable": True, "unreachable": False}.get(row.link)
+        meter = Meter(
+            row.installation_id, row.account_id, row.serial, unit, is_reachable=is_reachable
+        )
         self._meters[row.installation_id] = (address, meter)
         line.add(meter, within_s)
 
@@ -125,7 +124,7 @@ class Fleet:
     def _line(self, gateway: Gateway, driver: DriverName) -> Line:
         address = (gateway.host, gateway.port, driver)
         if address not in self._lines:
-            bus = self._drivers.bus(gateway, driver, self._permit, self._reach)
+            bus = self._drivers.bus(gateway, driver, self._options)
             breaker = GatewayBreaker(self._policy)
             line = Line(bus, self._clock, self._cadence, self._hooks, breaker)
             task = asyncio.create_task(self._keep(line), name=f"line {gateway.name}")

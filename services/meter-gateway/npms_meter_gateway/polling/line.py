@@ -16,8 +16,8 @@ from npms_meter_gateway.domain.breaker import GatewayBreaker
 from npms_meter_gateway.domain.point import Group
 from npms_meter_gateway.domain.schedule import Agenda, Cadence, names_of
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import Lapsed, LinkFault
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import Lapsed, LinkFault
 from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.polling.unit import Polled, Suspended, Unit
 from npms_shared.clock import Clock

@@ -14,7 +14,7 @@ from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.profile import LOAD_LIMIT, RELAY
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.drivers.line.errors import LinkFault
 from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.handlers.read_meter import ReadRequests
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings

@@ -14,9 +14,10 @@ from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
-from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.factory import Drivers
-from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.line.address_check import AddressCheck
+from npms_meter_gateway.drivers.line.bus import LineOptions
+from npms_meter_gateway.drivers.line.permit import Permit
 from npms_meter_gateway.handlers.claim_peer import claim_peer
 from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled_installations
 from npms_meter_gateway.handlers.lead import LEASE_S, Fenced, LeaseLost, Worker, membership
@@ -96,8 +97,10 @@ class Operation:
             self._hooks(fenced, poll_buffer, records, stuck_watch),
             cadence=self.cadence,
             policy=self.units,
-            permit=Permit(worker.may_speak, self.connects_per_s),
-            reach=AddressCheck(self.allowed, partial(claim_peer, fenced)),
+            options=LineOptions(
+                Permit(worker.may_speak, self.connects_per_s),
+                AddressCheck(self.allowed, partial(claim_peer, fenced)),
+            ),
             drivers=self.drivers,
         )
         supplies = SupplyBook(fenced, self.clock, self.switching, holder=worker.worker_id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from npms_meter_gateway.domain.quality import LineQuality, line_quality
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.handlers.note_quality import note_quality
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database, is_passing

@@ -2,7 +2,7 @@
 
 import structlog
 
-from npms_meter_gateway.drivers.errors import LinkFault, Refused
+from npms_meter_gateway.drivers.line.errors import LinkFault, Refused
 from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
 from npms_meter_gateway.polling.backfill import Backfill
 from npms_meter_gateway.polling.line import Meter

@@ -13,7 +13,7 @@ from npms_meter_gateway.domain.profile import SERIAL
 from npms_meter_gateway.domain.ratio_check import ratio_shown
 from npms_meter_gateway.domain.records import EventLog, LogEntry
 from npms_meter_gateway.drivers.driver import HasClock, HasEvents, HasStatus, Priority
-from npms_meter_gateway.drivers.errors import Refused
+from npms_meter_gateway.drivers.line.errors import Refused
 from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
 from npms_meter_gateway.polling.line import Meter, SlowPollResult
 

@@ -21,7 +21,7 @@ from npms_meter_gateway.domain.reconciling import (
 )
 from npms_meter_gateway.domain.relay import Relay
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import LinkFault, NotConnected, OtherMeter
+from npms_meter_gateway.drivers.line.errors import LinkFault, NotConnected, OtherMeter
 from npms_meter_gateway.handlers.command_log import ACKNOWLEDGED, OpeningStopped, Seen, What
 from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
 from npms_meter_gateway.polling.unit import Suspended, Unit

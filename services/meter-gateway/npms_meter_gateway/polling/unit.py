@@ -22,7 +22,7 @@ from npms_meter_gateway.domain.profile import (
 from npms_meter_gateway.domain.reconciling import Sight
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Driver, Priority
-from npms_meter_gateway.drivers.errors import (
+from npms_meter_gateway.drivers.line.errors import (
     Lapsed,
     LinkFault,
     NotConnected,

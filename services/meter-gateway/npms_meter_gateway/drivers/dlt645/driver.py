@@ -15,9 +15,9 @@ from npms_meter_gateway.drivers.dlt645.pdus import (
     ReadData,
 )
 from npms_meter_gateway.drivers.driver import Priority, Shown
-from npms_meter_gateway.drivers.errors import Refused
-from npms_meter_gateway.drivers.modbus.bus import Bus
-from npms_meter_gateway.drivers.modbus.framing import Asked
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import Refused
+from npms_meter_gateway.drivers.line.framing import LineRequest
 
 STATUS_OCTETS = 2
 IS_OPEN, IS_TRIPPED = 1 << 4, 1 << 6
@@ -74,7 +74,7 @@ class Dlt645Driver:
             self.refused.append(name)
             return None
 
-    async def _ask(self, request: Asked, priority: Priority) -> tuple[int, ...]:
+    async def _ask(self, request: LineRequest, priority: Priority) -> tuple[int, ...]:
         timeout_s = self.profile.limits.timeout_ms / 1000
         return await self.bus.ask(self.address, request, timeout_s=timeout_s, priority=priority)
 

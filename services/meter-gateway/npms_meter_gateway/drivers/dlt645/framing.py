@@ -7,8 +7,8 @@ first byte that comes, wake-up bytes (FE) apart, or it is none.
 
 from dlt645.protocol.protocol import DLT645Protocol as Codec
 
-from npms_meter_gateway.drivers.errors import BadAnswer
-from npms_meter_gateway.drivers.modbus.framing import Frame, Unnumbered
+from npms_meter_gateway.drivers.line.errors import BadAnswer
+from npms_meter_gateway.drivers.line.framing import Frame, Unnumbered
 
 START = 0x68
 WAKE_UP = b"\xfe"

@@ -10,7 +10,7 @@ from npms_meter_gateway.domain.bcd import decode_bcd
 from npms_meter_gateway.domain.profile import GoldenFrame, Profile
 from npms_meter_gateway.drivers.dlt645.framing import Dlt645
 from npms_meter_gateway.drivers.dlt645.pdus import ReadData
-from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.drivers.line.errors import LinkFault
 
 
 def golden_faults(profile: Profile) -> list[str]:

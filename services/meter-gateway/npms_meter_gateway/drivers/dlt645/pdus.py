@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from npms_meter_gateway.drivers.dlt645.access import Access
-from npms_meter_gateway.drivers.errors import BadAnswer, Refused
+from npms_meter_gateway.drivers.line.errors import BadAnswer, Refused
 
 READ, CONTROL = 0x11, 0x1C
 TRIP, PERMIT_CLOSE, CLOSE = 0x1A, 0x1B, 0x1C
@@ -17,21 +17,12 @@ class Dlt645Refused(Refused):
     """The meter answered with an error word."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(code)
         words = {NO_SUCH_DATA: " (no such data)", WRONG_PASSWORD: " (password, or not permitted)"}
-        self.args = (f"DL/T 645 error {code:#04x}{words.get(code, '')}",)
+        super().__init__(code, f"DL/T 645 error {code:#04x}{words.get(code, '')}")
 
     @property
     def is_about_registers(self) -> bool:
         return self.code == NO_SUCH_DATA
-
-    @property
-    def is_busy(self) -> bool:
-        return False
-
-    @property
-    def is_about_unit(self) -> bool:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

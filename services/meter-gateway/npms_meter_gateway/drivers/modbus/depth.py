@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import BadAnswer, Refused
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.errors import BadAnswer, Refused
 from npms_meter_gateway.drivers.modbus.framing import HEADER, Mbap
+from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 
 REPEATS = 3
@@ -34,7 +34,7 @@ async def probe_depth(
 
 
 async def _ask_once(gateway: Gateway, unit: int, read: Read, timeout_s: float) -> None:
-    bus = Bus(replace(gateway, depth=1))
+    bus = modbus_bus(replace(gateway, depth=1))
     try:
         with suppress(Refused):
             await bus.ask(unit, read, timeout_s=timeout_s, priority=Priority.ON_DEMAND)

@@ -15,8 +15,8 @@ from npms_meter_gateway.domain.profile import (
 )
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Priority, Shown
-from npms_meter_gateway.drivers.errors import BadAnswer, Refused
-from npms_meter_gateway.drivers.modbus.bus import Bus
+from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.drivers.line.errors import BadAnswer, Refused
 from npms_meter_gateway.drivers.modbus.commands import command
 from npms_meter_gateway.drivers.modbus.pdus import Request, WriteRegisters, read_of
 from npms_meter_gateway.drivers.modbus.records import KeepsRecords, Words

@@ -1,11 +1,11 @@
-"""How requests and answers are wrapped on the way: one small interface, and Modbus/TCP's header."""
+"""The header in which Modbus/TCP wraps requests and answers."""
 
 import re
 import struct
 from collections.abc import Collection, Mapping
-from typing import Protocol
 
-from npms_meter_gateway.drivers.errors import BadAnswer
+from npms_meter_gateway.drivers.line.errors import BadAnswer
+from npms_meter_gateway.drivers.line.framing import Addressed, Frame
 
 HEADER = struct.Struct(">HHHB")
 START = struct.Struct(">HH")
@@ -17,59 +17,6 @@ LIKE_A_HEADER = re.compile(
 ).search
 """Protocol 0, a length, any unit, a function: what stands in few answers, and found at once."""
 EXCEPTION_BIT = 0x80
-
-Frame = tuple[int, int, bytes, int]
-"""(transaction, unit, PDU, bytes taken); the transaction is 0 where frames bear none."""
-
-
-class Asked(Protocol):
-    """A request, and what its only valid answers mean."""
-
-    def encode(self) -> bytes:
-        """What is asked, without the unit and the frame around it."""
-
-    def decode(self, answer: bytes) -> tuple[int, ...]:
-        """The numbers asked for, or none for a command; raises BadAnswer or Refused."""
-
-
-class Framing(Protocol):
-    """Wraps requests and finds answers; what is not whole is waited for, what is wrong raises."""
-
-    transactions: int
-    """How many requests in flight it can tell apart."""
-
-    def wrap(self, transaction: int, unit: int, pdu: bytes) -> bytes:
-        """The bytes to send."""
-
-    def first(self, data: bytes) -> Frame | None:
-        """The answer that `data` begins with, None while bytes are missing; raises BadAnswer."""
-
-    def may_begin(self, data: bytes, transactions: Collection[int]) -> bool:
-        """Whether an answer to one of these transactions may begin with `data`, which is no whole
-        one and begins no other.
-        """
-
-    def has_swallowed(self, pdu: bytes, asked: Mapping[int, "Addressed"]) -> bool:
-        """Whether the begin of an answer to one of these stands in `pdu`, which lost bytes then."""
-
-
-class Addressed(Protocol):
-    """A request and the unit it was sent to."""
-
-    unit: int
-    request: Asked
-
-
-class Unnumbered:
-    """Frames that say nothing of what they answer: one request at a time, and nothing after it."""
-
-    transactions = 1
-
-    def may_begin(self, _data: bytes, _transactions: Collection[int]) -> bool:
-        return False
-
-    def has_swallowed(self, _pdu: bytes, _asked: Mapping[int, Addressed]) -> bool:
-        return False
 
 
 class Mbap:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from npms_meter_gateway.domain.decoding import decode, text_of
 from npms_meter_gateway.domain.profile import GoldenFrame, Profile
 from npms_meter_gateway.domain.relay import Table
-from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.drivers.line.errors import LinkFault
 from npms_meter_gateway.drivers.modbus.commands import command
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.drivers.modbus.rtu import crc16

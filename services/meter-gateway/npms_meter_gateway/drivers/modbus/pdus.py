@@ -18,7 +18,8 @@ from pymodbus.pdu.register_message import (
 )
 
 from npms_meter_gateway.domain.relay import Table
-from npms_meter_gateway.drivers.errors import BadAnswer, Refused
+from npms_meter_gateway.drivers.line.errors import BadAnswer
+from npms_meter_gateway.drivers.modbus.errors import ModbusRefused
 
 EXCEPTION_BIT = 0x80
 
@@ -123,7 +124,7 @@ def _body(answer: bytes, function: int) -> bytes:
     if answer[0] == function | EXCEPTION_BIT:
         if len(answer) != 2:
             raise BadAnswer("exception of a wrong length", "wrong_length")
-        raise Refused(answer[1])
+        raise ModbusRefused(answer[1])
     if answer[0] != function:
         raise BadAnswer(f"function {answer[0]:#04x}, {function:#04x} was asked", "wrong_function")
     return answer[1:]

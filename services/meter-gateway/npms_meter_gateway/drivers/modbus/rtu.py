@@ -7,8 +7,8 @@ uses this framing has to see to it that no late answer can meet another request.
 
 import struct
 
-from npms_meter_gateway.drivers.errors import BadAnswer
-from npms_meter_gateway.drivers.modbus.framing import Frame, Unnumbered
+from npms_meter_gateway.drivers.line.errors import BadAnswer
+from npms_meter_gateway.drivers.line.framing import Frame, Unnumbered
 
 SMALLEST = 5
 """Unit, function, exception code, CRC."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from npms_meter_gateway.drivers.modbus.connection import POLLS
+from npms_meter_gateway.drivers.line.connection import POLLS
 
 
 class Quiet:

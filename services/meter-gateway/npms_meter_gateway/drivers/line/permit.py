@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from npms_meter_gateway.drivers.errors import Lapsed
+from npms_meter_gateway.drivers.line.errors import Lapsed
 
 
 class Pace:

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from npms_meter_gateway.drivers.errors import LinkFault
+from npms_meter_gateway.drivers.line.errors import LinkFault
 
 
 @dataclass(slots=True)

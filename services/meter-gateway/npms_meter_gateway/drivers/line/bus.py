@@ -8,39 +8,46 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from heapq import heapify, heappop, heappush
-from itertools import count
+from dataclasses import dataclass, field
 
 import structlog
 
 from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.drivers.address_check import AddressCheck
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.errors import (
+from npms_meter_gateway.drivers.line.address_check import AddressCheck
+from npms_meter_gateway.drivers.line.connection import Connection, Exchange, Words
+from npms_meter_gateway.drivers.line.errors import (
     BadAnswer,
     Lapsed,
     LinkFault,
     NotConnected,
-    Overdue,
     Refused,
 )
-from npms_meter_gateway.drivers.line_counts import LineCounts
-from npms_meter_gateway.drivers.modbus.connection import Connection, Exchange, Words
-from npms_meter_gateway.drivers.modbus.framing import Asked, Framing
-from npms_meter_gateway.drivers.modbus.opening import connect, framing_of
-from npms_meter_gateway.drivers.modbus.quiet import Quiet
-from npms_meter_gateway.drivers.permit import Permit
+from npms_meter_gateway.drivers.line.framing import Framing, LineRequest
+from npms_meter_gateway.drivers.line.line_counts import LineCounts
+from npms_meter_gateway.drivers.line.opening import connect
+from npms_meter_gateway.drivers.line.permit import Permit
+from npms_meter_gateway.drivers.line.quiet import Quiet
+from npms_meter_gateway.drivers.line.request_queue import RequestQueue
 
 RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
 BUSY_RETRIES = 2
 BUSY_PAUSE_S = 0.1
 LAST_TRANSACTION = 0xFFFF
-WAITS_S, URGENT_WAITS_S = 300.0, 60.0
-"""How long a request waits for its turn: one that a person or a relay waits for is stale sooner."""
-SWEEP_EVERY_S = 1.0
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class LineOptions:
+    """How lines are opened. `permit` and `addresses` are shared by all lines of a process."""
+
+    permit: Permit = field(default_factory=Permit)
+    addresses: AddressCheck = field(default_factory=AddressCheck)
+    connect_timeout_s: float = 3.0
+    reconnect: BreakerPolicy = RECONNECT
+    jitter: Callable[[], float] = random.random
 
 
 class Bus:
@@ -56,34 +63,23 @@ class Bus:
     """
 
     def __init__(
-        self,
-        gateway: Gateway,
-        *,
-        permit: Permit | None = None,
-        reach: AddressCheck | None = None,
-        framing: Framing | None = None,
-        connect_timeout_s: float = 3.0,
-        reconnect: BreakerPolicy = RECONNECT,
-        jitter: Callable[[], float] = random.random,
+        self, gateway: Gateway, framing: Framing, options: LineOptions | None = None
     ) -> None:
-        self.gateway = gateway
-        self._permit, self._reach = permit or Permit(), reach or AddressCheck()
-        self._why_down = NotConnected(f"{gateway.name} did not answer")
+        self.gateway, self._framing = gateway, framing
+        self._options = options or LineOptions()
+        self._permit = self._options.permit
         self.counts = LineCounts()
-        self._connect_timeout_s = connect_timeout_s
-        self._jitter = jitter
-        self._breaker = Breaker(reconnect)
-        self._framing = framing or framing_of(gateway)
-        self._depth = min(gateway.depth, self._framing.transactions)
-        self._is_unnumbered = self._framing.transactions == 1
+        self._breaker = Breaker(self._options.reconnect)
+        self._why_down = NotConnected(f"{gateway.name} did not answer")
+        self._depth = min(gateway.depth, framing.transactions)
+        self._is_unnumbered = framing.transactions == 1
         self._late_window_s = gateway.late_window_ms / 1000
-        self._waiting: list[tuple[int, int, Exchange]] = []
-        self._numbers = count()
+        self._queue = RequestQueue(gateway.name)
+        self._waiting = self._queue.waiting
         self._transaction = random.randrange(LAST_TRANSACTION)  # noqa: S311 - no secret
         self._connection: Connection | None = None
         self._opening: asyncio.Task[None] | None = None
         self._quiet = Quiet(self._go_on, self._count_stray, gateway.pause_s)
-        self._sweep: asyncio.Handle | None = None
         self._busy_since = 0.0
         self._is_closed = False
 
@@ -93,7 +89,7 @@ class Bus:
         return self._breaker.is_open
 
     async def ask(
-        self, unit: int, request: Asked, *, timeout_s: float, priority: Priority
+        self, unit: int, request: LineRequest, *, timeout_s: float, priority: Priority
     ) -> Words:
         """The registers or coils asked for, or nothing for a write; raises a LinkFault.
 
@@ -121,33 +117,14 @@ class Bus:
             with suppress(asyncio.CancelledError):
                 await self._opening
         self._quiet.cancel()
-        if self._sweep is not None:
-            self._sweep.cancel()
+        self._queue.cancel()
         if self._connection is not None:
             self._connection.close()
-        self._fail_waiting(NotConnected("closed"))
+        self._queue.fail(NotConnected("closed"))
 
     def _put(self, exchange: Exchange) -> None:
-        loop = asyncio.get_running_loop()
-        is_urgent = exchange.priority <= Priority.ON_DEMAND
-        exchange.deadline = loop.time() + (URGENT_WAITS_S if is_urgent else WAITS_S)
-        heappush(self._waiting, (exchange.priority, next(self._numbers), exchange))
-        if self._sweep is None:
-            self._sweep = loop.call_later(SWEEP_EVERY_S, self._give_up_overdue)
+        self._queue.put(exchange)
         self._go_on()
-
-    def _give_up_overdue(self) -> None:
-        """Whatever the line does: nobody waits for ever."""
-        loop = asyncio.get_running_loop()
-        waiting, now = self._waiting, loop.time()
-        self._waiting = [each for each in waiting if each[2].deadline > now]
-        heapify(self._waiting)
-        for _, _, exchange in waiting:
-            if exchange.deadline <= now:
-                exchange.settle(None, Overdue(f"{self.gateway.name} had no turn for it"))
-        self._sweep = None
-        if self._waiting:
-            self._sweep = loop.call_later(SWEEP_EVERY_S, self._give_up_overdue)
 
     def _is_free(self, connection: Connection) -> bool:
         """Whether a request need not wait at all: the usual case on a line that keeps up."""
@@ -167,7 +144,7 @@ class Bus:
                 return
             if self._quiet.is_kept or len(connection.pending) >= self._depth:
                 return
-            exchange = heappop(self._waiting)[2]
+            exchange = self._queue.take()
             if not exchange.answer.done():
                 self._send(connection, exchange)
 
@@ -241,22 +218,23 @@ class Bus:
                 return
             connection.close()
         if self._is_closed:
-            self._fail_waiting(NotConnected("closed"))
+            self._queue.fail(NotConnected("closed"))
         elif self._breaker.allows(asyncio.get_running_loop().time()):
             self._opening = asyncio.create_task(self._open(), name=f"open {self.gateway.name}")
         else:
-            self._fail_waiting(self._down("; waiting to try again"))
+            self._queue.fail(self._down("; waiting to try again"))
 
     async def _open(self) -> None:
+        options = self._options
         try:
             await self._permit.connect()
             self._connection = await connect(
-                self.gateway, self._framed, self._connect_timeout_s, self._reach
+                self.gateway, self._framed, options.connect_timeout_s, options.addresses
             )
             if not self._connection.is_open:
                 raise self._closed_unused()
         except Lapsed as fault:
-            self._fail_waiting(fault)
+            self._queue.fail(fault)
             return
         except Exception as fault:  # noqa: BLE001 - whatever it is, who waits has to be told
             self._not_opened(fault)
@@ -280,14 +258,9 @@ class Bus:
             self._not_opened(self._closed_unused())
 
     def _not_opened(self, fault: Exception) -> None:
-        self._breaker.fail(asyncio.get_running_loop().time(), self._jitter())
+        self._breaker.fail(asyncio.get_running_loop().time(), self._options.jitter())
         self._why_down = fault if isinstance(fault, NotConnected) else NotConnected(repr(fault))
-        self._fail_waiting(self._down())
+        self._queue.fail(self._down())
 
     def _down(self, further: str = "") -> NotConnected:
         return type(self._why_down)(f"{self._why_down}{further}", self._breaker.closed_to)
-
-    def _fail_waiting(self, fault: LinkFault) -> None:
-        waiting, self._waiting = self._waiting, []
-        for _, _, exchange in waiting:
-            exchange.settle(None, fault)

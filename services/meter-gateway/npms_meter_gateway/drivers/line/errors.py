@@ -75,31 +75,26 @@ class BadAnswer(LinkFault):
         self.detail, self.cause = detail, cause
 
 
-REGISTER_CODES = frozenset({1, 2, 3})
-BUSY_CODES = frozenset({6})
-"""Not 5: the meter has taken that request and still works on it, so it must not come twice."""
-UNIT_CODES = frozenset({0x0A, 0x0B})
-
-
 class Refused(LinkFault):
-    """The meter, or the gateway for it, answered with a Modbus exception."""
+    """The meter, or the gateway for it, answered that it will not; `code` is its protocol's."""
 
     cause = "refused"
 
-    def __init__(self, code: int) -> None:
-        super().__init__(f"Modbus exception {code:#04x}")
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__(detail)
         self.code = code
 
     @property
     def is_about_registers(self) -> bool:
-        """The function, the address or the value is not served: asking again will not help."""
-        return self.code in REGISTER_CODES
+        """What was asked for is not served: asking again will not help."""
+        return False
 
     @property
     def is_busy(self) -> bool:
-        return self.code in BUSY_CODES
+        """Nothing was done yet: the same may be asked again."""
+        return False
 
     @property
     def is_about_unit(self) -> bool:
         """The gateway speaks, the unit behind it does not."""
-        return self.code in UNIT_CODES
+        return False

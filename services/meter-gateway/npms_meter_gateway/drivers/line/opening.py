@@ -1,4 +1,4 @@
-"""How a gateway becomes a connection: a TCP address or a serial device, and its framing."""
+"""How a gateway becomes a connection: a TCP address or a serial device."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,20 +8,13 @@ from threading import Thread
 from pymodbus.transport.serialtransport import SerialTransport
 
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.drivers.address_check import AddressCheck
-from npms_meter_gateway.drivers.errors import NotConnected
-from npms_meter_gateway.drivers.modbus.connection import Connection
-from npms_meter_gateway.drivers.modbus.framing import Framing, Mbap
-from npms_meter_gateway.drivers.modbus.rtu import Rtu
-
-
-def framing_of(gateway: Gateway) -> Framing:
-    """Modbus/TCP's own, or RTU on whatever carries its bytes."""
-    return Mbap() if gateway.transport == "modbus_tcp" else Rtu()
+from npms_meter_gateway.drivers.line.address_check import AddressCheck
+from npms_meter_gateway.drivers.line.connection import Connection
+from npms_meter_gateway.drivers.line.errors import NotConnected
 
 
 async def connect(
-    gateway: Gateway, make: Callable[[], Connection], timeout_s: float, reach: AddressCheck
+    gateway: Gateway, make: Callable[[], Connection], timeout_s: float, addresses: AddressCheck
 ) -> Connection:
     """Raises NotConnected when the address does not answer in time, the device is not there, or
     they are not to be opened (NotAllowed).
@@ -30,18 +23,18 @@ async def connect(
     try:
         async with asyncio.timeout(timeout_s):
             if gateway.transport == "serial":
-                await _open_device(gateway, connection, reach)
+                await _open_device(gateway, connection, addresses)
             else:
-                await _open_address(gateway, connection, reach)
+                await _open_address(gateway, connection, addresses)
     except (OSError, TimeoutError, ValueError) as fault:  # a host name or a speed may be none
         raise NotConnected(f"{gateway.name}: {fault or 'no answer'}") from None
     return connection
 
 
-async def _open_address(gateway: Gateway, connection: Connection, reach: AddressCheck) -> None:
+async def _open_address(gateway: Gateway, connection: Connection, addresses: AddressCheck) -> None:
     loop = asyncio.get_running_loop()
     fault: OSError | None = None
-    async for ip in reach.addresses(gateway):
+    async for ip in addresses.addresses(gateway):
         try:
             await loop.create_connection(lambda: connection, ip, gateway.port)
         except OSError as refused:
@@ -52,7 +45,7 @@ async def _open_address(gateway: Gateway, connection: Connection, reach: Address
     raise fault
 
 
-async def _open_device(gateway: Gateway, connection: Connection, reach: AddressCheck) -> None:
+async def _open_device(gateway: Gateway, connection: Connection, addresses: AddressCheck) -> None:
     """In a thread: the system may take its time to open a device, or never come back."""
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[SerialTransport] = loop.create_future()
@@ -69,7 +62,7 @@ async def _open_device(gateway: Gateway, connection: Connection, reach: AddressC
     def work() -> None:
         transport = failed = None
         try:
-            transport = _device(gateway, connection, reach, loop)
+            transport = _device(gateway, connection, addresses, loop)
         except Exception as fault:  # noqa: BLE001 - told to who waits
             failed = fault
         with suppress(RuntimeError):  # the loop has ended meanwhile
@@ -81,13 +74,16 @@ async def _open_device(gateway: Gateway, connection: Connection, reach: AddressC
 
 
 def _device(
-    gateway: Gateway, connection: Connection, reach: AddressCheck, loop: asyncio.AbstractEventLoop
+    gateway: Gateway,
+    connection: Connection,
+    addresses: AddressCheck,
+    loop: asyncio.AbstractEventLoop,
 ) -> SerialTransport:
     """Not by the name as it was given: pyserial takes one with :// in it for an order."""
     return SerialTransport(
         loop,
         connection,
-        reach.device(gateway.device),
+        addresses.device(gateway.device),
         baudrate=gateway.baud,
         bytesize=8,
         parity=gateway.parity,

@@ -13,7 +13,7 @@ from socket import SOCK_STREAM
 
 from npms_meter_gateway.domain.allowed_addresses import ANYTHING, DEVICES, AllowedAddresses
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.drivers.errors import NotAllowed
+from npms_meter_gateway.drivers.line.errors import NotAllowed
 from npms_shared.addresses import canonical_host
 
 Claim = Callable[[Gateway, str], Awaitable[str | None]]

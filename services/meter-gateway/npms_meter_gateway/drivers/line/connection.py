@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from npms_meter_gateway.drivers.errors import (
+from npms_meter_gateway.drivers.line.errors import (
     BadAnswer,
     LinkFault,
     NoAnswer,
@@ -17,7 +17,7 @@ from npms_meter_gateway.drivers.errors import (
     PeerClosed,
     Refused,
 )
-from npms_meter_gateway.drivers.modbus.framing import Asked, Frame, Framing
+from npms_meter_gateway.drivers.line.framing import Frame, Framing, LineRequest
 
 Words = tuple[int, ...]
 
@@ -34,7 +34,7 @@ class Exchange:
     def __init__(
         self,
         unit: int,
-        request: Asked,
+        request: LineRequest,
         timeout_s: float,
         priority: int,
         answer: asyncio.Future[Words],
