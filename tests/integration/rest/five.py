@@ -247,6 +247,7 @@ def bodies() -> dict[str, Any]:
         "replace_plan_draft": version,
         "preview_correction": PLAN_CORRECTION,
         "request_correction": PLAN_CORRECTION,
+        "reject_correction": {"reason": "The price was right."},
         "release_billing_hold": {"reason": "Misread on site."},
         "simulate_plan": {
             "of": {"plan_code": "household"},
