@@ -13,6 +13,7 @@ from npms_ledger.api.account_schemas import (
     ProtectionRequest,
 )
 from npms_ledger.api.opening_schemas import OpenAccountRequest, OpenedResponse, opened_facts
+from npms_ledger.api.paging import page_of
 from npms_ledger.api.statement_schemas import StatementEntryResponse
 from npms_ledger.api.supply_schemas import SupplyResponse
 from npms_ledger.handlers import audit_facts, change_account, look
@@ -20,7 +21,7 @@ from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.open_by_hand import open_by_hand
 from npms_shared.db import audit_trail
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
-from npms_shared.web.pages import Cursor, Limit, Page, cut, encode_cursor, number_in
+from npms_shared.web.pages import Cursor, Limit, Page, encode_cursor, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.rates import COSTLY
@@ -45,7 +46,7 @@ def _add_opening(router: APIRouter, context: Context) -> None:
         response_model=OpenedResponse,
         responses=problem_responses(400, 409),
     )
-    async def open_(
+    async def open_account(
         caller: Operator, key: IdempotencyKey, request: OpenAccountRequest
     ) -> JSONResponse:
         """Customer, account, usage point and installation in one call. Opening credit above what
@@ -73,7 +74,7 @@ def _add_opening(router: APIRouter, context: Context) -> None:
 
 def _add_looking(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_accounts", responses=problem_responses())
-    async def list_(
+    async def list_accounts(
         caller: Looker, cursor: Cursor = None, limit: Limit = 50, customer_id: FilterId = None
     ) -> Page[AccountResponse]:
         """By id; a customer gets their own."""
@@ -83,11 +84,10 @@ def _add_looking(router: APIRouter, context: Context) -> None:
             found = await look.list_accounts(
                 conn, after=after, limit=limit + 1, customer_id=wanted, now=context.clock.now()
             )
-        page, following = cut(found, limit, lambda view: view.facts.account_id)
-        return Page(items=[AccountResponse.of(view) for view in page], next_cursor=following)
+        return page_of(found, limit, AccountResponse.of, key=lambda view: view.facts.account_id)
 
     @router.get("/{account_id}", operation_id="get_account", responses=problem_responses(404))
-    async def show(caller: Looker, account_id: PathId) -> AccountDetailResponse:
+    async def get_account(caller: Looker, account_id: PathId) -> AccountDetailResponse:
         """Balance, debt, emergency credit, supply, and what clears it."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
@@ -115,9 +115,9 @@ def _add_statement(router: APIRouter, context: Context) -> None:
         before = number_in(cursor) or look.NEWEST
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            detail = await look.show_account(conn, account_id, context.clock.now())
+            currency = await look.currency_of(conn, account_id)
             rows = await look.show_statement(conn, account_id, before=before, limit=limit)
-        items = [StatementEntryResponse.of(row, detail.view.account.currency) for row in rows]
+        items = [StatementEntryResponse.of(row, currency) for row in rows]
         more = bool(items) and items[-1].seq > 1
         return Page(items=items, next_cursor=encode_cursor(items[-1].seq) if more else None)
 
@@ -129,7 +129,7 @@ def _add_changes(router: APIRouter, context: Context) -> None:
         dependencies=[COSTLY],
         responses=problem_responses(404, 409),
     )
-    async def accept(caller: Looker, account_id: PathId) -> AccountDetailResponse:
+    async def accept_emergency_credit(caller: Looker, account_id: PathId) -> AccountDetailResponse:
         """Accept what is offered; 409 while it is not."""
         async with context.database.transaction() as conn:
             await may_see(conn, caller, account_id)
@@ -156,7 +156,7 @@ def _add_changes(router: APIRouter, context: Context) -> None:
         operation_id="protect_account",
         responses=problem_responses(404, 409),
     )
-    async def protect(
+    async def protect_account(
         caller: Operator, account_id: PathId, request: ProtectionRequest
     ) -> AccountDetailResponse:
         """Never cut this customer, for a time or for good; or no longer never."""
@@ -184,7 +184,7 @@ def _add_closing(router: APIRouter, context: Context) -> None:
     @router.post(
         "/{account_id}/close", operation_id="close_account", responses=problem_responses(404, 409)
     )
-    async def close(caller: Operator, account_id: PathId) -> AccountDetailResponse:
+    async def close_account(caller: Operator, account_id: PathId) -> AccountDetailResponse:
         """Switch off for good; what is left on the balance stays owed."""
         async with context.database.transaction() as conn:
             now = context.clock.now()

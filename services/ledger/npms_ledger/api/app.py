@@ -9,6 +9,7 @@ from npms_ledger.api.dry_run import dry_run_router
 from npms_ledger.api.mass_cuts import mass_cuts_router
 from npms_ledger.api.money_requests import money_requests_router
 from npms_ledger.api.month_statements import month_statements_router
+from npms_ledger.api.moved_money import moved_money_router
 from npms_ledger.api.moving import moving_router
 from npms_ledger.api.parked_charges import parked_charges_router
 from npms_ledger.api.policies import policies_router
@@ -44,6 +45,7 @@ def build_app(context: Context, edge: Edge) -> FastAPI:
             review_tasks_router(context),
             reconnections_router(context),
             supply_exceptions_router(context),
+            moved_money_router(context),
             money_requests_router(context),
             moving_router(context),
             refunds_router(context),

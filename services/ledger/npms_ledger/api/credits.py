@@ -1,5 +1,6 @@
 """Credits of an account: every one with its state; granted, and ended before their time."""
 
+from operator import itemgetter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
@@ -11,13 +12,14 @@ from npms_ledger.api.credit_schemas import (
     CreditResponse,
     GrantRequest,
 )
-from npms_ledger.api.money_requests import ASKED
 from npms_ledger.api.money_schemas import MoneyRequestResponse
+from npms_ledger.api.moved_money import ASKED
+from npms_ledger.api.paging import page_of
 from npms_ledger.handlers import audit_facts, grants
 from npms_ledger.handlers.context import Context
 from npms_shared.db import audit_trail
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
-from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
+from npms_shared.web.pages import Cursor, Limit, Page, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import PathId, ReasonRequest
@@ -35,7 +37,7 @@ def credits_router(context: Context) -> APIRouter:
 
 def _add_listing(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_credits", responses=problem_responses(404))
-    async def list_(
+    async def list_credits(
         caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[CreditResponse]:
         """In the order of their use: balance, emergency credit and every grant there ever was."""
@@ -44,8 +46,7 @@ def _add_listing(router: APIRouter, context: Context) -> None:
             await may_see(conn, caller, account_id)
             shown = await _credits(conn, account_id, context)
         numbered = list(enumerate(shown, start=1))[begins : begins + limit + 1]
-        page, following = cut(numbered, limit, lambda one: one[0])
-        return Page(items=[credit for _, credit in page], next_cursor=following)
+        return page_of(numbered, limit, itemgetter(1), key=itemgetter(0))
 
 
 def _add_granting(router: APIRouter, context: Context) -> None:
@@ -56,7 +57,7 @@ def _add_granting(router: APIRouter, context: Context) -> None:
         response_model=CreditResponse,
         responses=ASKED,
     )
-    async def grant(
+    async def grant_credit(
         caller: Operator, key: IdempotencyKey, account_id: PathId, request: GrantRequest
     ) -> JSONResponse:
         """Grant a credit beside the balance; 202 where a second person must agree: above what one
@@ -100,7 +101,7 @@ def _add_granting(router: APIRouter, context: Context) -> None:
 
 def _add_ending(router: APIRouter, context: Context) -> None:
     @router.post("/{grant_no}/end", operation_id="end_grant", responses=problem_responses(404, 409))
-    async def end(
+    async def end_grant(
         caller: Operator, account_id: PathId, grant_no: GrantNo, request: ReasonRequest
     ) -> CreditResponse:
         """Let what is left of a grant expire now."""

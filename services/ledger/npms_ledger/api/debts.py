@@ -12,12 +12,13 @@ from npms_ledger.api.debt_schemas import (
     DebtRequest,
     DebtResponse,
 )
+from npms_ledger.api.paging import page_of
 from npms_ledger.handlers import audit_facts, debts, look
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.errors import CurrencyMismatch, DebtUnknown
 from npms_shared.db import audit_trail
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
-from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
+from npms_shared.web.pages import Cursor, Limit, Page, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import PathId
@@ -35,7 +36,7 @@ def debts_router(context: Context) -> APIRouter:
 
 def _add_listing(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_debts", responses=problem_responses(404))
-    async def list_(
+    async def list_debts(
         caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[DebtResponse]:
         """By number, recovered ones too."""
@@ -46,8 +47,9 @@ def _add_listing(router: APIRouter, context: Context) -> None:
             rows = await debts.list_debts(
                 conn, account_id, after=-1 if after is None else after, limit=limit + 1
             )
-        page, following = cut(rows, limit, lambda row: row.debt_no)
-        return Page(items=[DebtResponse.of(row, currency) for row in page], next_cursor=following)
+        return page_of(
+            rows, limit, lambda row: DebtResponse.of(row, currency), key=lambda row: row.debt_no
+        )
 
 
 def _add_taking_over(router: APIRouter, context: Context) -> None:
@@ -58,7 +60,7 @@ def _add_taking_over(router: APIRouter, context: Context) -> None:
         response_model=DebtResponse,
         responses=problem_responses(400, 404, 409),
     )
-    async def add(
+    async def add_debt(
         caller: Operator, key: IdempotencyKey, account_id: PathId, request: DebtRequest
     ) -> JSONResponse:
         """Take over a debt; the account owes it from now on."""
@@ -94,7 +96,7 @@ def _add_taking_over(router: APIRouter, context: Context) -> None:
 
 def _add_changing(router: APIRouter, context: Context) -> None:
     @router.put("/{debt_no}", operation_id="change_debt", responses=problem_responses(404, 409))
-    async def change(
+    async def change_debt(
         caller: Operator, account_id: PathId, debt_no: DebtNo, request: ChangeDebtRequest
     ) -> DebtResponse:
         """Recover an open debt by other terms."""

@@ -99,7 +99,7 @@ def dry_run_router(context: Context) -> APIRouter:
     @router.get(
         "/cuts", operation_id="foresee_cuts", dependencies=[COSTLY], responses=problem_responses()
     )
-    async def cuts(
+    async def foresee(
         _caller: Operator,
         hours: Hours,
         policy_code: PolicyCode = None,
@@ -119,7 +119,7 @@ def dry_run_router(context: Context) -> APIRouter:
         dependencies=[COSTLY],
         responses=problem_responses(),
     )
-    async def what_if(
+    async def foresee_cuts_of_policy(
         _caller: Operator, request: DryRunRequest, cursor: Cursor = None, limit: Limit = 50
     ) -> DryRunResponse:
         """The same under a policy that is not written: try it before you put it in force."""

@@ -4,20 +4,21 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_ledger.api.deciding import Decidable, add_deciding
+from npms_ledger.api.paging import page_of
 from npms_ledger.handlers import mass_cuts
 from npms_ledger.handlers.context import Context
-from npms_shared.auth.tokens import Principal
+from npms_shared.actor import Actor
 from npms_shared.db import audit_trail
-from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
+from npms_shared.web.pages import Cursor, Limit, Page, id_in, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
-from npms_shared.web.reviews import Seen, show_etag
-from npms_shared.web.schemas import Money, ReasonRequest
+from npms_shared.web.schemas import Money
 
 
 class MassCutResponse(BaseModel):
@@ -84,15 +85,15 @@ OnList = Annotated[bool, Query(description="false: also those that have left the
 
 def mass_cuts_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/mass-cuts", tags=["mass cuts"])
-    _add_looking(router, context)
+    _add_listing(router, context)
+    add_deciding(router, context, _mass_cut(context))
     _add_accounts(router, context)
-    _add_deciding(router, context)
     return router
 
 
-def _add_looking(router: APIRouter, context: Context) -> None:
+def _add_listing(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_mass_cuts", responses=problem_responses())
-    async def list_(
+    async def list_mass_cuts(
         _caller: Operator, state: State = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[MassCutResponse]:
         """Held lists, the newest first."""
@@ -100,23 +101,14 @@ def _add_looking(router: APIRouter, context: Context) -> None:
             rows = await mass_cuts.list_mass_cuts(
                 conn, before=id_in(cursor), limit=limit + 1, state=state
             )
-        page, following = cut(rows, limit, lambda row: row.mass_cut_id)
-        return Page(items=[MassCutResponse.of(row) for row in page], next_cursor=following)
-
-    @router.get("/{mass_cut_id}", operation_id="get_mass_cut", responses=problem_responses(404))
-    async def show(_caller: Operator, response: Response, mass_cut_id: UUID) -> MassCutResponse:
-        """One held list: its state and why it was held; with the ETag that approving asks for."""
-        async with context.database.connect() as conn:
-            row = await mass_cuts.show_mass_cut(conn, mass_cut_id)
-        show_etag(response, mass_cuts.reviewed_of(row))
-        return MassCutResponse.of(row)
+        return page_of(rows, limit, MassCutResponse.of, key=lambda row: row.mass_cut_id)
 
 
 def _add_accounts(router: APIRouter, context: Context) -> None:
     @router.get(
         "/{mass_cut_id}/accounts", operation_id="list_held_cuts", responses=problem_responses(404)
     )
-    async def accounts(
+    async def list_held_cuts(
         _caller: Operator,
         mass_cut_id: UUID,
         on_list: OnList = True,  # noqa: FBT002 - a filter of the list
@@ -129,63 +121,61 @@ def _add_accounts(router: APIRouter, context: Context) -> None:
             rows = await mass_cuts.list_held(
                 conn, mass_cut_id, after=number_in(cursor) or 0, limit=limit + 1, on_list=on_list
             )
-        page, following = cut(rows, limit, lambda row: row.account_id)
-        return Page(items=[HeldCutResponse.of(row) for row in page], next_cursor=following)
+        return page_of(rows, limit, HeldCutResponse.of, key=lambda row: row.account_id)
 
 
-def _add_deciding(router: APIRouter, context: Context) -> None:
-    @router.post(
-        "/{mass_cut_id}/approve",
-        operation_id="approve_mass_cut",
-        responses=problem_responses(404, 409, 412, 428),
-    )
+def _mass_cut(context: Context) -> Decidable[Row[Any]]:
+    guardrail = context.guardrail
+
     async def approve(
-        caller: Operator, seen: Seen, mass_cut_id: UUID, request: ReasonRequest
-    ) -> MassCutResponse:
-        """Decide each account of the list again, and let the cuts pass. Whoever wrote or approved
-        the policy that causes them may not approve; 412 where accounts have joined since.
-        """
-        async with context.database.transaction() as conn:
-            now = context.clock.now()
-            row = await mass_cuts.approve(
-                conn,
-                mass_cut_id,
-                guardrail=context.guardrail,
-                reason=request.reason,
-                now=now,
-                by=caller.subject,
-                seen=seen,
-            )
-            await _note(conn, caller, row, now)
-        return MassCutResponse.of(row)
+        conn: AsyncConnection,
+        mass_cut_id: UUID,
+        *,
+        by: Actor,
+        seen: str,
+        reason: str,
+        now: datetime,
+    ) -> Row[Any]:
+        row = await mass_cuts.approve(
+            conn,
+            mass_cut_id,
+            guardrail=guardrail,
+            reason=reason,
+            now=now,
+            by=by.subject,
+            seen=seen,
+        )
+        await _note(conn, by, row, now)
+        return row
 
-    @router.post(
-        "/{mass_cut_id}/reject",
-        operation_id="reject_mass_cut",
-        responses=problem_responses(404, 409),
-    )
     async def reject(
-        caller: Operator, mass_cut_id: UUID, request: ReasonRequest
-    ) -> MassCutResponse:
-        """Cut nobody of the list until `held_until`; then each is decided afresh."""
-        async with context.database.transaction() as conn:
-            now = context.clock.now()
-            row = await mass_cuts.reject(
-                conn,
-                mass_cut_id,
-                guardrail=context.guardrail,
-                reason=request.reason,
-                now=now,
-                by=caller.subject,
-            )
-            await _note(conn, caller, row, now)
-        return MassCutResponse.of(row)
+        conn: AsyncConnection, mass_cut_id: UUID, *, by: Actor, reason: str, now: datetime
+    ) -> Row[Any]:
+        row = await mass_cuts.reject(
+            conn, mass_cut_id, guardrail=guardrail, reason=reason, now=now, by=by.subject
+        )
+        await _note(conn, by, row, now)
+        return row
+
+    return Decidable(
+        name="mass_cut",
+        key="mass_cut_id",
+        response=MassCutResponse,
+        find=mass_cuts.show_mass_cut,
+        reviewed=mass_cuts.reviewed_of,
+        approve=approve,
+        approving="Decide each account of the list again, and let the cuts pass. Whoever wrote or "
+        "approved the policy that causes them may not approve; 412 where accounts have joined "
+        "since.",
+        reject=reject,
+        rejecting="Cut nobody of the list until `held_until`; then each is decided afresh.",
+    )
 
 
-async def _note(conn: AsyncConnection, caller: Principal, row: Row[Any], now: datetime) -> None:
+async def _note(conn: AsyncConnection, by: Actor, row: Row[Any], now: datetime) -> None:
     await audit_trail.note(
         conn,
-        caller.actor(),
+        by,
         f"mass_cut_{row.state}",
         subject=f"mass_cut:{row.mass_cut_id}",
         now=now,

@@ -61,7 +61,7 @@ def _add_negotiated(router: APIRouter, asked: _Asked) -> None:
         response_model=MonthStatementResponse,
         responses={**problem_responses(404, 406), 200: _described(*KINDS)},
     )
-    async def get(
+    async def get_month_statement(
         caller: Looker, account_id: PathId, month: PathMonth, accept: Accept = JSON
     ) -> Response:
         """Opening and closing, and day by day energy, charges, top-ups and all else, adding up."""
@@ -75,7 +75,7 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
         operation_id="get_month_statement_json",
         responses=problem_responses(404),
     )
-    async def get_json(
+    async def get_month_statement_json(
         caller: Looker, account_id: PathId, month: PathMonth
     ) -> MonthStatementResponse:
         """The statement, exact and as people read it."""
@@ -88,7 +88,9 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
         response_class=Response,
         responses={**problem_responses(404), 200: _described(CSV)},
     )
-    async def get_csv(caller: Looker, account_id: PathId, month: PathMonth) -> Response:
+    async def export_month_statement_csv(
+        caller: Looker, account_id: PathId, month: PathMonth
+    ) -> Response:
         """The statement as a table: of each bucket, opening + all amounts = closing."""
         return await _answer(await asked.month(caller, account_id, month), CSV)
 
@@ -99,7 +101,9 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
         response_class=Response,
         responses={**problem_responses(404), 200: _described(PDF)},
     )
-    async def get_pdf(caller: Looker, account_id: PathId, month: PathMonth) -> Response:
+    async def export_month_statement_pdf(
+        caller: Looker, account_id: PathId, month: PathMonth
+    ) -> Response:
         """The statement on paper."""
         return await _answer(await asked.month(caller, account_id, month), PDF)
 

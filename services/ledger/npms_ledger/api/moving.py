@@ -31,10 +31,10 @@ def _add_swap(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409),
     )
     async def swap(
-        caller: Operator, account_id: PathId, installation_id: PathId, body: SwapRequest
+        caller: Operator, account_id: PathId, installation_id: PathId, request: SwapRequest
     ) -> SwappedResponse:
         """Put a new meter in the place of an old one."""
-        command = body.to_command(account_id, installation_id)
+        command = request.to_command(account_id, installation_id)
         async with context.database.transaction() as conn:
             new = await swap_meter(conn, command, by=caller.actor(), now=context.clock.now())
         return SwappedResponse(
@@ -49,15 +49,15 @@ def _add_move_out(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404, 409),
     )
     async def leave(
-        caller: Operator, account_id: PathId, body: MoveOutRequest
+        caller: Operator, account_id: PathId, request: MoveOutRequest
     ) -> AccountDetailResponse:
         """Final reading and switching off; what remains is refunded once it is billed."""
         async with context.database.transaction() as conn:
             await move_out.move_out(
                 conn,
                 account_id,
-                registers_wh=body.registers_wh(),
-                reason=body.reason,
+                registers_wh=request.registers_wh(),
+                reason=request.reason,
                 by=caller.actor(),
                 now=context.clock.now(),
             )

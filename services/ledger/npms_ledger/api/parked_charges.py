@@ -7,10 +7,11 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from npms_ledger.api.paging import page_of
 from npms_ledger.domain.records import ParkedCharge
 from npms_ledger.handlers import look
 from npms_ledger.handlers.context import Context
-from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.pages import Cursor, Limit, Page, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 
@@ -41,8 +42,8 @@ def parked_charges_router(context: Context) -> APIRouter:
         before = id_in(cursor)
         async with context.database.connect() as conn:
             found = await look.list_parked_charges(conn, before=before, limit=limit + 1)
-        page, following = cut(found, limit, lambda charge: charge.parked_charge_id)
-        items = [ParkedChargeResponse.of(charge) for charge in page]
-        return Page(items=items, next_cursor=following)
+        return page_of(
+            found, limit, ParkedChargeResponse.of, key=lambda charge: charge.parked_charge_id
+        )
 
     return router

@@ -24,7 +24,7 @@ def policies_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/credit-policies", tags=["credit policies"])
 
     @router.get("/{code}", operation_id="get_credit_policy", responses=problem_responses(404))
-    async def show(_caller: Operator, code: Code) -> PolicyResponse:
+    async def get_credit_policy(_caller: Operator, code: Code) -> PolicyResponse:
         """The version in force."""
         async with context.database.connect() as conn:
             try:
@@ -41,7 +41,9 @@ def policies_router(context: Context) -> APIRouter:
             **problem_responses(),
         },
     )
-    async def put(caller: Operator, code: Code, document: PolicyDocument) -> JSONResponse:
+    async def put_credit_policy(
+        caller: Operator, code: Code, document: PolicyDocument
+    ) -> JSONResponse:
         """Ask for a new version; in force for every account on the policy once another person
         approves. 200 where it is in force already."""
         async with context.database.transaction() as conn:

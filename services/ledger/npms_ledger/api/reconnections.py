@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
+from npms_ledger.api.paging import page_of
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.reconnections import list_reconnections
-from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.pages import Cursor, Limit, Page, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import FilterId
@@ -48,7 +49,7 @@ def reconnections_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/reconnections", tags=["reconnections"])
 
     @router.get("", operation_id="list_reconnections", responses=problem_responses())
-    async def list_(
+    async def list_newest(
         _caller: Operator,
         breached: Breached = None,
         account_id: FilterId = None,
@@ -66,7 +67,6 @@ def reconnections_router(context: Context) -> APIRouter:
                 breached=breached,
                 account_id=account_id,
             )
-        page, following = cut(rows, limit, lambda row: row.reconnection_id)
-        return Page(items=[ReconnectionResponse.of(row) for row in page], next_cursor=following)
+        return page_of(rows, limit, ReconnectionResponse.of, key=lambda row: row.reconnection_id)
 
     return router

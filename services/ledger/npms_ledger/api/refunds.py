@@ -10,10 +10,11 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_ledger.api.paging import page_of
 from npms_ledger.handlers import move_out
 from npms_ledger.handlers.context import Context
 from npms_shared.web.idempotency import IdempotencyKey, answer_once
-from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.pages import Cursor, Limit, Page, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.reviews import Seen, show_etag
@@ -69,8 +70,8 @@ def _add_refunds(router: APIRouter, context: Context) -> None:
         response_model=RefundResponse,
         responses=problem_responses(400, 404, 409),
     )
-    async def request(
-        caller: Operator, key: IdempotencyKey, account_id: PathId, body: RefundRequest
+    async def request_refund(
+        caller: Operator, key: IdempotencyKey, account_id: PathId, request: RefundRequest
     ) -> JSONResponse:
         """Make what remains payable, once, and close the account at zero."""
 
@@ -78,8 +79,8 @@ def _add_refunds(router: APIRouter, context: Context) -> None:
             row = await move_out.request_refund(
                 conn,
                 account_id,
-                payee=body.payee,
-                reason=body.reason,
+                payee=request.payee,
+                reason=request.reason,
                 by=caller.actor(),
                 now=context.clock.now(),
             )
@@ -90,23 +91,24 @@ def _add_refunds(router: APIRouter, context: Context) -> None:
             key=key,
             caller=caller,
             path=f"/accounts/{account_id}/refund",
-            body=body,
+            body=request,
             act=act,
         )
 
     @router.get("/refunds", operation_id="list_refunds", responses=problem_responses())
-    async def list_(
+    async def list_refunds(
         _caller: Operator, cursor: Cursor = None, limit: Limit = 50, state: State = None
     ) -> Page[RefundResponse]:
         """The newest first; `state=payable` are those to be paid."""
         after = id_in(cursor)
         async with context.database.connect() as conn:
             rows = await move_out.list_refunds(conn, after=after, limit=limit + 1, state=state)
-        page, following = cut(rows, limit, lambda row: row.refund_id)
-        return Page(items=[RefundResponse.of(row) for row in page], next_cursor=following)
+        return page_of(rows, limit, RefundResponse.of, key=lambda row: row.refund_id)
 
     @router.get("/refunds/{refund_id}", operation_id="get_refund", responses=problem_responses(404))
-    async def show(_caller: Operator, response: Response, refund_id: RefundId) -> RefundResponse:
+    async def get_refund(
+        _caller: Operator, response: Response, refund_id: RefundId
+    ) -> RefundResponse:
         """With the ETag that paying asks for."""
         async with context.database.connect() as conn:
             row = await move_out.show_refund(conn, refund_id)
@@ -120,15 +122,15 @@ def _add_paying(router: APIRouter, context: Context) -> None:
         operation_id="pay_refund",
         responses=problem_responses(404, 409, 412, 428),
     )
-    async def paid(
-        caller: Operator, seen: Seen, refund_id: RefundId, body: PayRefundRequest
+    async def pay_refund(
+        caller: Operator, seen: Seen, refund_id: RefundId, request: PayRefundRequest
     ) -> RefundResponse:
         """Say that it was paid out, and how: another person than who asked for it."""
         async with context.database.transaction() as conn:
             row = await move_out.pay_refund(
                 conn,
                 refund_id,
-                reference=body.reference,
+                reference=request.reference,
                 by=caller.actor(),
                 seen=seen,
                 now=context.clock.now(),

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
+from npms_ledger.api.paging import page_of
 from npms_ledger.domain.account import Account
 from npms_ledger.handlers import audit_facts, reviews
 from npms_ledger.handlers.context import Context
 from npms_shared.db import audit_trail
-from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
+from npms_shared.web.pages import Cursor, Limit, Page, id_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Line, Money, Schema
@@ -62,16 +63,17 @@ def review_tasks_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/review-tasks", tags=["review tasks"])
 
     @router.get("", operation_id="list_review_tasks", responses=problem_responses())
-    async def list_(
+    async def list_review_tasks(
         _caller: Operator, done: Done = None, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[ReviewTaskResponse]:
         """Protected customers who would be cut, the oldest first."""
         async with context.database.connect() as conn:
             tasks = await reviews.list_tasks(conn, after=id_in(cursor), limit=limit + 1, done=done)
-        page, following = cut(tasks, limit, lambda task: task[0].review_task_id)
-        return Page(
-            items=[ReviewTaskResponse.of(*task, context.clock.now()) for task in page],
-            next_cursor=following,
+        return page_of(
+            tasks,
+            limit,
+            lambda task: ReviewTaskResponse.of(*task, context.clock.now()),
+            key=lambda task: task[0].review_task_id,
         )
 
     @router.post(
@@ -79,7 +81,7 @@ def review_tasks_router(context: Context) -> APIRouter:
         operation_id="finish_review_task",
         responses=problem_responses(404, 409),
     )
-    async def finish(
+    async def finish_review_task(
         caller: Operator, review_task_id: UUID, request: FinishTaskRequest
     ) -> ReviewTaskResponse:
         """Say what was made of it."""

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from npms_ledger.api.access import Looker, may_see
 from npms_ledger.api.account_schemas import AccountDetailResponse
+from npms_ledger.api.paging import page_of
 from npms_ledger.api.supply_schemas import (
     KeepOnEntryResponse,
     KeepOnRequest,
@@ -12,7 +13,7 @@ from npms_ledger.api.supply_schemas import (
 from npms_ledger.handlers import audit_facts, keep_on, look
 from npms_ledger.handlers.context import Context
 from npms_shared.db import audit_trail
-from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in, number_in
+from npms_shared.web.pages import Cursor, Limit, Page, id_in, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import PathId
@@ -32,7 +33,7 @@ def _add_keep_on(router: APIRouter, context: Context) -> None:
         operation_id="keep_supply_on",
         responses=problem_responses(404, 409),
     )
-    async def place(
+    async def keep_supply_on(
         caller: Operator, account_id: PathId, request: KeepOnRequest
     ) -> AccountDetailResponse:
         """Keep the supply on until then, whatever the credit; a later word replaces this one."""
@@ -64,7 +65,7 @@ def _add_keep_on(router: APIRouter, context: Context) -> None:
         operation_id="end_keep_supply_on",
         responses=problem_responses(404, 409),
     )
-    async def lift(caller: Operator, account_id: PathId) -> AccountDetailResponse:
+    async def end_keep_supply_on(caller: Operator, account_id: PathId) -> AccountDetailResponse:
         """Leave the supply to the rules again; 409 where nobody keeps it on."""
         async with context.database.transaction() as conn:
             now, subject = context.clock.now(), audit_facts.of_account(account_id)
@@ -79,7 +80,7 @@ def _add_keep_on_list(router: APIRouter, context: Context) -> None:
     @router.get(
         "/{account_id}/keep-on", operation_id="list_keep_ons", responses=problem_responses(404)
     )
-    async def list_(
+    async def list_keep_ons(
         _caller: Operator, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[KeepOnEntryResponse]:
         """Who ever kept the supply on, until when and why; the newest first."""
@@ -88,9 +89,12 @@ def _add_keep_on_list(router: APIRouter, context: Context) -> None:
             rows = await keep_on.list_keep_ons(
                 conn, account_id, before=id_in(cursor), limit=limit + 1
             )
-        page, following = cut(rows, limit, lambda row: row.keep_on_id)
-        items = [KeepOnEntryResponse.model_validate(row, from_attributes=True) for row in page]
-        return Page(items=items, next_cursor=following)
+        return page_of(
+            rows,
+            limit,
+            KeepOnEntryResponse.of,
+            key=lambda row: row.keep_on_id,
+        )
 
 
 def _add_decisions(router: APIRouter, context: Context) -> None:
@@ -99,17 +103,18 @@ def _add_decisions(router: APIRouter, context: Context) -> None:
         operation_id="list_supply_decisions",
         responses=problem_responses(404),
     )
-    async def decisions(
+    async def list_supply_decisions(
         caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[SupplyDecisionResponse]:
         """Why the supply was switched, each time; the newest first."""
         before = number_in(cursor) or look.NEWEST
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
-            detail = await look.show_account(conn, account_id, context.clock.now())
+            currency = await look.currency_of(conn, account_id)
             rows = await look.show_decisions(conn, account_id, before=before, limit=limit + 1)
-        page, following = cut(rows, limit, lambda row: row.decision_id)
-        currency = detail.view.account.currency
-        return Page(
-            items=[SupplyDecisionResponse.of(row, currency) for row in page], next_cursor=following
+        return page_of(
+            rows,
+            limit,
+            lambda row: SupplyDecisionResponse.of(row, currency),
+            key=lambda row: row.decision_id,
         )

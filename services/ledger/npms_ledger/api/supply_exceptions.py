@@ -7,9 +7,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
+from npms_ledger.api.paging import page_of
 from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.supply_exceptions import Why, list_exceptions, why
-from npms_shared.web.pages import Cursor, Limit, Page, cut, number_in
+from npms_shared.web.pages import Cursor, Limit, Page, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Money
@@ -67,7 +68,7 @@ def supply_exceptions_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/supply-exceptions", tags=["supply exceptions"])
 
     @router.get("", operation_id="list_supply_exceptions", responses=problem_responses())
-    async def list_(
+    async def list_supply_exceptions(
         _caller: Operator,
         desired: Desired = None,
         older_than_s: OlderThan = 60,
@@ -84,7 +85,6 @@ def supply_exceptions_router(context: Context) -> APIRouter:
                 after=number_in(cursor) or 0,
                 limit=limit + 1,
             )
-        page, following = cut(rows, limit, lambda row: row.installation_id)
-        return Page(items=[SupplyExceptionResponse.of(row) for row in page], next_cursor=following)
+        return page_of(rows, limit, SupplyExceptionResponse.of, key=lambda row: row.installation_id)
 
     return router

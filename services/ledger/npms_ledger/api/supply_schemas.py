@@ -44,6 +44,10 @@ class KeepOnEntryResponse(BaseModel):
     lifted_by: str | None
     lifted_at: datetime | None
 
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        return cls.model_validate(row, from_attributes=True)
+
 
 class DesiredSupplyResponse(BaseModel):
     state: Literal["on", "off"]

@@ -67,7 +67,9 @@ def trials_router(context: Context) -> APIRouter:
     @router.get(
         "/{account_id}/top-up-trial", operation_id="try_top_up", responses=problem_responses(404)
     )
-    async def try_(caller: Looker, account_id: PathId, amount: TopUpAmount) -> TopUpTrialResponse:
+    async def try_amount(
+        caller: Looker, account_id: PathId, amount: TopUpAmount
+    ) -> TopUpTrialResponse:
         """Where a top-up would go now; nothing is sold and nothing is kept."""
         amount_micro = parse_amount(amount)
         async with context.database.connect() as conn:

@@ -50,7 +50,9 @@ def _add_posting(router: APIRouter, context: Context) -> None:
         operation_id="explain_posting",
         responses=problem_responses(404),
     )
-    async def posting(caller: Looker, account_id: PathId, seq: PathId) -> PostingWhyResponse:
+    async def explain_posting(
+        caller: Looker, account_id: PathId, seq: PathId
+    ) -> PostingWhyResponse:
         """Readings, plan version, each line as a difference of cumulative costs, tax, rounding."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
@@ -63,7 +65,7 @@ def _add_balance(router: APIRouter, context: Context) -> None:
         operation_id="explain_balance",
         responses=problem_responses(404),
     )
-    async def balance(
+    async def explain_balance(
         caller: Looker, account_id: PathId, begin: From = None, end: To = None
     ) -> BalanceWhyResponse:
         """Where the money went: bucket by bucket, opening + entries by kind = closing."""
@@ -80,7 +82,7 @@ def _add_supply(router: APIRouter, context: Context) -> None:
         operation_id="explain_supply",
         responses=problem_responses(404),
     )
-    async def supply(caller: Looker, account_id: PathId) -> SupplyWhyResponse:
+    async def explain_supply(caller: Looker, account_id: PathId) -> SupplyWhyResponse:
         """Why supply was cut: policy, balance, floor, hold, who decided, what had avoided it."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
@@ -93,7 +95,7 @@ def _add_top_up(router: APIRouter, context: Context) -> None:
         operation_id="explain_top_up",
         responses=problem_responses(404),
     )
-    async def top_up(caller: Looker, payment_id: UUID) -> TopUpWhyResponse:
+    async def explain_top_up(caller: Looker, payment_id: UUID) -> TopUpWhyResponse:
         """Where a payment went: to charges, debts, emergency credit, balance; before and after."""
         async with context.database.connect() as conn:
             account_id = await explain.account_of_payment(conn, payment_id)
