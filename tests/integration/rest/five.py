@@ -400,6 +400,8 @@ async def _built(
         amqp_url="amqp://nobody.invalid/",
         jwks_path=issuer.jwks_path,
         refused_tokens_per_minute_and_address=100_000,
+        costly_per_minute_and_caller=100_000,
+        costly_per_minute_and_address=100_000,
         **EXTRA.get(name, {}),
     )
     service: Service = import_module(f"{package}.bootstrap").build(settings)
