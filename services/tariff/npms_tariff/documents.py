@@ -1,11 +1,24 @@
 """The form in which a plan's prices are written, sent and stored; its rules are in domain/plan."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from npms_shared.money import MICRO, AmountError, format_amount, parse_amount
-from npms_shared.web.schemas import CodedError, Schema
+from npms_shared.money import parse_amount
+from npms_shared.web.schemas import Schema
+from npms_tariff.document_types import (
+    UNIT_MICRO,
+    Classes,
+    Holiday,
+    LocalTime,
+    Name,
+    On,
+    Price,
+    RatePpm,
+    Units,
+    Weekday,
+    YearDay,
+)
 from npms_tariff.domain.plan import (
     DAY_NAMES,
     Band,
@@ -26,96 +39,6 @@ from npms_tariff.domain.plan import (
     Size,
     Tax,
 )
-
-MOST_MICRO = 1_000_000 * MICRO
-"""More a kWh or a day is a mistake, and a month of it no balance could hold."""
-MOST_UNITS = 1_000_000_000
-UNIT_MICRO = MICRO // 1000
-"""A base unit is a thousandth of what prices are for."""
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun", "hol"]
-LocalTime = Annotated[
-    str,
-    Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$", examples=["06:00"]),
-]
-YearDay = Annotated[
-    str,
-    Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", examples=["06-01"]),
-]
-Holiday = Annotated[
-    str,
-    Field(
-        pattern=r"^([0-9]{4}-)?(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
-        description="MM-DD every year, or YYYY-MM-DD once",
-        examples=["12-25"],
-    ),
-]
-RatePpm = Annotated[
-    int,
-    Field(ge=0, le=10_000_000, description="parts per million: 160000 is 16 %", examples=[160_000]),
-]
-On = Annotated[
-    list[str],
-    Field(
-        min_length=1,
-        max_length=40,
-        description="names of components computed before: `energy`, or those of fixed, demand, "
-        "levies, discounts, `minimum`, taxes",
-        examples=[["energy"]],
-    ),
-]
-Classes = Annotated[
-    list[Name],
-    Field(max_length=40, description="customer classes; none named means everybody"),
-]
-
-
-def _price(text: str) -> str:
-    micro = _amount(text, "price")
-    if micro < 0:
-        raise CodedError("negative_price", "a price is zero or more")
-    if micro > MOST_MICRO:
-        raise CodedError("price_too_large", f"a price is at most {MOST_MICRO // MICRO} units")
-    return format_amount(micro)
-
-
-def _units(text: str) -> str:
-    micro = _amount(text, "quantity")
-    if micro <= 0:
-        raise CodedError("not_positive", "a quantity is above zero")
-    if micro > MOST_UNITS * MICRO:
-        raise CodedError("quantity_too_large", f"a quantity is at most {MOST_UNITS}")
-    if micro % UNIT_MICRO:
-        raise CodedError("too_many_decimals", "a quantity has at most three decimals")
-    whole, thousandths = divmod(micro // UNIT_MICRO, 1000)
-    return f"{whole}.{thousandths:03d}".rstrip("0").rstrip(".")
-
-
-def _amount(text: str, what: str) -> int:
-    try:
-        return parse_amount(text)
-    except AmountError as fault:
-        raise CodedError(fault.code, f"{text!r} is no {what}: {fault.code}") from None
-
-
-Price = Annotated[
-    str,
-    AfterValidator(_price),
-    Field(
-        description="currency units, at most six decimals",
-        examples=["24.500000"],
-        json_schema_extra={"pattern": r"^[0-9]{1,15}(\.[0-9]{1,6})?$"},
-    ),
-]
-Units = Annotated[
-    str,
-    AfterValidator(_units),
-    Field(
-        description="kWh, or m³ of water or gas, at most three decimals",
-        examples=["50"],
-        json_schema_extra={"pattern": r"^[0-9]{1,15}(\.[0-9]{1,3}0*)?$"},
-    ),
-]
 
 
 class SeasonDocument(Schema):
@@ -274,9 +197,9 @@ class PlanDocument(Schema):
             holidays=frozenset(_holiday(day) for day in self.holidays),
             blocks=BlockRule(**self.energy.blocks.model_dump()),
             free=_free(self.free_units),
-            fixed=tuple(_fixed(one) for one in self.fixed),
-            demand=tuple(_demand(one) for one in self.demand),
-            levies=tuple(_levy(one) for one in self.levies),
+            fixed=tuple(_fixed(fixed) for fixed in self.fixed),
+            demand=tuple(_demand(demand) for demand in self.demand),
+            levies=tuple(_levy(levy) for levy in self.levies),
             discounts=tuple(
                 Discount(d.name, d.rate_ppm, tuple(d.on), tuple(d.classes)) for d in self.discounts
             ),
@@ -326,26 +249,26 @@ def _minimum(minimum: MinimumDocument | None) -> Minimum | None:
     return None if minimum is None else Minimum(parse_amount(minimum.amount), tuple(minimum.on))
 
 
-def _fixed(one: FixedDocument) -> Fixed:
+def _fixed(fixed: FixedDocument) -> Fixed:
     return Fixed(
-        one.name,
-        parse_amount(one.amount),
-        per=one.per,
-        skip_unused=one.off_supply == "skip",
-        first_vend=one.collect == "first_vend",
+        fixed.name,
+        parse_amount(fixed.amount),
+        per=fixed.per,
+        skip_unused=fixed.off_supply == "skip",
+        first_vend=fixed.collect == "first_vend",
     )
 
 
-def _demand(one: DemandDocument) -> Demand:
+def _demand(demand: DemandDocument) -> Demand:
     return Demand(
-        one.name,
-        parse_amount(one.price),
-        of=one.of,
-        window_minutes=one.window_minutes,
-        periods=tuple(one.periods),
+        demand.name,
+        parse_amount(demand.price),
+        of=demand.of,
+        window_minutes=demand.window_minutes,
+        periods=tuple(demand.periods),
     )
 
 
-def _levy(one: LevyDocument) -> Levy:
-    per_unit = None if one.per_unit is None else parse_amount(one.per_unit)
-    return Levy(one.name, per_unit, one.rate_ppm, tuple(one.on))
+def _levy(levy: LevyDocument) -> Levy:
+    per_unit = None if levy.per_unit is None else parse_amount(levy.per_unit)
+    return Levy(levy.name, per_unit, levy.rate_ppm, tuple(levy.on))

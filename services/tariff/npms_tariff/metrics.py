@@ -4,7 +4,7 @@ from prometheus_client import Counter
 
 READINGS_RATED = Counter("npms_tariff_readings_rated", "Readings billed")
 READINGS_PARKED = Counter("npms_tariff_readings_parked", "Readings kept aside", ["reason"])
-CHARGES_SAID = Counter("npms_tariff_charges", "Charges put into batches")
+CHARGES_MADE = Counter("npms_tariff_charges", "Charges put into batches")
 PROVISIONAL_CHARGED = Counter("npms_tariff_provisional", "Days charged by estimate")
 INSTALLATIONS_CORRECTED = Counter("npms_tariff_corrected", "Installations corrected")
 STATE_STALE = Counter("npms_tariff_state_stale", "Batches rated again since state had changed")

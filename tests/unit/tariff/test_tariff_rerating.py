@@ -15,10 +15,11 @@ from npms_operations.audit.rater.bill import bill
 from npms_operations.audit.rater.documents import read_version
 from npms_shared.contracts.tariff import ChargeLine
 from npms_tariff.documents import PlanDocument
-from npms_tariff.domain import rerating
+from npms_tariff.domain import past_registers, rerating
 from npms_tariff.domain.calendar import Calendar
+from npms_tariff.domain.past_registers import CannotCorrect, Point
 from npms_tariff.domain.rating import rate
-from npms_tariff.domain.rerating import CannotCorrect, Difference, Point
+from npms_tariff.domain.rerating import Difference
 from npms_tariff.domain.state import Rated, RatingState
 from npms_tariff.domain.tariff import Tariff
 
@@ -70,7 +71,7 @@ def going_on(start: Point, steps: list[tuple[int, int]]) -> list[Point]:
 
 
 class Past:
-    """An installation rated by the versions known then, and reworked by those known now."""
+    """An installation rated by the versions known then, and rated anew by those known now."""
 
     def __init__(self, then: Dated, now: Dated, zone: ZoneInfo, readings: list[Point]) -> None:
         self.calendar = Calendar(tariffs_of(now), zone)
@@ -97,12 +98,12 @@ class Past:
         measured = [(s[2], versions[s[1]], s[6]) for s in self.rated.scopes if s[2] >= month]
         measured.append((self.old.month, versions[self.old.plan_version_id], self.old.demand))
         span = (start_s, end[0])
-        shapes = rerating.shapes_of(measured, self.hours, span, self.calendar.zone)
-        return month, rerating.points_of(
+        shapes = past_registers.shapes_of(measured, self.hours, span, self.calendar.zone)
+        return month, past_registers.points_of(
             (start_s, start_wh), self.hours, end, self.calendar, shapes
         )
 
-    def rework(self, month: int, points: list[Point], from_s: int) -> list[Difference]:
+    def rerate(self, month: int, points: list[Point], from_s: int) -> list[Difference]:
         self.new = opened(self.calendar, points[0])
         self.rerated = rerating.rerate(self.new, points, ended=False)
         scopes = self.rated.scopes
@@ -146,7 +147,7 @@ def test_r3_a_version_dated_back_costs_what_it_would_have_from_the_begin(
     now: Dated = [*then, (from_s, second)]
     past = Past(then, now, zone, readings)
     month, points = past.points(from_s)
-    posted = past.rework(month, points, from_s)
+    posted = past.rerate(month, points, from_s)
     charged = [charge[-1] for charge in past.rated.charges]
     more = going_on(points[-1], later)
     rated = Rated()
@@ -170,14 +171,14 @@ def test_corrected_registers_cost_what_they_would_have(first, steps, later, zone
     assume(len(edges) > 2)
     begin, end = sorted(data.draw(st.sets(st.sampled_from(edges), min_size=2, max_size=2)))
     month, points = past.points(begin)
-    before_wh, after_wh = (rerating.register_at(points, at_s) for at_s in (begin, end))
+    before_wh, after_wh = (past_registers.register_at(points, at_s) for at_s in (begin, end))
     times = sorted(data.draw(st.sets(st.integers(begin + 1, end - 1), max_size=4)))
     registers = st.lists(st.integers(before_wh, after_wh), min_size=len(times), max_size=len(times))
     given_ = list(zip(times, sorted(data.draw(registers)), strict=True))
-    hours = rerating.edges_between(past.calendar, begin, end)
-    mended = rerating.with_registers(points, (begin, end), given_, hours)
+    hours = past_registers.edges_between(past.calendar, begin, end)
+    mended = past_registers.with_registers(points, (begin, end), given_, hours)
     assert (mended[0], mended[-1]) == (points[0], points[-1])
-    posted = past.rework(month, mended, begin)
+    posted = past.rerate(month, mended, begin)
     charged = [charge[-1] for charge in past.rated.charges]
     more, rated = going_on(mended[-1], later), Rated()
     for reading in more[1:]:
@@ -238,7 +239,7 @@ def test_what_was_rated_rightly_is_not_corrected(document, steps, zone_name):
     readings = going_on((BEGINS_S, 700), steps)
     past = Past(dated, dated, ZoneInfo(zone_name), readings)
     month, points = past.points(BEGINS_S)
-    assert past.rework(month, points, BEGINS_S) == []
+    assert past.rerate(month, points, BEGINS_S) == []
     made = {hour_s: (wh, micro) for _, hour_s, wh, micro in past.rerated.hours}
     made[past.new.hour_s] = (past.new.hour_wh, past.new.hour_micro)
     changes = rerating.hour_deltas(past.hours, made)
@@ -254,10 +255,10 @@ def test_a_second_correction_of_the_same_changes_nothing(document, steps, zone_n
     dated: Dated = [(BEGINS_S - 10**6, document)]
     past = Past(dated, dated, zone, readings)
     month, points = past.points(BEGINS_S)
-    past.rework(month, points, BEGINS_S)
+    past.rerate(month, points, BEGINS_S)
     again = Past(dated, dated, zone, points)
     month, same = again.points(BEGINS_S)
-    assert again.rework(month, same, BEGINS_S) == []
+    assert again.rerate(month, same, BEGINS_S) == []
 
 
 def test_k1_a_slow_clock_s_energy_moves_to_the_hours_it_was_used_in():
@@ -266,13 +267,13 @@ def test_k1_a_slow_clock_s_energy_moves_to_the_hours_it_was_used_in():
     calendar = Calendar(tariffs_of(dated), zone)
     first = whole_hours(calendar, BEGINS_S, BEGINS_S + 7200)[0]
     points = [(first + 3600 * i, 100 * i * i) for i in range(9)]
-    edges = rerating.edges_between(calendar, first, points[-1][0])
-    given_ = rerating.shifted(points, (first, points[-1][0]), 3600, edges)
-    mended = rerating.with_registers(points, (first, points[-1][0]), given_, edges)
+    edges = past_registers.edges_between(calendar, first, points[-1][0])
+    given_ = past_registers.shifted(points, (first, points[-1][0]), 3600, edges)
+    mended = past_registers.with_registers(points, (first, points[-1][0]), given_, edges)
     assert [at_s for at_s, _ in mended] == [at_s for at_s, _ in points]
     hourly = [b[1] - a[1] for a, b in pairwise(mended)]
     assert hourly == [50, 50, 300, 500, 700, 900, 1100, 2800]
-    fast = rerating.shifted(points, (first, points[-1][0]), -3600, edges)
+    fast = past_registers.shifted(points, (first, points[-1][0]), -3600, edges)
     assert fast == [(first + 3600 * (i - 1), 100 * i * i) for i in range(2, 8)]
 
 
@@ -290,14 +291,14 @@ def test_registers_that_cannot_have_been_are_refused(span, given_, code):
     points = [(3600 * i, 100 + 100 * i) for i in range(6)]
     at = [(3600 * hour, wh) for hour, wh in given_]
     with pytest.raises(CannotCorrect) as refused:
-        rerating.with_registers(points, (span[0] * 3600, span[1] * 3600), at, [0])
+        past_registers.with_registers(points, (span[0] * 3600, span[1] * 3600), at, [0])
     assert refused.value.code == code
 
 
 def test_a_span_is_of_whole_local_hours():
     calendar = Calendar(tariffs_of([(0, FLAT)]), ZoneInfo("Asia/Kathmandu"))
     hour = BEGINS_S - BEGINS_S % 3600 + 900
-    assert rerating.edges_between(calendar, hour, hour + 7200) == [hour, hour + 3600]
+    assert past_registers.edges_between(calendar, hour, hour + 7200) == [hour, hour + 3600]
     for begin, end in ((hour + 1, hour + 7200), (hour, hour + 7201), (hour - 900, hour)):
         with pytest.raises(CannotCorrect, match="not_whole_hours"):
-            rerating.edges_between(calendar, begin, end)
+            past_registers.edges_between(calendar, begin, end)

@@ -52,7 +52,7 @@ def _add_preview(router: APIRouter, context: Context) -> None:
         response_class=Response,
         responses={**problem_responses(404), 200: {"description": "Lines", "content": content}},
     )
-    async def preview(body: CorrectionRequest, _: Operator) -> StreamingResponse:
+    async def preview_correction(body: CorrectionRequest, _: Operator) -> StreamingResponse:
         """What a correction would post, a line for each installation, and the total; nothing is
         written."""
         async with context.database.connect() as conn:
@@ -72,7 +72,7 @@ def _add_requesting(router: APIRouter, context: Context) -> None:
         status_code=201,
         responses=problem_responses(404),
     )
-    async def post(body: CorrectionRequest, caller: Operator) -> CorrectionResponse:
+    async def request_correction(body: CorrectionRequest, caller: Operator) -> CorrectionResponse:
         """Put a correction before a second person."""
         async with context.database.transaction() as conn:
             made = await correct.request_correction(
@@ -87,7 +87,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         operation_id="approve_correction",
         responses=problem_responses(404, 409, 412, 428),
     )
-    async def approve(
+    async def approve_correction(
         correction_id: CorrectionId, caller: Operator, seen: Seen
     ) -> CorrectionResponse:
         """Let it be worked off: by another person than who asked."""
@@ -102,7 +102,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         operation_id="reject_correction",
         responses=problem_responses(404, 409),
     )
-    async def reject(
+    async def reject_correction(
         correction_id: CorrectionId, body: ReasonRequest, caller: Operator
     ) -> CorrectionResponse:
         """It is never worked off; who asked may take it back so."""
@@ -115,7 +115,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
 
 def _add_reading(router: APIRouter, context: Context) -> None:
     @router.get("/corrections", operation_id="list_corrections", responses=problem_responses())
-    async def list_(
+    async def list_corrections(
         _: Operator, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[CorrectionResponse]:
         """The newest first."""
@@ -134,7 +134,7 @@ def _add_reading(router: APIRouter, context: Context) -> None:
         operation_id="get_correction",
         responses=problem_responses(404),
     )
-    async def show(
+    async def get_correction(
         correction_id: CorrectionId, _: Operator, response: Response
     ) -> CorrectionResponse:
         """With its progress, what it has posted so far, and the ETag that approving asks for."""
@@ -149,7 +149,7 @@ def _add_reading(router: APIRouter, context: Context) -> None:
         operation_id="list_corrected_installations",
         responses=problem_responses(404),
     )
-    async def items(
+    async def list_corrected_installations(
         correction_id: CorrectionId, _: Operator, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[CorrectionItemResponse]:
         """What it did to each, in the order of their ids."""

@@ -18,7 +18,7 @@ from npms_tariff.api.green_button import Feed
 from npms_tariff.api.usage import From, To
 from npms_tariff.domain.records import Resolution
 from npms_tariff.handlers.context import Context
-from npms_tariff.handlers.report_usage import UsageItem, ask, report_usage
+from npms_tariff.handlers.report_usage import UsageItem, find_range, report_usage
 
 LONGEST = {
     "hour": timedelta(days=800),
@@ -55,12 +55,12 @@ def _add_csv(router: APIRouter, context: Context) -> None:
         response_class=Response,
         responses=_responses(example, "text/csv"),
     )
-    async def get_csv(
+    async def export_usage_csv(
         account_id: PathId, caller: Caller, begin: From, end: To, resolution: Files = "hour"
     ) -> StreamingResponse:
         """Energy and cost as comma-separated values, a line for each hour, day or month."""
         async with context.database.connect() as conn:
-            asked = await ask(
+            wanted = await find_range(
                 conn,
                 account_id,
                 principal=caller,
@@ -68,7 +68,7 @@ def _add_csv(router: APIRouter, context: Context) -> None:
                 span=(begin, end),
                 longest=LONGEST,
             )
-            report = await report_usage(conn, asked)
+            report = await report_usage(conn, wanted)
         return StreamingResponse(
             _lines(report.items),
             media_type="text/csv; charset=utf-8",
@@ -86,12 +86,12 @@ def _add_green_button(router: APIRouter, context: Context) -> None:
         response_class=Response,
         responses=_responses(example, "application/atom+xml"),
     )
-    async def get_green_button(
+    async def export_usage_green_button(
         account_id: PathId, caller: Caller, begin: From, end: To, request: Request
     ) -> Response:
         """Hours as Green Button data: an ESPI feed with value, cost and quality of each."""
         async with context.database.connect() as conn:
-            asked = await ask(
+            wanted = await find_range(
                 conn,
                 account_id,
                 principal=caller,
@@ -99,7 +99,7 @@ def _add_green_button(router: APIRouter, context: Context) -> None:
                 span=(begin, end),
                 longest=LONGEST,
             )
-            report = await report_usage(conn, asked)
+            report = await report_usage(conn, wanted)
         feed = Feed(report, href=request.url.path, written_at=context.clock.now())
         return Response(
             feed.as_bytes(),

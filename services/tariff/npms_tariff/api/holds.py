@@ -52,7 +52,7 @@ def holds_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/billing-holds", tags=["billing holds"])
 
     @router.get("", operation_id="list_billing_holds", responses=problem_responses())
-    async def get_holds(
+    async def list_billing_holds(
         _: Operator,
         *,
         account_id: FilterId = None,
@@ -76,7 +76,7 @@ def holds_router(context: Context) -> APIRouter:
         operation_id="release_billing_hold",
         responses=problem_responses(404, 409),
     )
-    async def release(
+    async def release_billing_hold(
         billing_hold_id: HoldId, body: ReasonRequest, caller: Operator
     ) -> BillingHoldResponse:
         """Rating goes on from the last rated register; energy used meanwhile is caught up by the

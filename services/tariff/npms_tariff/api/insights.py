@@ -144,10 +144,10 @@ class InsightsResponse(BaseModel):
             until=found.days[-1].day if found.days else None,
             trend=ChangeResponse.of(found.trend) if found.trend else None,
             base_load_w=found.base_load_w,
-            peak_hours=[PeakHourResponse.of(one) for one in found.peak_hours]
+            peak_hours=[PeakHourResponse.of(hour) for hour in found.peak_hours]
             if found.peak_hours is not None
             else None,
-            own_past=[OwnPastResponse.of_months(one) for one in found.own_past],
+            own_past=[OwnPastResponse.of_months(past) for past in found.own_past],
             class_comparison=ClassComparisonResponse.of(compared, found.subject.currency)
             if compared
             else None,

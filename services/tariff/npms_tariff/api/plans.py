@@ -59,7 +59,7 @@ def _add_drafting(router: APIRouter, context: Context) -> None:
         status_code=201,
         responses=problem_responses(404),
     )
-    async def post_version(
+    async def add_plan_version(
         plan_code: PlanCode, body: VersionRequest, caller: Operator
     ) -> VersionResponse:
         """A draft of the next version; once activated in force from `valid_from`."""
@@ -72,7 +72,7 @@ def _add_drafting(router: APIRouter, context: Context) -> None:
         operation_id="replace_plan_draft",
         responses=problem_responses(404, 409),
     )
-    async def put_version(
+    async def replace_plan_draft(
         plan_code: PlanCode, version: VersionNumber, body: VersionRequest, caller: Operator
     ) -> VersionResponse:
         """The whole draft anew; the caller is its author from then on."""
@@ -90,7 +90,9 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         status_code=204,
         responses=problem_responses(404, 409),
     )
-    async def delete_version(plan_code: PlanCode, version: VersionNumber, caller: Operator) -> None:
+    async def withdraw_plan_draft(
+        plan_code: PlanCode, version: VersionNumber, caller: Operator
+    ) -> None:
         """Withdraw a draft; an activated version stays. The number is not given again."""
         async with context.database.transaction() as conn:
             await withdraw_draft(conn, context, plan_code, version, by=caller.actor())
@@ -100,7 +102,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         operation_id="activate_plan_version",
         responses=problem_responses(404, 409, 412, 428),
     )
-    async def post_activate(
+    async def activate_plan_version(
         plan_code: PlanCode, version: VersionNumber, caller: Operator, seen: Seen
     ) -> VersionResponse:
         """Put a draft in force as it was seen, by another person than wrote it; never backwards: it
@@ -114,7 +116,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
 
 def _add_reading(router: APIRouter, context: Context) -> None:
     @router.get("/plans", operation_id="list_plans", responses=problem_responses())
-    async def get_plans(
+    async def list_plans(
         _: Operator, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[PlanResponse]:
         """All plans, by code."""
@@ -135,7 +137,7 @@ def _add_reading(router: APIRouter, context: Context) -> None:
         operation_id="list_plan_versions",
         responses=problem_responses(404),
     )
-    async def get_versions(
+    async def list_plan_versions(
         plan_code: PlanCode, _: Operator, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[VersionResponse]:
         """All versions of a plan and its drafts, by number."""
@@ -150,7 +152,7 @@ def _add_reading(router: APIRouter, context: Context) -> None:
         operation_id="get_plan_version",
         responses=problem_responses(404),
     )
-    async def get_version(
+    async def get_plan_version(
         plan_code: PlanCode, version: VersionNumber, _: Operator, response: Response
     ) -> VersionResponse:
         """A version or draft with its whole document, and the ETag that activating asks for."""
@@ -167,7 +169,7 @@ def _add_parked(router: APIRouter, context: Context) -> None:
         tags=["readings"],
         responses=problem_responses(),
     )
-    async def get_parked(
+    async def list_parked_readings(
         _: Operator,
         installation_id: FilterId = None,
         limit: Limit = 50,

@@ -112,8 +112,8 @@ class VersionResponse(BaseModel):
 def _drafted(shown: PlanVersion | PlanDraft) -> dict[str, Any]:
     """What a draft says, and a version after it."""
     names = ("plan_code", "version", "valid_from", "created_at", "created_by", "checksum")
-    said: dict[str, Any] = {name: getattr(shown, name) for name in names}
-    return {**said, "document": PlanDocument.model_validate(shown.document)}
+    values: dict[str, Any] = {name: getattr(shown, name) for name in names}
+    return {**values, "document": PlanDocument.model_validate(shown.document)}
 
 
 class UsageItemResponse(BaseModel):

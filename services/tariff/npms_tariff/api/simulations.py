@@ -176,7 +176,7 @@ def simulations_router(context: Context) -> APIRouter:
             200: {"description": "Lines of JSON", "content": {NDJSON: {"schema": _schema()}}},
         },
     )
-    async def post_simulation(body: SimulationRequest, _: Operator) -> StreamingResponse:
+    async def simulate_plan(body: SimulationRequest, _: Operator) -> StreamingResponse:
         """The use of accounts on record, rated under the plan they had and under another version or
         a draft, as if that had been in force all the time. A line of JSON for each account, with
         progress in between, and the total as the last."""

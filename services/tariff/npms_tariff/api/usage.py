@@ -10,7 +10,7 @@ from npms_shared.web.schemas import Instant, PathId
 from npms_tariff.api.schemas import UsageResponse
 from npms_tariff.domain.records import Resolution
 from npms_tariff.handlers.context import Context
-from npms_tariff.handlers.report_usage import ask, report_usage
+from npms_tariff.handlers.report_usage import find_range, report_usage
 
 From = Annotated[
     Instant,
@@ -44,9 +44,9 @@ def usage_router(context: Context) -> APIRouter:
         """Energy and cost by hour, day or month of the account's local time, the running hour
         included. A customer sees their own accounts."""
         async with context.database.connect() as conn:
-            asked = await ask(
+            wanted = await find_range(
                 conn, account_id, principal=caller, resolution=resolution, span=(begin, end)
             )
-            return UsageResponse.of(await report_usage(conn, asked))
+            return UsageResponse.of(await report_usage(conn, wanted))
 
     return router

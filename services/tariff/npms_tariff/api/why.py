@@ -11,7 +11,7 @@ from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import Energy, Money, PathId
 from npms_tariff.api.usage import From, To
 from npms_tariff.handlers.context import Context
-from npms_tariff.handlers.explain_rating import Counters, InForce, RatingStory, explain_rating
+from npms_tariff.handlers.explain_rating import Counters, InForce, RatingWhy, explain_rating
 
 
 class VersionInForceResponse(BaseModel):
@@ -23,14 +23,14 @@ class VersionInForceResponse(BaseModel):
     document: dict[str, Any] = Field(description="its prices, as drafted and activated")
 
     @classmethod
-    def of(cls, one: InForce) -> "VersionInForceResponse":
-        version = one.version
+    def of(cls, in_force: InForce) -> "VersionInForceResponse":
+        version = in_force.version
         return cls(
             plan_code=version.plan_code,
             version=version.version,
             plan_version_id=version.plan_version_id,
-            begins=one.begins,
-            ends=one.ends,
+            begins=in_force.begins,
+            ends=in_force.ends,
             document=version.document,
         )
 
@@ -53,8 +53,8 @@ class ScopeCountersResponse(BaseModel):
     cost: Money | None = Field(description="null while the scope is open")
 
     @classmethod
-    def of(cls, one: Counters, currency: str) -> "ScopeCountersResponse":
-        scope = one.scope
+    def of(cls, counters: Counters, currency: str) -> "ScopeCountersResponse":
+        scope = counters.scope
         return cls(
             month=f"{scope.month // 100:04d}-{scope.month % 100:02d}",
             plan_version_id=scope.plan_version_id,
@@ -66,7 +66,7 @@ class ScopeCountersResponse(BaseModel):
                     upto=None if slot.upto_wh is None else Energy.of(slot.upto_wh),
                     energy=Energy.of(slot.energy_wh),
                 )
-                for slot in one.slots
+                for slot in counters.slots
             ],
             days=scope.days,
             cost=None if scope.cost_micro is None else Money.of(scope.cost_micro, currency),
@@ -86,17 +86,20 @@ class RatingWhyResponse(BaseModel):
     register_value: Energy = Field(description="at that time")
 
     @classmethod
-    def of(cls, story: RatingStory) -> "RatingWhyResponse":
-        installation = story.installation
+    def of(cls, why: RatingWhy) -> "RatingWhyResponse":
+        installation = why.installation
         return cls(
             installation_id=installation.installation_id,
             account_id=installation.account_id,
             customer_class=installation.customer_class,
             time_zone=installation.time_zone,
-            versions=[VersionInForceResponse.of(one) for one in story.versions],
-            scopes=[ScopeCountersResponse.of(one, installation.currency) for one in story.counters],
-            rated_until=datetime.fromtimestamp(story.read_at_s, UTC),
-            register_value=Energy.of(story.register_wh),
+            versions=[VersionInForceResponse.of(in_force) for in_force in why.versions],
+            scopes=[
+                ScopeCountersResponse.of(counters, installation.currency)
+                for counters in why.counters
+            ],
+            rated_until=datetime.fromtimestamp(why.read_at_s, UTC),
+            register_value=Energy.of(why.register_wh),
         )
 
 
@@ -108,12 +111,12 @@ def why_router(context: Context) -> APIRouter:
         operation_id="explain_rating",
         responses=problem_responses(404),
     )
-    async def why(
+    async def explain(
         installation_id: PathId, caller: Caller, begin: From, end: To
     ) -> RatingWhyResponse:
         """The plan's versions in force, and what is counted in each block of the months touched."""
         async with context.database.connect() as conn:
-            story = await explain_rating(conn, installation_id, begin, end, who=caller)
-        return RatingWhyResponse.of(story)
+            found = await explain_rating(conn, installation_id, begin, end, principal=caller)
+        return RatingWhyResponse.of(found)
 
     return router

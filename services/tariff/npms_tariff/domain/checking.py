@@ -128,16 +128,16 @@ def in_season(season: Season, day: tuple[int, int]) -> bool:
 
 def _demand_flaws(prices: Prices) -> Iterator[Flaw]:
     known = {period.name for period in prices.periods}
-    highest = [(i, one) for i, one in enumerate(prices.demand) if one.of == "highest"]
-    for i, one in highest:
+    highest = [(i, demand) for i, demand in enumerate(prices.demand) if demand.of == "highest"]
+    for i, demand in highest:
         at = f"/demand/{i}"
-        if one.window_minutes not in WINDOWS:
+        if demand.window_minutes not in WINDOWS:
             detail = f"a window lasts one of {', '.join(map(str, WINDOWS))} minutes"
             yield Flaw(f"{at}/window_minutes", "window_unknown", detail)
-        if one.window_minutes != highest[0][1].window_minutes:
+        if demand.window_minutes != highest[0][1].window_minutes:
             detail = f"all windows of a plan last the same; /demand/{highest[0][0]} has others"
             yield Flaw(f"{at}/window_minutes", "windows_differ", detail)
-        for j, name in enumerate(one.periods):
+        for j, name in enumerate(demand.periods):
             if name not in known:
                 detail = f"no period is called {name!r}"
                 yield Flaw(f"{at}/periods/{j}", "unknown_period", detail)
@@ -145,13 +145,13 @@ def _demand_flaws(prices: Prices) -> Iterator[Flaw]:
 
 def _named(prices: Prices) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """(place, name, on) of every component that has a name, in the order they are computed."""
-    yield from ((f"/fixed/{i}", one.name, ()) for i, one in enumerate(prices.fixed))
-    yield from ((f"/demand/{i}", one.name, ()) for i, one in enumerate(prices.demand))
-    yield from ((f"/levies/{i}", one.name, one.on) for i, one in enumerate(prices.levies))
-    yield from ((f"/discounts/{i}", one.name, one.on) for i, one in enumerate(prices.discounts))
+    yield from ((f"/fixed/{i}", part.name, ()) for i, part in enumerate(prices.fixed))
+    yield from ((f"/demand/{i}", part.name, ()) for i, part in enumerate(prices.demand))
+    yield from ((f"/levies/{i}", part.name, part.on) for i, part in enumerate(prices.levies))
+    yield from ((f"/discounts/{i}", part.name, part.on) for i, part in enumerate(prices.discounts))
     if prices.minimum is not None:
         yield "/minimum", MINIMUM, prices.minimum.on
-    yield from ((f"/taxes/{i}", one.name, one.on) for i, one in enumerate(prices.taxes))
+    yield from ((f"/taxes/{i}", part.name, part.on) for i, part in enumerate(prices.taxes))
 
 
 def _name_flaws(prices: Prices) -> Iterator[Flaw]:
@@ -166,13 +166,13 @@ def _name_flaws(prices: Prices) -> Iterator[Flaw]:
 
 def _reference_flaws(prices: Prices) -> Iterator[Flaw]:
     """A share is of what was computed before it; what is taken at a vend is taxed only."""
-    vended = {one.name for one in prices.fixed if one.first_vend}
+    vended = {fixed.name for fixed in prices.fixed if fixed.first_vend}
     before = [ENERGY]
     for at, name, on in _named(prices):
         taxing = at.startswith("/taxes")
         for j, base in enumerate(on):
             if base not in before or (base in vended and not taxing):
-                known = [one for one in before if taxing or one not in vended]
+                known = [component for component in before if taxing or component not in vended]
                 detail = f"{base!r} is none of {', '.join(known)}"
                 yield Flaw(f"{at}/on/{j}", "unknown_component", detail)
             elif base in on[:j]:

@@ -40,8 +40,8 @@ class PlanUsage:
     def correct(self, state: RatingState, deltas: Iterable[ClosedHour]) -> None:
         """What hours of one installation change by; they count once as they did."""
         self.add(CORRECTIONS, deltas, {state.installation_id: state})
-        for one in self._sums.values():
-            one.hours = 0
+        for counted in self._sums.values():
+            counted.hours = 0
 
     def add(
         self, partition: int, hours: Iterable[ClosedHour], states: Mapping[int, RatingState]
@@ -61,6 +61,14 @@ class PlanUsage:
     def rows(self) -> list[PlanRow]:
         """In an order by which whoever else writes them waits in the same one."""
         return sorted(
-            (one.version_id, partition, hour_s, one.day, one.hours, one.energy_wh, one.amount_micro)
-            for (partition, hour_s, _), one in self._sums.items()
+            (
+                counted.version_id,
+                partition,
+                hour_s,
+                counted.day,
+                counted.hours,
+                counted.energy_wh,
+                counted.amount_micro,
+            )
+            for (partition, hour_s, _), counted in self._sums.items()
         )

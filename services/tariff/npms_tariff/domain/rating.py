@@ -272,8 +272,8 @@ def _count_days(s: RatingState, energy_wh: int, cell: Cell) -> bool:
 def _measure(s: RatingState, energy_wh: int, cell: Cell) -> None:
     """Add to the running windows of measured demand."""
     name = cell.tariff.prices.periods[cell.period].name
-    for item, one in enumerate(cell.tariff.highest):
-        if not one.periods or name in one.periods:
+    for item, demand in enumerate(cell.tariff.highest):
+        if not demand.periods or name in demand.periods:
             at = item * 3
             s.demand[at + WINDOW] += energy_wh
             s.demand[at + PEAK] = max(s.demand[at + PEAK], s.demand[at + WINDOW])

@@ -160,22 +160,22 @@ class RatingState:
         """What fixed components and demand have grown by, as lines; returns the sum."""
         assert self.tariff is not None
         return sum(
-            self.pay(one.index, one.label, self._standing_nano(one), lines)
-            for one in self.tariff.standing
+            self.pay(standing.index, standing.label, self._standing_nano(standing), lines)
+            for standing in self.tariff.standing
         )
 
-    def _standing_nano(self, one: Standing) -> int:
-        if one.fixed is not None:
-            days = self.used_days if one.fixed.skip_unused else self.days
-            if one.fixed.per == "day":
-                return one.fixed.amount_micro * days * UNITS_A_PRICE
-            return one.fixed.amount_micro * days // days_in(self.month) * UNITS_A_PRICE
-        assert one.demand is not None
-        if one.item < 0:
-            a_month = self.connected_w * one.demand.price_micro // UNITS_A_PRICE
+    def _standing_nano(self, standing: Standing) -> int:
+        if standing.fixed is not None:
+            days = self.used_days if standing.fixed.skip_unused else self.days
+            if standing.fixed.per == "day":
+                return standing.fixed.amount_micro * days * UNITS_A_PRICE
+            return standing.fixed.amount_micro * days // days_in(self.month) * UNITS_A_PRICE
+        assert standing.demand is not None
+        if standing.item < 0:
+            a_month = self.connected_w * standing.demand.price_micro // UNITS_A_PRICE
             return a_month * self.days // days_in(self.month) * UNITS_A_PRICE
-        paid_w = self.demand[one.item * 3 + PAID_W]
-        return max(0, self.peak_w(one.item) - paid_w) * one.demand.price_micro
+        paid_w = self.demand[standing.item * 3 + PAID_W]
+        return max(0, self.peak_w(standing.item) - paid_w) * standing.demand.price_micro
 
     def pay(self, index: int, label: str, nano: int, lines: list[ChargeLine]) -> int:
         """Set what a component has cost; what it has grown by becomes a line and is returned."""
@@ -192,26 +192,26 @@ class RatingState:
         total = tax = 0
         nano, paid = self.nano, self.paid_micro
         assert self.tariff is not None
-        for one in self.tariff.derived:
-            index = one.index
-            if one.per_unit_micro:
-                value = self.paid_wh * one.per_unit_micro
+        for derived in self.tariff.derived:
+            index = derived.index
+            if derived.per_unit_micro:
+                value = self.paid_wh * derived.per_unit_micro
             else:
                 base = 0
-                for component in one.on:
+                for component in derived.on:
                     base += nano[component]
-                value = base * one.rate_ppm // 1_000_000
+                value = base * derived.rate_ppm // 1_000_000
             due_micro = value // 1000 if value >= 0 else -(-value // 1000)
-            if one.sign < 0:
+            if derived.sign < 0:
                 value, due_micro = -value, -due_micro
             nano[index] = value
             grown = due_micro - paid[index]
             if grown:
                 paid[index] = due_micro
                 total += grown
-                if one.is_tax:
+                if derived.is_tax:
                     tax += grown
-                lines.append((one.label, "", 0, 0, grown))
+                lines.append((derived.label, "", 0, 0, grown))
         return total, tax
 
     def open_scope(self, tariff: Tariff, cell: Cell) -> None:
@@ -251,9 +251,9 @@ class RatingState:
         """Nothing measured; what was charged of a demand of the same name is not charged again."""
         charged: dict[str, int] = {}
         if same_month and self.tariff is not None:
-            for item, one in enumerate(self.tariff.highest):
-                charged[one.name] = max(self.peak_w(item), self.demand[item * 3 + PAID_W])
-        return [part for one in tariff.highest for part in (0, 0, charged.get(one.name, 0))]
+            for item, demand in enumerate(self.tariff.highest):
+                charged[demand.name] = max(self.peak_w(item), self.demand[item * 3 + PAID_W])
+        return [part for demand in tariff.highest for part in (0, 0, charged.get(demand.name, 0))]
 
     def peak_w(self, item: int) -> int:
         """The highest average power of a measured demand in the scope."""

@@ -139,12 +139,12 @@ class Tariff:
         """Components in the order they are computed; what is taken at a vend is none of them."""
         prices = self.prices
         named = (
-            *(one.name for one in prices.fixed if not one.first_vend),
-            *(one.name for one in prices.demand),
-            *(one.name for one in prices.levies),
-            *(one.name for one in prices.discounts),
+            *(part.name for part in prices.fixed if not part.first_vend),
+            *(part.name for part in prices.demand),
+            *(part.name for part in prices.levies),
+            *(part.name for part in prices.discounts),
             MINIMUM,
-            *(one.name for one in prices.taxes),
+            *(part.name for part in prices.taxes),
         )
         return {name: index for index, name in enumerate((ENERGY, *named))}
 
@@ -167,21 +167,27 @@ class Tariff:
     def standing(self) -> tuple[Standing, ...]:
         index = self._indexes
         fixed = [
-            Standing(index[one.name], f"fixed:{one.name}", one, None)
-            for one in self.prices.fixed
-            if not one.first_vend
+            Standing(index[fixed.name], f"fixed:{fixed.name}", fixed, None)
+            for fixed in self.prices.fixed
+            if not fixed.first_vend
         ]
-        items = {one.name: item for item, one in enumerate(self.highest)}
+        items = {demand.name: item for item, demand in enumerate(self.highest)}
         demand = [
-            Standing(index[one.name], f"demand:{one.name}", None, one, items.get(one.name, -1))
-            for one in self.prices.demand
+            Standing(
+                index[demand.name],
+                f"demand:{demand.name}",
+                None,
+                demand,
+                items.get(demand.name, -1),
+            )
+            for demand in self.prices.demand
         ]
         return (*fixed, *demand)
 
     @cached_property
     def highest(self) -> tuple[Demand, ...]:
         """Demand that is measured."""
-        return tuple(one for one in self.prices.demand if one.of == "highest")
+        return tuple(demand for demand in self.prices.demand if demand.of == "highest")
 
     @cached_property
     def window_minutes(self) -> int:
@@ -190,7 +196,7 @@ class Tariff:
 
     @cached_property
     def skips_unused(self) -> bool:
-        return any(one.skip_unused for one in self.prices.fixed)
+        return any(fixed.skip_unused for fixed in self.prices.fixed)
 
     @cached_property
     def derived(self) -> tuple[Derived, ...]:

@@ -8,10 +8,10 @@ def vend_charges(prices: Prices) -> list[tuple[str, int, int]]:
     """(name, amount micro without tax, tax micro) of each; every tax on it is rounded down."""
     return [
         (
-            one.name,
-            one.amount_micro,
-            sum(one.amount_micro * t.rate_ppm // PPM for t in prices.taxes if one.name in t.on),
+            fixed.name,
+            fixed.amount_micro,
+            sum(fixed.amount_micro * t.rate_ppm // PPM for t in prices.taxes if fixed.name in t.on),
         )
-        for one in prices.fixed
-        if one.first_vend
+        for fixed in prices.fixed
+        if fixed.first_vend
     ]

@@ -44,7 +44,7 @@ class Position:
     def not_included(self) -> tuple[str, ...]:
         """Components of the plan that a sale is not charged with."""
         prices = self.tariff.prices
-        names = [*(one.name for one in prices.fixed), *(one.name for one in prices.demand)]
+        names = [*(part.name for part in prices.fixed), *(part.name for part in prices.demand)]
         return (*names, MINIMUM) if prices.minimum is not None else tuple(names)
 
 

@@ -11,9 +11,10 @@ from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 from npms_shared.money import format_amount
 from npms_tariff.domain import rerating
+from npms_tariff.domain.past_registers import Hours
 from npms_tariff.domain.plan_usage import PlanUsage
 from npms_tariff.domain.records import Correction, CorrectionItem
-from npms_tariff.domain.rerating import Difference, Hours
+from npms_tariff.domain.rerating import Difference
 from npms_tariff.domain.state import LISTS, NUMBERS
 from npms_tariff.handlers.rerate_installation import Rerated
 from npms_tariff.outgoing import adjustment_charged

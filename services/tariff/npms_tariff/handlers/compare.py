@@ -38,7 +38,7 @@ def accounts_of(found: Sequence[SimulatedInstallation], rows: Sequence[HourRow])
         hours.setdefault(row[0], []).append(row)
     return [
         Account(account_id, list(own), hours)
-        for account_id, own in groupby(found, key=lambda one: one.account_id)
+        for account_id, own in groupby(found, key=lambda installation: installation.account_id)
     ]
 
 
@@ -63,12 +63,22 @@ class Comparer:
 
     def compare(self, account: Account) -> AccountCompared | AccountLeftOut:
         span = self._span(account.installations[0].time_zone)
-        mine = [one for one in account.installations if _was_open(one, span)]
-        if not any(one.closed_s is None or one.closed_s > span.from_s for one in mine):
+        mine = [
+            installation for installation in account.installations if _was_open(installation, span)
+        ]
+        if not any(
+            installation.closed_s is None or installation.closed_s > span.from_s
+            for installation in mine
+        ):
             return AccountLeftOut(account.account_id, "not_open")
-        if any(max(span.begins_s, one.opened_s) < self._kept_from_s for one in mine):
+        if any(
+            max(span.begins_s, installation.opened_s) < self._kept_from_s for installation in mine
+        ):
             return AccountLeftOut(account.account_id, "hours_dropped")
-        meters = [_metered(one, account.hours.get(one.installation_id, []), span) for one in mine]
+        meters = [
+            _metered(installation, account.hours.get(installation.installation_id, []), span)
+            for installation in mine
+        ]
         try:
             old = rate_again(zip(meters, map(self._old, mine), strict=True), span)
         except NoPlanInForce:
@@ -79,7 +89,7 @@ class Comparer:
             old,
             new,
             charged_micro=charged_micro,
-            exact=all(self._is_exact(one, span) for one in mine),
+            exact=all(self._is_exact(installation, span) for installation in mine),
         )
         return AccountCompared(account.account_id, compared)
 
@@ -92,20 +102,21 @@ class Comparer:
                 self._spans[time_zone] = span_between(*_seconds(self._bounds), zone)
         return self._spans[time_zone]
 
-    def _old(self, one: SimulatedInstallation) -> Calendar:
-        return self._catalogue.calendar(one)
+    def _old(self, installation: SimulatedInstallation) -> Calendar:
+        return self._catalogue.calendar(installation)
 
-    def _new(self, one: SimulatedInstallation) -> Calendar:
-        key = (one.time_zone, one.customer_class)
+    def _new(self, installation: SimulatedInstallation) -> Calendar:
+        key = (installation.time_zone, installation.customer_class)
         if key not in self._calendars:
-            tariff = self._tariff.for_class(one.customer_class)
-            self._calendars[key] = Calendar((tariff,), ZoneInfo(one.time_zone))
+            tariff = self._tariff.for_class(installation.customer_class)
+            self._calendars[key] = Calendar((tariff,), ZoneInfo(installation.time_zone))
         return self._calendars[key]
 
-    def _is_exact(self, one: SimulatedInstallation, span: Span) -> bool:
-        from_s = max(span.begins_s, one.opened_s)
+    def _is_exact(self, installation: SimulatedInstallation, span: Span) -> bool:
+        from_s = max(span.begins_s, installation.opened_s)
         return all(
-            is_exact(calendar, from_s, span.to_s) for calendar in (self._old(one), self._new(one))
+            is_exact(calendar, from_s, span.to_s)
+            for calendar in (self._old(installation), self._new(installation))
         )
 
 
@@ -113,22 +124,24 @@ def _seconds(span: tuple[datetime, datetime]) -> tuple[int, int]:
     return int(span[0].timestamp()), int(span[1].timestamp())
 
 
-def _was_open(one: SimulatedInstallation, span: Span) -> bool:
-    return one.opened_s < span.to_s and (one.closed_s is None or one.closed_s > span.begins_s)
+def _was_open(installation: SimulatedInstallation, span: Span) -> bool:
+    return installation.opened_s < span.to_s and (
+        installation.closed_s is None or installation.closed_s > span.begins_s
+    )
 
 
 def _charged(rows: Sequence[HourRow], span: Span) -> int:
     return sum(amount for _, hour_s, _, amount in rows if span.from_s <= hour_s < span.to_s)
 
 
-def _metered(one: SimulatedInstallation, rows: Sequence[HourRow], span: Span) -> Metered:
+def _metered(installation: SimulatedInstallation, rows: Sequence[HourRow], span: Span) -> Metered:
     hours = [(hour_s, wh) for _, hour_s, wh, _ in rows if span.begins_s <= hour_s < span.to_s]
     return Metered(
-        one.installation_id,
-        one.account_id,
-        one.connected_w,
-        one.opened_s,
-        one.closed_s,
-        one.replaces_installation_id,
+        installation.installation_id,
+        installation.account_id,
+        installation.connected_w,
+        installation.opened_s,
+        installation.closed_s,
+        installation.replaces_installation_id,
         hours,
     )

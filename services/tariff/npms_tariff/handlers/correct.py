@@ -12,13 +12,13 @@ from npms_shared.approval import Approval
 from npms_shared.db import audit_trail
 from npms_shared.ids import new_id
 from npms_shared.money import format_amount
+from npms_tariff.domain.past_registers import CannotCorrect
 from npms_tariff.domain.records import (
     Correction,
     CorrectionItem,
     CorrectionKind,
     CorrectionState,
 )
-from npms_tariff.domain.rerating import CannotCorrect
 from npms_tariff.handlers.apply_correction import preview_of
 from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.errors import (

@@ -53,7 +53,7 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
-class RatingStory:
+class RatingWhy:
     installation: RatedInstallation
     versions: list[InForce]
     counters: list[Counters]
@@ -62,13 +62,18 @@ class RatingStory:
 
 
 async def explain_rating(
-    conn: AsyncConnection, installation_id: int, begin: datetime, end: datetime, *, who: Principal
-) -> RatingStory:
+    conn: AsyncConnection,
+    installation_id: int,
+    begin: datetime,
+    end: datetime,
+    *,
+    principal: Principal,
+) -> RatingWhy:
     """Raises UnknownInstallation, RangeRefused."""
     if begin >= end:
         raise RangeRefused("empty_range", "`to` must be after `from`")
     found = await explanations.find_rated(conn, installation_id)
-    if found is None or not who.may_see(found.customer_id):
+    if found is None or not principal.may_see(found.customer_id):
         raise UnknownInstallation
     versions = await plans.versions_of(conn, found.plan_code, after=0, limit=MOST_VERSIONS)
     first, last = (_month(at, ZoneInfo(found.time_zone)) for at in (begin, end))
@@ -79,7 +84,7 @@ async def explain_rating(
     values = state.values
     if first <= values["month"] <= last:
         scopes.append(_open(values, values["slots"]))
-    return RatingStory(
+    return RatingWhy(
         installation=found,
         versions=in_force(versions, begin, end),
         counters=_named(scopes, versions, found.customer_class),
@@ -99,8 +104,8 @@ def _open(values: dict[str, Any], slots: list[int]) -> Scope:
 
 def in_force(versions: Sequence[PlanVersion], begin: datetime, end: datetime) -> list[InForce]:
     """Those that rate something of [begin, end): of two with the same date the later number."""
-    ordered = sorted(versions, key=lambda one: (one.valid_from, one.version))
-    following = [*(one.valid_from for one in ordered[1:]), None]
+    ordered = sorted(versions, key=lambda version: (version.valid_from, version.version))
+    following = [*(version.valid_from for version in ordered[1:]), None]
     return [
         InForce(version, version.valid_from, ends)
         for version, ends in zip(ordered, following, strict=True)

@@ -179,6 +179,6 @@ def _count(works: Collection[Work], readings: int) -> None:
     parked = [reason for work in works for *_, reason in work.parked]
     metrics.READINGS_RATED.inc(readings - len(parked))
     charges = (len(rated.charges) for work in works for rated in work.rated.values())
-    metrics.CHARGES_SAID.inc(sum(charges))
+    metrics.CHARGES_MADE.inc(sum(charges))
     for reason in parked:
         metrics.READINGS_PARKED.labels(reason=reason).inc()

@@ -61,7 +61,7 @@ class DaysLeft:
 
 @dataclass(slots=True)
 class Insights:
-    """What could be said; `withheld` has the reason for each thing that could not, by name."""
+    """What could be concluded; `withheld` has the reason for each thing that could not, by name."""
 
     subject: Subject
     time_zone: str
@@ -84,18 +84,18 @@ async def report_insights(
     now: datetime,
     balance_micro: int | None,
 ) -> Insights:
-    """Raises UnknownAccount. Without a balance nothing is said of the days left."""
+    """Raises UnknownAccount. Without a balance the days left stay unknown."""
     zone = await zone_of(conn, account_id, principal)
     subject = await insights.find_subject(conn, account_id)
     if subject is None:
         raise UnknownAccount
     days = await _full_days(conn, account_id, subject, zone)
     found = Insights(subject, zone.key, days, held_since=await _held_since(conn, account_id))
-    _say_trend(found)
-    await _say_hours(conn, account_id, found, zone)
-    await _say_months(conn, account_id, found, zone)
+    _add_trend(found)
+    await _add_hours(conn, account_id, found, zone)
+    await _add_months(conn, account_id, found, zone)
     if balance_micro is not None:
-        _say_days_left(found, balance_micro, now.astimezone(zone), zone)
+        _add_days_left(found, balance_micro, now.astimezone(zone), zone)
     return found
 
 
@@ -121,18 +121,18 @@ async def _full_days(
         begins=day_start_s(first, zone),
         ends=day_start_s(end, zone),
     )
-    by_day = {local_day(one.at, zone): (one.energy_wh, one.amount_micro) for one in used}
+    by_day = {local_day(day.at, zone): (day.energy_wh, day.amount_micro) for day in used}
     count = max(0, (end - first).days)
     return [Day(day, *by_day.get(day, (0, 0))) for day in (first + n * _DAY for n in range(count))]
 
 
-def _say_trend(found: Insights) -> None:
+def _add_trend(found: Insights) -> None:
     found.trend = trend(found.days)
     if found.trend is None:
         found.withheld["trend"] = f"fewer than {DAYS_READ} full days of readings"
 
 
-async def _say_hours(
+async def _add_hours(
     conn: AsyncConnection, account_id: int, found: Insights, zone: ZoneInfo
 ) -> None:
     days = [day.day for day in found.days[-TREND_DAYS:]]
@@ -141,7 +141,7 @@ async def _say_hours(
         return
     begins, ends = day_start_s(days[0], zone), day_start_s(days[-1] + _DAY, zone)
     used = await usage.read_usage(conn, account_id, resolution="hour", begins=begins, ends=ends)
-    known = {one.at: one.energy_wh for one in used}
+    known = {hour.at: hour.energy_wh for hour in used}
     by_day: dict[date, list[int]] = defaultdict(list)
     by_hour: dict[int, list[int]] = defaultdict(list)
     for hour_s in sorted({*local_hours(begins, ends, zone), *known}):
@@ -152,7 +152,7 @@ async def _say_hours(
     found.peak_hours = peak_hours(by_hour, len(days))
 
 
-async def _say_months(
+async def _add_months(
     conn: AsyncConnection, account_id: int, found: Insights, zone: ZoneInfo
 ) -> None:
     """The last full month against the one before, the same a year ago, and others."""
@@ -167,16 +167,16 @@ async def _say_months(
         conn, account_id, resolution="month", begins=_number(whole[-1]) if whole else 0,
         ends=_number(ends) if whole else 0,
     )  # fmt: skip
-    known = {one.at: one.energy_wh for one in used}
+    known = {month.at: month.energy_wh for month in used}
     if last not in whole:
         reason = "no full month of readings yet"
         found.withheld |= {"own_past": reason, "class_comparison": reason}
         return
     now_wh = known.get(_number(last), 0)
     found.own_past = [
-        OwnPast(_number(last), _number(one), Change(now_wh, known.get(_number(one), 0)))
-        for one in whole
-        if one != last
+        OwnPast(_number(last), _number(month), Change(now_wh, known.get(_number(month), 0)))
+        for month in whole
+        if month != last
     ]
     if not found.own_past:
         found.withheld["own_past"] = "one full month of readings only"
@@ -193,7 +193,7 @@ async def _say_months(
         found.class_comparison = ClassComparison(_number(last), now_wh, middle)
 
 
-def _say_days_left(found: Insights, balance_micro: int, now: datetime, zone: ZoneInfo) -> None:
+def _add_days_left(found: Insights, balance_micro: int, now: datetime, zone: ZoneInfo) -> None:
     if len(found.days) < forecast.DAYS_NEEDED:
         found.withheld["days_left"] = _NO_WEEK
         return

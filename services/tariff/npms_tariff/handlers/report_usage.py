@@ -54,7 +54,7 @@ class UsageReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UsageRange:
     """A range of somebody's account that may be shown: what begins in [begins, ends), which are
     seconds, or by month yyyymm."""
 
@@ -65,7 +65,7 @@ class Asked:
     ends: int
 
 
-async def ask(
+async def find_range(
     conn: AsyncConnection,
     account_id: int,
     *,
@@ -73,7 +73,7 @@ async def ask(
     resolution: Resolution,
     span: tuple[datetime, datetime],
     longest: Mapping[str, timedelta] = MappingProxyType(LONGEST),
-) -> Asked:
+) -> UsageRange:
     """Raises UnknownAccount, RangeRefused."""
     begin, end = span
     if begin >= end:
@@ -83,7 +83,7 @@ async def ask(
         raise RangeRefused("range_too_long", f"by {resolution} at most {days} days")
     zone = await zone_of(conn, account_id, principal)
     begins, ends = (_counted(int(at.timestamp()), resolution, zone) for at in span)
-    return Asked(account_id, zone, resolution, begins, ends)
+    return UsageRange(account_id, zone, resolution, begins, ends)
 
 
 async def zone_of(conn: AsyncConnection, account_id: int, principal: Principal) -> ZoneInfo:
@@ -94,29 +94,29 @@ async def zone_of(conn: AsyncConnection, account_id: int, principal: Principal) 
     return ZoneInfo(holder.time_zone)
 
 
-async def report_usage(conn: AsyncConnection, asked: Asked) -> UsageReport:
+async def report_usage(conn: AsyncConnection, wanted: UsageRange) -> UsageReport:
     """All of it, with what is open."""
     used = await usage.read_usage(
         conn,
-        asked.account_id,
-        resolution=asked.resolution,
-        begins=asked.begins,
-        ends=asked.ends,
+        wanted.account_id,
+        resolution=wanted.resolution,
+        begins=wanted.begins,
+        ends=wanted.ends,
     )
-    items = [_item(one, asked.resolution, asked.zone) for one in used]
-    return UsageReport(asked.account_id, asked.zone.key, asked.resolution, items)
+    items = [_item(item, wanted.resolution, wanted.zone) for item in used]
+    return UsageReport(wanted.account_id, wanted.zone.key, wanted.resolution, items)
 
 
-def _item(one: Usage, resolution: Resolution, zone: ZoneInfo) -> UsageItem:
-    begins_s, ends_s = _bounds(one.at, resolution, zone)
+def _item(used: Usage, resolution: Resolution, zone: ZoneInfo) -> UsageItem:
+    begins_s, ends_s = _bounds(used.at, resolution, zone)
     return UsageItem(
         begins=datetime.fromtimestamp(begins_s, UTC).astimezone(zone),
         ends=datetime.fromtimestamp(ends_s, UTC).astimezone(zone),
-        commodity=one.commodity,
-        currency=one.currency,
-        energy_wh=one.energy_wh,
-        amount_micro=one.amount_micro,
-        open=one.open,
+        commodity=used.commodity,
+        currency=used.currency,
+        energy_wh=used.energy_wh,
+        amount_micro=used.amount_micro,
+        open=used.open,
     )
 
 

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_tariff.domain import rerating
+from npms_tariff.domain import past_registers, rerating
 from npms_tariff.domain.calendar import HOUR_S
+from npms_tariff.domain.past_registers import CannotCorrect, Hours, Measured, Point
 from npms_tariff.domain.rating import NoPlanInForce, succeed
-from npms_tariff.domain.rerating import CannotCorrect, Difference, Hours, Measured, Point
+from npms_tariff.domain.rerating import Difference
 from npms_tariff.domain.state import ClosedScope, Rated, RatingState
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.load_states import load_states, state_of
@@ -120,16 +121,16 @@ def _points(
     end = (old.read_at_s, old.register_wh)
     if old.tariff is not None:
         measured = [*measured, (old.month, old.tariff, old.demand)]
-    shapes = rerating.shapes_of(measured, hours, (start_s, end[0]), old.calendar.zone)
-    points = rerating.points_of((start_s, start_wh), hours, end, old.calendar, shapes)
+    shapes = past_registers.shapes_of(measured, hours, (start_s, end[0]), old.calendar.zone)
+    points = past_registers.points_of((start_s, start_wh), hours, end, old.calendar, shapes)
     if task.to_s is None:
         return points
     span = (max(task.from_s, past.opened_s), task.to_s)
     if span[1] > old.read_at_s:
         raise CannotCorrect("outside", "the span goes beyond what was rated")
-    edges = rerating.edges_between(old.calendar, *span)
-    registers = task.registers or rerating.shifted(points, span, task.shift_s, edges)
-    return rerating.with_registers(points, span, registers, edges)
+    edges = past_registers.edges_between(old.calendar, *span)
+    registers = task.registers or past_registers.shifted(points, span, task.shift_s, edges)
+    return past_registers.with_registers(points, span, registers, edges)
 
 
 async def _fresh(

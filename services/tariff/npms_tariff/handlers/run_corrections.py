@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_shared.loops import wait_or_stop
 from npms_tariff import metrics
+from npms_tariff.domain.past_registers import CannotCorrect
 from npms_tariff.domain.records import Correction, CorrectionItem
-from npms_tariff.domain.rerating import CannotCorrect
 from npms_tariff.handlers.apply_correction import apply_correction
 from npms_tariff.handlers.catalogue import Catalogue
 from npms_tariff.handlers.context import Context

@@ -1,4 +1,4 @@
-"""What rating a batch produced, written and said in the transaction that heard of it."""
+"""What rating a batch produced, written and published in the transaction that took the readings."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -35,11 +35,11 @@ async def save(conn: AsyncConnection, works: Mapping[int, Work], *, at: datetime
     Raises StaleState when a state was changed by somebody else.
     """
     touched = [state for work in works.values() for state in work.touched.values()]
-    rated = [one for work in works.values() for one in work.rated.values()]
-    hours = [hour for one in rated for hour in one.hours]
-    days = [day for one in rated for day in one.days]
-    months = [month for one in rated for month in one.months]
-    scopes = [scope for one in rated for scope in one.scopes]
+    results = [rated for work in works.values() for rated in work.rated.values()]
+    hours = [hour for rated in results for hour in rated.hours]
+    days = [day for rated in results for day in rated.days]
+    months = [month for rated in results for month in rated.months]
+    scopes = [scope for rated in results for scope in rated.scopes]
     parked = [reading for work in works.values() for reading in work.parked]
     fallen = [fall for work in works.values() for fall in work.fallen]
     if touched:

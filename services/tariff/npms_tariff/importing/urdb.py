@@ -65,7 +65,7 @@ def rates_of(body: Any) -> list[Mapping[str, Any]]:
     """The rates in what the API answered, a list of rates, or one rate."""
     if isinstance(body, Mapping):
         body = body.get("items", [body])
-    if not isinstance(body, list) or not all(isinstance(one, Mapping) for one in body):
+    if not isinstance(body, list) or not all(isinstance(part, Mapping) for part in body):
         raise CannotImport("", "this is no rate of the Utility Rate Database")
     return body
 
@@ -85,7 +85,7 @@ def _tell_the_rest(rate: Mapping[str, Any], made: Imported) -> None:
 def _says_something(value: Any) -> bool:
     """Whether a value is more than nothing, nought and lists of them."""
     if isinstance(value, Mapping):
-        return any(_says_something(one) for one in value.values())
+        return any(_says_something(part) for part in value.values())
     if isinstance(value, list):
-        return any(_says_something(one) for one in value)
+        return any(_says_something(part) for part in value)
     return bool(value)

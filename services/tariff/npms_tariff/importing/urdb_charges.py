@@ -50,5 +50,5 @@ def add_minimum(made: Imported, rate: Mapping[str, Any]) -> None:
         made.left_out(pointer, f"a minimum in {unit} is none of a month")
         return
     charged = [*made.document.get("fixed", []), *made.document.get("demand", [])]
-    on = ["energy", *(one["name"] for one in charged)]
+    on = ["energy", *(fixed["name"] for fixed in charged)]
     made.document["minimum"] = {"amount": amount(cost, pointer, made), "on": on}

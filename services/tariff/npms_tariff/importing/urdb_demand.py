@@ -50,7 +50,9 @@ def _prices(rate: Mapping[str, Any], name: str, unit: str, made: Imported) -> di
 
 def _months(rate: Mapping[str, Any]) -> list[int]:
     months, count = rate.get("flatdemandmonths") or [0] * 12, len(rate["flatdemandstructure"])
-    if len(months) != 12 or not all(isinstance(one, int) and 0 <= one < count for one in months):
+    if len(months) != 12 or not all(
+        isinstance(period, int) and 0 <= period < count for period in months
+    ):
         raise CannotImport("/flatdemandmonths", f"each of 12 months has a number below {count}")
     return list(months)
 
@@ -72,8 +74,8 @@ def _window(rate: Mapping[str, Any], made: Imported) -> int:
     stated = rate.get("demandwindow")
     if stated in WINDOWS:
         return int(stated)
-    said = "not stated" if stated is None else f"{stated}, not one of 15, 30 and 60"
-    made.differs("/demandwindow", f"minutes of a window are {said}: {USUAL_WINDOW} is taken")
+    words = "not stated" if stated is None else f"{stated}, not one of 15, 30 and 60"
+    made.differs("/demandwindow", f"minutes of a window are {words}: {USUAL_WINDOW} is taken")
     return USUAL_WINDOW
 
 

@@ -60,12 +60,12 @@ def schedule_of(rate: Mapping[str, Any], *, tariffs: int, demands: Demands) -> S
     if len(names) == 1:
         return Schedule(names, [], [])
     runs = _runs(months)
-    one = len(runs) == 1
-    seasons = [] if one else [_season(first, last) for _, first, last in runs]
+    only = len(runs) == 1
+    seasons = [] if only else [_season(first, last) for _, first, last in runs]
     bands = []
     for days in dict.fromkeys(days for days, _, _ in runs):
         within = [_season_name(first, last) for d, first, last in runs if d == days]
-        bands += [{**b, **({} if one else {"seasons": within})} for b in _bands(*days)]
+        bands += [{**b, **({} if only else {"seasons": within})} for b in _bands(*days)]
     return Schedule(names, seasons, bands)
 
 
@@ -107,17 +107,17 @@ def _grid(rate: Mapping[str, Any], name: str, periods: int) -> Grid:
         return [[0] * 24] * 12
     if not isinstance(grid, list) or [len(row) for row in grid] != [24] * 12:
         raise CannotImport(f"/{name}", "a schedule has a row of 24 hours for each month")
-    if not all(isinstance(one, int) and 0 <= one < periods for row in grid for one in row):
+    if not all(isinstance(period, int) and 0 <= period < periods for row in grid for period in row):
         raise CannotImport(f"/{name}", f"a period is a number from 0 to {periods - 1}")
     return grid
 
 
 def _labels(rate: Mapping[str, Any], tariffs: int) -> list[str]:
     """What the rate calls its periods of energy; `p1`, `p2` … where it has no use of names."""
-    said = rate.get("energytoulabels") or []
-    labels = [_slug(str(one)) for one in said] if isinstance(said, list) else []
+    written = rate.get("energytoulabels") or []
+    labels = [_slug(str(label)) for label in written] if isinstance(written, list) else []
     distinct = len(labels) == tariffs == len(set(labels) - RESERVED)
-    if distinct and all(_NAME.fullmatch(one) for one in labels):
+    if distinct and all(_NAME.fullmatch(label) for label in labels):
         return labels
     return [f"p{i + 1}" for i in range(tariffs)]
 

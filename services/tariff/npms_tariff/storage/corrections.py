@@ -19,13 +19,15 @@ _CORRECTION = """
            finished_at
     FROM correction
 """
-_AFFECTED = """
+_AFFECTED = text(
+    """
     SELECT s.installation_id FROM rating_state s JOIN installation i USING (installation_id)
     JOIN plan_version v ON v.plan_code = i.plan_code
     WHERE v.plan_version_id = :plan_version_id AND s.installation_id > :after
       AND s.read_at_s > extract(epoch FROM v.valid_from)
     ORDER BY s.installation_id LIMIT :limit
-"""
+    """
+)
 _PAST = text(
     """
     SELECT CAST(extract(epoch FROM i.opened_at) AS bigint) AS opened_s, i.opening_register_wh,
@@ -69,20 +71,65 @@ class Past:
     hours_from_s: int
 
 
+_ADD_CORRECTION = text(
+    """
+    INSERT INTO correction (correction_id, kind, plan_version_id, installation_id, request,
+        reason, state, requested_by, requested_at)
+    VALUES (:correction_id, :kind, :plan_version_id, :installation_id,
+        CAST(:request AS jsonb), :reason, :state, :requested_by, :requested_at)
+    """
+)
+_FIND_CORRECTION = text(f"{_CORRECTION} WHERE correction_id = :id")
+_LOCK_CORRECTION = text(f"{_CORRECTION} WHERE correction_id = :id FOR UPDATE")
+_LIST_CORRECTIONS = text(
+    f"""{_CORRECTION}
+    WHERE (CAST(:before AS uuid) IS NULL OR correction_id < :before)
+    ORDER BY correction_id DESC LIMIT :limit
+    """
+)
+_DECIDE = text(
+    """
+    UPDATE correction SET state = :state, decided_at = :at, decided_by = :by
+    WHERE correction_id = :id
+    """
+)
+_TAKE_APPROVED = text(
+    f"""{_CORRECTION} WHERE state = 'approved'
+    ORDER BY decided_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    """
+)
+_NOTE_PROGRESS = text(
+    """
+    UPDATE correction SET reached_id = :reached_id, corrected = corrected + :corrected,
+        refused = refused + :refused
+    WHERE correction_id = :id
+    """
+)
+_FINISH = text("UPDATE correction SET state = 'done', finished_at = :at WHERE correction_id = :id")
+_LOCK_STATE = text("SELECT 1 FROM rating_state WHERE installation_id = :id FOR UPDATE")
+_LIST_ITEMS = text(
+    """
+    SELECT correction_id, installation_id, account_id, currency, amount_micro, months,
+           before, refusal, corrected_at
+    FROM correction_item WHERE correction_id = :id AND installation_id > :after
+    ORDER BY installation_id LIMIT :limit
+    """
+)
+_AMOUNTS = text(
+    """
+    SELECT correction_id, currency, CAST(sum(amount_micro) AS bigint) FROM correction_item
+    WHERE correction_id = ANY(CAST(:ids AS uuid[])) GROUP BY 1, 2
+    """
+)
+
+
 def _correction(row: Row[Any]) -> Correction:
     return Correction(**row._mapping)
 
 
 async def add_correction(conn: AsyncConnection, correction: Correction) -> None:
     await conn.execute(
-        text(
-            """
-            INSERT INTO correction (correction_id, kind, plan_version_id, installation_id, request,
-                reason, state, requested_by, requested_at)
-            VALUES (:correction_id, :kind, :plan_version_id, :installation_id,
-                CAST(:request AS jsonb), :reason, :state, :requested_by, :requested_at)
-            """
-        ),
+        _ADD_CORRECTION,
         {
             "correction_id": correction.correction_id,
             "kind": correction.kind,
@@ -100,10 +147,8 @@ async def add_correction(conn: AsyncConnection, correction: Correction) -> None:
 async def find_correction(
     conn: AsyncConnection, correction_id: UUID, *, lock: bool = False
 ) -> Correction | None:
-    locking = " FOR UPDATE" if lock else ""
-    found = await conn.execute(
-        text(f"{_CORRECTION} WHERE correction_id = :id{locking}"), {"id": correction_id}
-    )
+    query = _LOCK_CORRECTION if lock else _FIND_CORRECTION
+    found = await conn.execute(query, {"id": correction_id})
     row = found.one_or_none()
     return _correction(row) if row else None
 
@@ -112,41 +157,19 @@ async def list_corrections(
     conn: AsyncConnection, *, before: UUID | None, limit: int
 ) -> list[Correction]:
     """The newest first: their ids rise with time."""
-    rows = await conn.execute(
-        text(
-            f"""{_CORRECTION}
-            WHERE (CAST(:before AS uuid) IS NULL OR correction_id < :before)
-            ORDER BY correction_id DESC LIMIT :limit
-            """
-        ),
-        {"before": before, "limit": limit},
-    )
+    rows = await conn.execute(_LIST_CORRECTIONS, {"before": before, "limit": limit})
     return [_correction(row) for row in rows]
 
 
 async def decide(
     conn: AsyncConnection, correction_id: UUID, *, state: str, at: datetime, by: str
 ) -> None:
-    await conn.execute(
-        text(
-            """
-            UPDATE correction SET state = :state, decided_at = :at, decided_by = :by
-            WHERE correction_id = :id
-            """
-        ),
-        {"id": correction_id, "state": state, "at": at, "by": by},
-    )
+    await conn.execute(_DECIDE, {"id": correction_id, "state": state, "at": at, "by": by})
 
 
 async def take_approved(conn: AsyncConnection) -> Correction | None:
     """The one that waits longest, locked; None where there is none, or others have them."""
-    found = await conn.execute(
-        text(
-            f"""{_CORRECTION} WHERE state = 'approved'
-            ORDER BY decided_at LIMIT 1 FOR UPDATE SKIP LOCKED
-            """
-        )
-    )
+    found = await conn.execute(_TAKE_APPROVED)
     row = found.one_or_none()
     return _correction(row) if row else None
 
@@ -155,13 +178,7 @@ async def note_progress(
     conn: AsyncConnection, correction_id: UUID, *, reached_id: int, corrected: int, refused: int
 ) -> None:
     await conn.execute(
-        text(
-            """
-            UPDATE correction SET reached_id = :reached_id, corrected = corrected + :corrected,
-                refused = refused + :refused
-            WHERE correction_id = :id
-            """
-        ),
+        _NOTE_PROGRESS,
         {
             "id": correction_id,
             "reached_id": reached_id,
@@ -172,10 +189,7 @@ async def note_progress(
 
 
 async def finish(conn: AsyncConnection, correction_id: UUID, *, at: datetime) -> None:
-    await conn.execute(
-        text("UPDATE correction SET state = 'done', finished_at = :at WHERE correction_id = :id"),
-        {"id": correction_id, "at": at},
-    )
+    await conn.execute(_FINISH, {"id": correction_id, "at": at})
 
 
 async def affected(
@@ -183,16 +197,13 @@ async def affected(
 ) -> list[int]:
     """Installations on the version's plan, rated beyond its begin, with ids above `after`."""
     rows = await conn.execute(
-        text(_AFFECTED), {"plan_version_id": plan_version_id, "after": after, "limit": limit}
+        _AFFECTED, {"plan_version_id": plan_version_id, "after": after, "limit": limit}
     )
     return list(rows.scalars())
 
 
 async def lock_state(conn: AsyncConnection, installation_id: int) -> None:
-    await conn.execute(
-        text("SELECT 1 FROM rating_state WHERE installation_id = :id FOR UPDATE"),
-        {"id": installation_id},
-    )
+    await conn.execute(_LOCK_STATE, {"id": installation_id})
 
 
 async def past_of(conn: AsyncConnection, installation_id: int) -> Past | None:
@@ -229,32 +240,14 @@ async def list_items(
     conn: AsyncConnection, correction_id: UUID, *, after: int, limit: int
 ) -> list[CorrectionItem]:
     """In the order of installations."""
-    rows = await conn.execute(
-        text(
-            """
-            SELECT correction_id, installation_id, account_id, currency, amount_micro, months,
-                   before, refusal, corrected_at
-            FROM correction_item WHERE correction_id = :id AND installation_id > :after
-            ORDER BY installation_id LIMIT :limit
-            """
-        ),
-        {"id": correction_id, "after": after, "limit": limit},
-    )
+    rows = await conn.execute(_LIST_ITEMS, {"id": correction_id, "after": after, "limit": limit})
     return [CorrectionItem(*row) for row in rows]
 
 
 async def amounts(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
     """What corrections have posted so far, by currency."""
-    sums: dict[UUID, dict[str, int]] = {one: {} for one in ids}
-    rows = await conn.execute(
-        text(
-            """
-            SELECT correction_id, currency, CAST(sum(amount_micro) AS bigint) FROM correction_item
-            WHERE correction_id = ANY(CAST(:ids AS uuid[])) GROUP BY 1, 2
-            """
-        ),
-        {"ids": list(ids)},
-    )
+    sums: dict[UUID, dict[str, int]] = {correction_id: {} for correction_id in ids}
+    rows = await conn.execute(_AMOUNTS, {"ids": list(ids)})
     for correction_id, currency, amount_micro in rows:
         sums[correction_id][currency] = amount_micro
     return sums

@@ -32,17 +32,24 @@ class Scope:
     cost_micro: int | None
 
 
+_FIND_RATED = text(
+    """
+    SELECT installation_id, account_id, customer_id, plan_code, currency, time_zone,
+           customer_class
+    FROM installation WHERE installation_id = :id
+    """
+)
+_CLOSED_SCOPES = text(
+    """
+    SELECT plan_version_id, month, slots, days, cost_micro FROM rating_scope
+    WHERE installation_id = :id AND month BETWEEN :first AND :last
+    ORDER BY month, plan_version_id
+    """
+)
+
+
 async def find_rated(conn: AsyncConnection, installation_id: int) -> RatedInstallation | None:
-    found = await conn.execute(
-        text(
-            """
-            SELECT installation_id, account_id, customer_id, plan_code, currency, time_zone,
-                   customer_class
-            FROM installation WHERE installation_id = :id
-            """
-        ),
-        {"id": installation_id},
-    )
+    found = await conn.execute(_FIND_RATED, {"id": installation_id})
     row = found.one_or_none()
     return RatedInstallation(*row) if row else None
 
@@ -53,13 +60,7 @@ async def closed_scopes(
     """Those of months from the first to the last, in their order."""
     values: dict[str, Any] = {"id": installation_id, "first": first_month, "last": last_month}
     rows = await conn.execute(
-        text(
-            """
-            SELECT plan_version_id, month, slots, days, cost_micro FROM rating_scope
-            WHERE installation_id = :id AND month BETWEEN :first AND :last
-            ORDER BY month, plan_version_id
-            """
-        ),
+        _CLOSED_SCOPES,
         values,
     )
     return [Scope(*row) for row in rows]

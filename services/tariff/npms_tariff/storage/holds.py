@@ -59,6 +59,30 @@ _HOLD = """
     FROM billing_hold
 """
 
+_WAS_JUDGED = text(
+    """
+    SELECT 1 FROM billing_hold
+    WHERE installation_id = :id AND taken_at_s >= :taken_at_s LIMIT 1
+    """
+)
+_LOCK_HOLD = text(f"{_HOLD} WHERE billing_hold_id = :id FOR UPDATE")
+_RELEASE_HOLD = text(
+    """
+    UPDATE billing_hold SET released_at = :at, released_by = :by, note = :note
+    WHERE billing_hold_id = :id
+    RETURNING billing_hold_id, installation_id, account_id, taken_at_s, register_wh,
+              last_wh, held_at, released_at, released_by, note
+    """
+)
+_LIST_HOLDS = text(
+    f"""{_HOLD}
+    WHERE (CAST(:before AS bigint) IS NULL OR billing_hold_id < :before)
+      AND (CAST(:account_id AS bigint) IS NULL OR account_id = :account_id)
+      AND (NOT :only_open OR released_at IS NULL)
+    ORDER BY billing_hold_id DESC LIMIT :limit
+    """
+)
+
 
 async def add_holds(conn: AsyncConnection, falls: Sequence[Fall], *, at: datetime) -> None:
     """Those of installations that are held already change nothing."""
@@ -103,22 +127,12 @@ async def held_of(conn: AsyncConnection, ids: Sequence[int]) -> set[int]:
 
 async def was_judged(conn: AsyncConnection, installation_id: int, taken_at_s: int) -> bool:
     """Whether a hold of this reading, or of a later one, is or was there."""
-    found = await conn.execute(
-        text(
-            """
-            SELECT 1 FROM billing_hold
-            WHERE installation_id = :id AND taken_at_s >= :taken_at_s LIMIT 1
-            """
-        ),
-        {"id": installation_id, "taken_at_s": taken_at_s},
-    )
+    found = await conn.execute(_WAS_JUDGED, {"id": installation_id, "taken_at_s": taken_at_s})
     return found.first() is not None
 
 
 async def lock_hold(conn: AsyncConnection, billing_hold_id: int) -> BillingHold | None:
-    found = await conn.execute(
-        text(f"{_HOLD} WHERE billing_hold_id = :id FOR UPDATE"), {"id": billing_hold_id}
-    )
+    found = await conn.execute(_LOCK_HOLD, {"id": billing_hold_id})
     row = found.one_or_none()
     return BillingHold(*row) if row else None
 
@@ -127,15 +141,7 @@ async def release_hold(
     conn: AsyncConnection, billing_hold_id: int, *, at: datetime, by: str, note: str
 ) -> BillingHold:
     done = await conn.execute(
-        text(
-            """
-            UPDATE billing_hold SET released_at = :at, released_by = :by, note = :note
-            WHERE billing_hold_id = :id
-            RETURNING billing_hold_id, installation_id, account_id, taken_at_s, register_wh,
-                      last_wh, held_at, released_at, released_by, note
-            """
-        ),
-        {"id": billing_hold_id, "at": at, "by": by, "note": note},
+        _RELEASE_HOLD, {"id": billing_hold_id, "at": at, "by": by, "note": note}
     )
     return BillingHold(*done.one())
 
@@ -150,14 +156,7 @@ async def list_holds(
 ) -> list[BillingHold]:
     """The newest first."""
     rows = await conn.execute(
-        text(
-            f"""{_HOLD}
-            WHERE (CAST(:before AS bigint) IS NULL OR billing_hold_id < :before)
-              AND (CAST(:account_id AS bigint) IS NULL OR account_id = :account_id)
-              AND (NOT :only_open OR released_at IS NULL)
-            ORDER BY billing_hold_id DESC LIMIT :limit
-            """
-        ),
+        _LIST_HOLDS,
         {"before": before, "limit": limit, "account_id": account_id, "only_open": only_open},
     )
     return [BillingHold(*row) for row in rows]

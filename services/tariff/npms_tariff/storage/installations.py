@@ -24,34 +24,59 @@ class Installation:
     replaces_installation_id: int | None
 
 
+_LOCK_INSTALLATIONS = text(
+    """
+    SELECT pg_advisory_xact_lock(hashtextextended('installation:' || id, 0))
+    FROM (SELECT unnest(CAST(:ids AS bigint[])) AS id ORDER BY 1) AS wanted
+    """
+)
+_ADD_INSTALLATION = text(
+    """
+    INSERT INTO installation (installation_id, account_id, customer_id, plan_code,
+        commodity, currency, time_zone, opening_register_wh, opened_at, customer_class,
+        connected_w, replaces_installation_id)
+    VALUES (:installation_id, :account_id, :customer_id, :plan_code,
+        :commodity, :currency, :time_zone, :opening_register_wh, :opened_at,
+        :customer_class, :connected_w, :replaces_installation_id)
+    ON CONFLICT (installation_id) DO NOTHING
+    """
+)
+_LOCK_ENDED = text(
+    """
+    SELECT closing_register_wh, closed_at FROM installation
+    WHERE installation_id = :id FOR UPDATE
+    """
+)
+_CLOSE_INSTALLATION = text(
+    """
+    UPDATE installation SET closing_register_wh = :register_wh, closed_at = :at
+    WHERE installation_id = :id AND closed_at IS NULL
+    """
+)
+_FIND_HOLDER = text(
+    """
+    SELECT customer_id, time_zone FROM installation
+    WHERE account_id = :id ORDER BY installation_id DESC LIMIT 1
+    """
+)
+_OPEN_OF_ACCOUNT = text(
+    """
+    SELECT installation_id, account_id, plan_code, commodity, currency, time_zone
+    FROM installation WHERE account_id = :id AND closed_at IS NULL
+    ORDER BY installation_id
+    """
+)
+
+
 async def lock_installations(conn: AsyncConnection, installation_ids: Sequence[int]) -> None:
     """Until the transaction ends nobody else opens, or parks readings of, unknown installations."""
-    await conn.execute(
-        text(
-            """
-            SELECT pg_advisory_xact_lock(hashtextextended('installation:' || id, 0))
-            FROM (SELECT unnest(CAST(:ids AS bigint[])) AS id ORDER BY 1) AS wanted
-            """
-        ),
-        {"ids": sorted(installation_ids)},
-    )
+    await conn.execute(_LOCK_INSTALLATIONS, {"ids": sorted(installation_ids)})
 
 
 async def add_installation(conn: AsyncConnection, opened: Installation) -> bool:
     """False when it is known already."""
     done = await conn.execute(
-        text(
-            """
-            INSERT INTO installation (installation_id, account_id, customer_id, plan_code,
-                commodity, currency, time_zone, opening_register_wh, opened_at, customer_class,
-                connected_w, replaces_installation_id)
-            VALUES (:installation_id, :account_id, :customer_id, :plan_code,
-                :commodity, :currency, :time_zone, :opening_register_wh, :opened_at,
-                :customer_class, :connected_w, :replaces_installation_id)
-            ON CONFLICT (installation_id) DO NOTHING
-            """
-        ),
-        {name: getattr(opened, name) for name in Installation.__slots__},
+        _ADD_INSTALLATION, {name: getattr(opened, name) for name in Installation.__slots__}
     )
     return done.rowcount == 1
 
@@ -68,15 +93,7 @@ async def lock_ended(conn: AsyncConnection, installation_id: int) -> Ended | Non
     """Where rating ended, of an installation that nobody else closes meanwhile; None where there
     is no such installation.
     """
-    found = await conn.execute(
-        text(
-            """
-            SELECT closing_register_wh, closed_at FROM installation
-            WHERE installation_id = :id FOR UPDATE
-            """
-        ),
-        {"id": installation_id},
-    )
+    found = await conn.execute(_LOCK_ENDED, {"id": installation_id})
     row = found.one_or_none()
     return Ended(*row) if row else None
 
@@ -86,13 +103,7 @@ async def close_installation(
 ) -> None:
     """Where and when its rating ended."""
     await conn.execute(
-        text(
-            """
-            UPDATE installation SET closing_register_wh = :register_wh, closed_at = :at
-            WHERE installation_id = :id AND closed_at IS NULL
-            """
-        ),
-        {"id": installation_id, "register_wh": register_wh, "at": at},
+        _CLOSE_INSTALLATION, {"id": installation_id, "register_wh": register_wh, "at": at}
     )
 
 
@@ -106,15 +117,7 @@ class AccountHolder:
 
 async def find_holder(conn: AsyncConnection, account_id: int) -> AccountHolder | None:
     """None for an account without any installation."""
-    found = await conn.execute(
-        text(
-            """
-            SELECT customer_id, time_zone FROM installation
-            WHERE account_id = :id ORDER BY installation_id DESC LIMIT 1
-            """
-        ),
-        {"id": account_id},
-    )
+    found = await conn.execute(_FIND_HOLDER, {"id": account_id})
     row = found.one_or_none()
     return AccountHolder(row.customer_id, row.time_zone) if row else None
 
@@ -131,14 +134,5 @@ class OpenInstallation:
 
 async def open_of_account(conn: AsyncConnection, account_id: int) -> list[OpenInstallation]:
     """By id."""
-    rows = await conn.execute(
-        text(
-            """
-            SELECT installation_id, account_id, plan_code, commodity, currency, time_zone
-            FROM installation WHERE account_id = :id AND closed_at IS NULL
-            ORDER BY installation_id
-            """
-        ),
-        {"id": account_id},
-    )
+    rows = await conn.execute(_OPEN_OF_ACCOUNT, {"id": account_id})
     return [OpenInstallation(*row) for row in rows]

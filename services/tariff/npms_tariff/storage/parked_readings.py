@@ -31,6 +31,18 @@ _COUNT = text(
     """
 )
 
+_LIST_PARKED = text(
+    """
+    SELECT parked_reading_id, installation_id, account_id, taken_at_s, register_wh, reason,
+           parked_at
+    FROM parked_reading
+    WHERE (CAST(:before AS bigint) IS NULL OR parked_reading_id < :before)
+      AND (CAST(:installation_id AS bigint) IS NULL
+           OR installation_id = :installation_id)
+    ORDER BY parked_reading_id DESC LIMIT :limit
+    """
+)
+
 
 async def add_parked(conn: AsyncConnection, parked: Sequence[Parked], *, at: datetime) -> None:
     """Keep them, and count those of known installations."""
@@ -54,17 +66,6 @@ async def list_parked(
 ) -> list[ParkedReading]:
     """The newest first."""
     rows = await conn.execute(
-        text(
-            """
-            SELECT parked_reading_id, installation_id, account_id, taken_at_s, register_wh, reason,
-                   parked_at
-            FROM parked_reading
-            WHERE (CAST(:before AS bigint) IS NULL OR parked_reading_id < :before)
-              AND (CAST(:installation_id AS bigint) IS NULL
-                   OR installation_id = :installation_id)
-            ORDER BY parked_reading_id DESC LIMIT :limit
-            """
-        ),
-        {"before": before, "limit": limit, "installation_id": installation_id},
+        _LIST_PARKED, {"before": before, "limit": limit, "installation_id": installation_id}
     )
     return [ParkedReading(*row) for row in rows]

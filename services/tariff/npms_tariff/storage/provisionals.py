@@ -96,7 +96,7 @@ async def hours_before(
     conn: AsyncConnection, ids: Sequence[int], *, span_s: int
 ) -> dict[int, dict[int, int]]:
     """Energy by hour of the last `span_s` before each one's last reading."""
-    hours: dict[int, dict[int, int]] = {one: {} for one in ids}
+    hours: dict[int, dict[int, int]] = {installation_id: {} for installation_id in ids}
     for installation_id, hour_s, energy_wh in await conn.execute(
         _HOURS, {"ids": array(ids), "span_s": span_s}
     ):
@@ -106,7 +106,7 @@ async def hours_before(
 
 async def days_of(conn: AsyncConnection, ids: Sequence[int]) -> dict[int, set[int]]:
     """The days that were ever estimated, by installation."""
-    days: dict[int, set[int]] = {one: set() for one in ids}
+    days: dict[int, set[int]] = {installation_id: set() for installation_id in ids}
     for installation_id, day_s in await conn.execute(_DAYS, {"ids": array(ids)}):
         days[installation_id].add(day_s)
     return days

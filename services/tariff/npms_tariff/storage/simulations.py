@@ -89,12 +89,12 @@ _HOURS = text(
     """  # noqa: S608 - names of this module
 )
 
+_HOURS_KEPT_FROM_S = text("SELECT hours_from_s FROM usage_kept")
+
 
 async def hours_kept_from_s(conn: AsyncConnection) -> int:
     """Hours that begin before were dropped."""
-    kept_from_s: int = (
-        await conn.execute(text("SELECT hours_from_s FROM usage_kept"))
-    ).scalar_one()
+    kept_from_s: int = (await conn.execute(_HOURS_KEPT_FROM_S)).scalar_one()
     return kept_from_s
 
 

@@ -65,6 +65,8 @@ _KEY = ("installation_id", "version")
 _IN_CELL = ("hour_wh", "hour_micro")
 _SLOTS = ("slots",)
 
+_TOUCH_STATE = text("UPDATE rating_state SET version = version + 1 WHERE installation_id = :id")
+
 
 def _saving(numbers: Sequence[str], lists: Sequence[str]) -> TextClause:
     """A statement that writes these columns of many states, each over the version it was loaded
@@ -184,10 +186,7 @@ async def touch_state(conn: AsyncConnection, installation_id: int) -> bool:
 
     Whoever changes what rating depends on does this in the same transaction.
     """
-    done = await conn.execute(
-        text("UPDATE rating_state SET version = version + 1 WHERE installation_id = :id"),
-        {"id": installation_id},
-    )
+    done = await conn.execute(_TOUCH_STATE, {"id": installation_id})
     return done.rowcount == 1
 
 
