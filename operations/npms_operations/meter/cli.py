@@ -12,6 +12,7 @@ from rich.table import Table
 
 from npms_meter_gateway.domain.addressing import line_address
 from npms_meter_gateway.domain.gateway import Gateway, Parity, Transport
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.probing import Trial, recognised
 from npms_meter_gateway.domain.profile import (
     LOAD_LIMIT,
@@ -21,7 +22,7 @@ from npms_meter_gateway.domain.profile import (
     Profile,
     ProfileError,
 )
-from npms_meter_gateway.drivers.driver import Priority, Shown
+from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.drivers.line.errors import LinkFault
@@ -166,7 +167,7 @@ async def _probe(gateway: Gateway, unit_id: int, profiles: list[Profile]) -> lis
 
 async def _read(
     gateway: Gateway, unit_id: int, serial: str, profile: Profile
-) -> tuple[Shown, list[str]]:
+) -> tuple[MeterAnswer, list[str]]:
     async with _bus(gateway, profile.driver) as bus:
         bus.keep_gap(profile.limits.min_gap_ms)
         driver = Drivers().driver(bus, profile, serial=serial, unit_id=unit_id)
@@ -174,7 +175,7 @@ async def _read(
         return await driver.read(names, Priority.ON_DEMAND), driver.refused
 
 
-def _show(profile: Profile, shown: Shown, refused: list[str]) -> None:
+def _show(profile: Profile, shown: MeterAnswer, refused: list[str]) -> None:
     table = Table(title=f"{profile.vendor} {profile.model} as {profile.code}")
     for column in ("point", "value", "unit", "where", ""):
         table.add_column(column, justify="right" if column == "value" else "left")

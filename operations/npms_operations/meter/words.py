@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from npms_meter_gateway.domain.decoding import text_of
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.point import CT_RATIO, PT_RATIO, Order, Point
 from npms_meter_gateway.domain.probing import Trial, recognised, rounded
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.drivers.driver import Shown
 
 UNITS = {"wh": "Wh", "w": "W", "v": "V", "a": "A", "hz": "Hz"}
 ORDERS = {
@@ -75,15 +75,17 @@ def _nearest(trials: Iterable[Trial]) -> Iterator[str]:
             yield f"  {trial.profile.code}: {trial.doubts[0]}"
 
 
-def lines_of(profile: Profile, shown: Shown, refused: Iterable[str]) -> Iterator[tuple[str, ...]]:
+def lines_of(
+    profile: Profile, answer: MeterAnswer, refused: Iterable[str]
+) -> Iterator[tuple[str, ...]]:
     """A row for each point: name, exact value, unit, where it stands, what to know of it."""
     dropped = set(refused)
     for point in profile.points.values():
-        value = shown.values.get(point.name)
+        value = answer.values.get(point.name)
         text = "not available" if value is None else text_of(value)
         if point.name in dropped:
             text = "not served"
-        yield point.name, text, unit_of(point), place_of(point), _remark(point, shown.values)
+        yield point.name, text, unit_of(point), place_of(point), _remark(point, answer.values)
 
 
 def unit_of(point: Point) -> str:

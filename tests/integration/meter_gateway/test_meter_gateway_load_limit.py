@@ -16,7 +16,8 @@ from tests.support.wait import until
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.domain.reconciling import Sight, SwitchingPolicy
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
+from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
@@ -121,10 +122,10 @@ class Interrupted(Unit):
 
     meanwhile: Callable[[], Awaitable[object]]
 
-    async def read_supply(self) -> Sight:
-        sight = await super().read_supply()
+    async def read_supply(self) -> MeterAnswer:
+        answer = await super().read_supply()
         await self.meanwhile()
-        return sight
+        return answer
 
 
 @pytest.mark.parametrize("profile", [LIMITING, HIKING])

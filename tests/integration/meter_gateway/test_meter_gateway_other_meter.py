@@ -11,7 +11,7 @@ from tests.support.databases import TestDatabase
 from tests.support.relay_meter import SERIAL_NUMBER, RelayMeter, socket_of
 
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.domain.reconciling import Sight
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.suspect_meter import suspect_meter
@@ -124,10 +124,10 @@ class Interrupted(Unit):
 
     meanwhile: Callable[[], Awaitable[object]]
 
-    async def read_supply(self) -> Sight:
-        sight = await super().read_supply()
+    async def read_supply(self) -> MeterAnswer:
+        answer = await super().read_supply()
         await self.meanwhile()
-        return sight
+        return answer
 
 
 async def test_a_command_does_not_leave_once_another_process_has_seen_another_meter(

@@ -12,7 +12,8 @@ from tests.support.tokens import TestIssuer
 
 from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.domain.breaker import BreakerPolicy
-from npms_meter_gateway.domain.reconciling import Sight, SwitchingPolicy
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
+from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.handlers.note_sights import MeterSight, note_sights
@@ -217,15 +218,9 @@ async def test_l4_one_that_ran_out_is_opened_again_only_if_still_without_credit(
 
 async def _poll(world: World, installation_id: int, meter: RelayMeter) -> None:
     """What a poll of the meter brings to the gateway's knowledge."""
-    shown = "on" if meter.shows_on else "off"
-    sight = MeterSight(
-        installation_id=installation_id,
-        seen_at=world.clock.now(),
-        register_wh=None,
-        power_w=meter.power_w,
-        voltage_mv=None,
-        relay=None if meter.idiom == "timed" else shown,
-    )
+    relay = None if meter.idiom == "timed" else "on" if meter.shows_on else "off"
+    answer = MeterAnswer.of(power_w=meter.power_w, relay=relay)
+    sight = MeterSight(installation_id, world.clock.now(), answer)
     await note_sights(world.database, world.clock, [sight], idle_power_w=QUICK.idle_power_w)
 
 
@@ -417,10 +412,10 @@ class Interrupted(Unit):
 
     meanwhile: Callable[[], Awaitable[object]]
 
-    async def read_supply(self) -> Sight:
-        sight = await super().read_supply()
+    async def read_supply(self) -> MeterAnswer:
+        answer = await super().read_supply()
         await self.meanwhile()
-        return sight
+        return answer
 
 
 @pytest.mark.parametrize("first", ["off", "on"])

@@ -12,6 +12,7 @@ from tests.integration.meter_gateway.switch_world import PATIENT, QUICK, Rig
 from tests.support.databases import TestDatabase
 from tests.support.relay_meter import LOAD_W, SILENCE, RelayMeter
 
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.errors import NoAnswer
@@ -153,14 +154,8 @@ class Play:
             return
         world, meter = self.rig.world, self.meter
         relay = None if meter.idiom == "timed" else "on" if meter.shows_on else "off"
-        sight = MeterSight(
-            installation_id=self.number,
-            seen_at=world.clock.now(),
-            register_wh=None,
-            power_w=meter.power_w,
-            voltage_mv=None,
-            relay=relay,
-        )
+        answer = MeterAnswer.of(power_w=meter.power_w, relay=relay)
+        sight = MeterSight(self.number, world.clock.now(), answer)
         await note_sights(world.database, world.clock, [sight], idle_power_w=QUICK.idle_power_w)
 
     async def heal(self) -> None:

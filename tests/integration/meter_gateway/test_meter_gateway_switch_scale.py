@@ -20,11 +20,12 @@ from tests.support.databases import TestDatabase
 from tests.support.relay_meter import RelayMeter, socket_of
 from tests.support.wait import until
 
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import SERIAL
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.relay import State
-from npms_meter_gateway.drivers.driver import Priority, Shown
+from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.handlers.switch_supply import SupplyBook
 from npms_meter_gateway.polling.switching import SupplySwitcher
 from npms_meter_gateway.polling.unit import Unit
@@ -165,10 +166,10 @@ class CountingDriver:
     def __init__(self, *, on: bool) -> None:
         self.on, self.asked, self.refused = on, "", list[str]()
 
-    async def read(self, names: Collection[str], priority: Priority) -> Shown:  # noqa: ARG002
+    async def read(self, names: Collection[str], priority: Priority) -> MeterAnswer:  # noqa: ARG002
         self.asked += "s" if SERIAL in names else "r"
         await asyncio.sleep(0)
-        return Shown(relay="on" if self.on else "off")
+        return MeterAnswer(relay="on" if self.on else "off")
 
     async def switch(self, state: State) -> None:
         self.asked += "w"

@@ -2,19 +2,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.reconciling import (
     Desired,
     Finding,
-    Sight,
     SwitchingPolicy,
     judge,
     must_write,
     pause_s,
 )
+from npms_meter_gateway.domain.relay import Seen
 
 OFF = Desired("off", 17, "credit exhausted")
 ON = Desired("on", 18, "topped up")
 POLICY = SwitchingPolicy()
+
+
+def seen(relay: Seen, power_w: int | None = None) -> MeterAnswer:
+    return MeterAnswer.of(relay=relay, power_w=power_w)
 
 
 def test_a_breaker_opens_once_and_closes_once() -> None:
@@ -44,15 +49,15 @@ def test_pauses_grow_to_their_bound(failures: int, jitter: float) -> None:
 
 
 def test_what_is_seen_decides() -> None:
-    assert judge(OFF, Sight("off", 0), POLICY) == Finding("off", verified=True, in_place=True)
-    assert judge(OFF, Sight("off"), POLICY).in_place
-    assert judge(OFF, Sight("on", 900), POLICY) == Finding("on", verified=True, in_place=False)
-    assert judge(ON, Sight("on", 0), POLICY).in_place
-    assert not judge(ON, Sight("unknown", 0), POLICY).verified
+    assert judge(OFF, seen("off", 0), POLICY) == Finding("off", verified=True, in_place=True)
+    assert judge(OFF, seen("off"), POLICY).in_place
+    assert judge(OFF, seen("on", 900), POLICY) == Finding("on", verified=True, in_place=False)
+    assert judge(ON, seen("on", 0), POLICY).in_place
+    assert not judge(ON, seen("unknown", 0), POLICY).verified
 
 
 def test_an_open_relay_with_power_is_not_believed() -> None:
-    finding = judge(OFF, Sight("off", 1200), POLICY)
+    finding = judge(OFF, seen("off", 1200), POLICY)
     assert not finding.verified
     assert not finding.in_place
     assert "1200 W" in finding.detail
@@ -67,7 +72,7 @@ def test_an_open_relay_with_power_is_not_believed() -> None:
 def test_never_a_command_where_nothing_is_to_do_and_never_for_ever(
     desired: Desired, relay: str, power_w: int | None, attempts: int
 ) -> None:
-    finding = judge(desired, Sight(relay, power_w), POLICY)  # type: ignore[arg-type]
+    finding = judge(desired, seen(relay, power_w), POLICY)  # type: ignore[arg-type]
     writes = must_write(desired, finding, attempts, POLICY)
     if finding.in_place:
         assert finding.verified

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.relay import Relay, Seen, State
 
 Awaits = Literal["", "customer", "power", "link"]
@@ -26,22 +27,6 @@ class Desired:
     revision: int
     reason: str
     limit_w: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What the meter showed: its relay's state, and the power that flows where it tells it.
-
-    `relay` is None where it has no register for it. `limit_w` is the most it lets through; None
-    without a limit, or without a register for one. `armed`: its customer may close the relay.
-    `fault`: it says that the relay cannot open.
-    """
-
-    relay: Seen | None
-    power_w: int | None = None
-    limit_w: int | None = None
-    armed: bool = False
-    fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +73,7 @@ class Finding:
 
 def judge(
     desired: Desired,
-    sight: Sight,
+    answer: MeterAnswer,
     policy: SwitchingPolicy,
     *,
     relay: Relay | None = None,
@@ -100,42 +85,42 @@ def judge(
     limit does not matter. An open relay through which power still flows is not believed: a welded
     contact reads "off" and supplies on.
     """
-    if sight.relay is None:
-        return _judge_by_power(desired, sight, policy, commanded=commanded)
-    if sight.relay == "unknown":
+    if answer.relay is None:
+        return _judge_by_power(desired, answer, policy, commanded=commanded)
+    if answer.relay == "unknown":
         return Finding("unknown", verified=False, in_place=False, detail="relay state not readable")
-    if sight.relay == "off" and _flows(sight, policy):
-        detail = f"{sight.power_w} W flow, relay reads off"
+    if answer.relay == "off" and _flows(answer, policy):
+        detail = f"{answer.power_w} W flow, relay reads off"
         return Finding("off", verified=False, in_place=False, detail=detail, welded=True)
-    if sight.fault and desired.state == "off":
-        detail = f"the meter says that its relay cannot open; it reads {sight.relay}"
-        return Finding(sight.relay, verified=False, in_place=False, detail=detail, welded=True)
-    if desired.state == "on" and sight.relay == "off" and _is_armed(sight, relay, commanded):
+    if answer.relay_fault and desired.state == "off":
+        detail = f"the meter says that its relay cannot open; it reads {answer.relay}"
+        return Finding(answer.relay, verified=False, in_place=False, detail=detail, welded=True)
+    if desired.state == "on" and answer.relay == "off" and _is_armed(answer, relay, commanded):
         detail = "the customer has to close it on the meter"
         return Finding("off", verified=True, in_place=False, detail=detail, awaits="customer")
-    return _judge_by_state(desired, sight, sight.relay)
+    return _judge_by_state(desired, answer, answer.relay)
 
 
-def _judge_by_state(desired: Desired, sight: Sight, seen: State) -> Finding:
-    is_limited = sight.limit_w == desired.limit_w or desired.state == "off"
+def _judge_by_state(desired: Desired, answer: MeterAnswer, seen: State) -> Finding:
+    is_limited = answer.limit_w == desired.limit_w or desired.state == "off"
     return Finding(
         seen,
         verified=True,
         in_place=seen == desired.state and is_limited,
-        detail="" if is_limited else f"load limit reads {_watts(sight.limit_w)}",
-        limit_w=sight.limit_w,
+        detail="" if is_limited else f"load limit reads {_watts(answer.limit_w)}",
+        limit_w=answer.limit_w,
     )
 
 
 def _judge_by_power(
-    desired: Desired, sight: Sight, policy: SwitchingPolicy, *, commanded: bool
+    desired: Desired, answer: MeterAnswer, policy: SwitchingPolicy, *, commanded: bool
 ) -> Finding:
     """Power that flows proves "on". No power proves nothing by itself: after a command to open it
     is the evidence that there is; after one to close, that is still to come.
     """
-    if sight.power_w is None:
+    if answer.power_w is None:
         return Finding("unknown", verified=False, in_place=False, detail="power not readable")
-    if _flows(sight, policy):
+    if _flows(answer, policy):
         return Finding("on", verified=True, in_place=desired.state == "on")
     if not commanded:
         detail = "no power flows, and nothing else tells of the relay"
@@ -146,13 +131,14 @@ def _judge_by_power(
     return Finding("unknown", verified=False, in_place=True, detail=detail, awaits="power")
 
 
-def _flows(sight: Sight, policy: SwitchingPolicy) -> bool:
-    return sight.power_w is not None and abs(sight.power_w) > policy.idle_power_w
+def _flows(answer: MeterAnswer, policy: SwitchingPolicy) -> bool:
+    power_w = answer.power_w
+    return power_w is not None and abs(power_w) > policy.idle_power_w
 
 
-def _is_armed(sight: Sight, relay: Relay | None, commanded: bool) -> bool:  # noqa: FBT001
+def _is_armed(answer: MeterAnswer, relay: Relay | None, commanded: bool) -> bool:  # noqa: FBT001
     """Said by the meter; or, where it cannot say so, of its kind once it was told to close."""
-    if sight.armed:
+    if answer.armed:
         return True
     if relay is None or not relay.local_reclose:
         return False

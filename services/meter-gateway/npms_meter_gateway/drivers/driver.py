@@ -1,14 +1,13 @@
 """The one interface behind which meters are spoken to, whatever their protocol."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 from datetime import datetime
 from enum import IntEnum
-from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.records import Freezes, Frozen, LogEntry
-from npms_meter_gateway.domain.relay import Seen, State
+from npms_meter_gateway.domain.relay import State
 
 
 class Priority(IntEnum):
@@ -22,28 +21,13 @@ class Priority(IntEnum):
     SLOW = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a meter showed: exact values in the unit of their names, without those it has not.
-
-    `relay` is None where none was asked for or the meter has none, `limit_w` None without a limit.
-    `armed` says that the customer may close the relay, `relay_fault` that it cannot open.
-    """
-
-    values: Mapping[str, Fraction] = field(default_factory=dict)
-    relay: Seen | None = None
-    limit_w: int | None = None
-    armed: bool = False
-    relay_fault: bool = False
-
-
 class Driver(Protocol):
     """One meter. Each call asks it and raises a LinkFault where there is no usable answer."""
 
     refused: list[str]
     """Points that the meter does not serve; they are not asked for any more."""
 
-    async def read(self, names: Collection[str], priority: Priority) -> Shown:
+    async def read(self, names: Collection[str], priority: Priority) -> MeterAnswer:
         """The points of these names, as far as the profile has them; also RELAY,
         RELAY_FAULT, LOAD_LIMIT.
         """

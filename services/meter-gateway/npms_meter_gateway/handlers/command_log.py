@@ -10,7 +10,8 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway import metrics
-from npms_meter_gateway.domain.reconciling import Desired, Sight
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
+from npms_meter_gateway.domain.reconciling import Desired
 from npms_meter_gateway.handlers.block_supply import Supply
 from npms_meter_gateway.handlers.guard_openings import OpeningGuard
 from npms_meter_gateway.storage import commands
@@ -28,10 +29,10 @@ NEVER_SENT = frozenset({"not_connected", "suspended", "lapsed", "other_meter"})
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A sight of the meter and when it was had: the evidence of a command."""
+    """An answer of the meter and when it came: the evidence of a command."""
 
     at: datetime
-    sight: Sight
+    answer: MeterAnswer
 
 
 class OpeningStopped(Exception):
@@ -121,12 +122,12 @@ async def list_commands(
 
 
 def _evidence(seen: Seen) -> commands.Evidence:
-    sight = seen.sight
+    answer = seen.answer
     return {
         "at": seen.at.isoformat(),
-        "relay": sight.relay,
-        "power_w": sight.power_w,
-        "limit_w": sight.limit_w,
-        "armed": sight.armed,
-        "fault": sight.fault,
+        "relay": answer.relay,
+        "power_w": answer.power_w,
+        "limit_w": answer.limit_w,
+        "armed": answer.armed,
+        "fault": answer.relay_fault,
     }

@@ -7,6 +7,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.storage import installations, supplies
 from npms_shared.clock import Clock
 from npms_shared.db.engine import Database
@@ -14,17 +15,11 @@ from npms_shared.db.engine import Database
 
 @dataclass(frozen=True, slots=True)
 class MeterSight:
-    """One poll's answer; None for what the meter does not tell, or was not asked for.
-
-    `relay` is on, off or unknown; `points` has every value of a slow read, in the unit of its name.
-    """
+    """An installation's answer and when it came; `points` has every value of a slow read."""
 
     installation_id: int
     seen_at: datetime
-    register_wh: int | None
-    power_w: int | None
-    voltage_mv: int | None
-    relay: str | None
+    answer: MeterAnswer
     points: Mapping[str, Fraction] | None = None
 
 
@@ -38,9 +33,9 @@ async def note_sights(
     columns: dict[str, list[Any]] = {
         "installation_ids": list(newest),
         "seen_at": [sight.seen_at for sight in newest.values()],
-        "power_w": [sight.power_w for sight in newest.values()],
-        "voltage_mv": [sight.voltage_mv for sight in newest.values()],
-        "relays": [sight.relay for sight in newest.values()],
+        "power_w": [sight.answer.power_w for sight in newest.values()],
+        "voltage_mv": [sight.answer.voltage_mv for sight in newest.values()],
+        "relays": [sight.answer.relay for sight in newest.values()],
         "points": [_json_of(sight.points) for sight in newest.values()],
     }
     async with database.transaction() as conn:
@@ -52,12 +47,13 @@ def _over(older: MeterSight | None, newer: MeterSight) -> MeterSight:
     """The newer sight, with what it did not look at kept from the older one."""
     if older is None:
         return newer
-    kept = {
-        name: getattr(older, name)
-        for name in ("power_w", "voltage_mv", "relay", "points")
-        if getattr(newer, name) is None
-    }
-    return replace(newer, **kept)
+    answer = replace(
+        newer.answer,
+        values={**older.answer.values, **newer.answer.values},
+        relay=older.answer.relay if newer.answer.relay is None else newer.answer.relay,
+    )
+    points = older.points if newer.points is None else newer.points
+    return replace(newer, answer=answer, points=points)
 
 
 def _json_of(points: Mapping[str, Fraction] | None) -> str | None:

@@ -10,11 +10,11 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.reconciling import (
     Desired,
     Finding,
     Obstacle,
-    Sight,
     SwitchingPolicy,
     pause_s,
 )
@@ -102,9 +102,9 @@ class SupplyBook:
         self._holder = holder
         self.commands = CommandLog(database, clock, OpeningGuard(database, clock, policy.cap))
 
-    def seen(self, sight: Sight) -> Seen:
-        """A sight had just now."""
-        return Seen(self._clock.now(), sight)
+    def seen(self, answer: MeterAnswer) -> Seen:
+        """An answer that came just now."""
+        return Seen(self._clock.now(), answer)
 
     async def due(
         self, state: State, limit: int, busy: Collection[int] = (), full: Collection[str] = ()

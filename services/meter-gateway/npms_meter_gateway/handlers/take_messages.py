@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
+from npms_meter_gateway.domain.relay import Seen
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.handlers.note_sights import MeterSight, note_sights
 from npms_meter_gateway.handlers.take_readings import Given, ReadingDesk, Taken
@@ -32,7 +34,7 @@ class Reported:
     given: Given
     power_w: int | None = None
     voltage_mv: int | None = None
-    relay: str | None = None
+    relay: Seen | None = None
 
     @property
     def is_sight(self) -> bool:
@@ -109,14 +111,9 @@ class MessageDesk:
 
 
 def _sight(one: Reported, installation_id: int) -> MeterSight:
-    return MeterSight(
-        installation_id=installation_id,
-        seen_at=datetime.fromtimestamp(one.given.taken_at_s, UTC),
-        register_wh=one.given.register_wh,
-        power_w=one.power_w,
-        voltage_mv=one.voltage_mv,
-        relay=one.relay,
-    )
+    answer = MeterAnswer.of(power_w=one.power_w, voltage_mv=one.voltage_mv, relay=one.relay)
+    seen_at = datetime.fromtimestamp(one.given.taken_at_s, UTC)
+    return MeterSight(installation_id, seen_at, answer)
 
 
 _NOT_KEPT = {

@@ -13,13 +13,14 @@ import structlog
 
 from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.breaker import GatewayBreaker
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.point import Group
 from npms_meter_gateway.domain.schedule import Agenda, Cadence, names_of
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.drivers.line.errors import Lapsed, LinkFault
 from npms_meter_gateway.handlers.note_sights import MeterSight
-from npms_meter_gateway.polling.unit import Polled, Suspended, Unit
+from npms_meter_gateway.polling.unit import Suspended, Unit
 from npms_shared.clock import Clock
 
 FIRST_ROUND_S = 5.0
@@ -248,7 +249,7 @@ class Line:
         names = frozenset().union(*(names_of(meter.unit.profile, group) for group in groups))
         priority = min(PRIORITIES[group] for group in groups)
         try:
-            polled = await meter.unit.poll(names, priority, probe=probe)
+            answer = await meter.unit.poll(names, priority, probe=probe)
             if not meter.is_known or meter.is_reachable is False:
                 await self._hooks.returned(meter)
         except (Lapsed, Suspended) as fault:
@@ -259,28 +260,21 @@ class Line:
             await self._missed(meter, fault)
         else:
             metrics.POLLS.labels(outcome="ok").inc()
-            await self._saw(meter, groups, polled)
+            await self._saw(meter, groups, answer)
 
-    async def _saw(self, meter: Meter, groups: frozenset[Group], polled: Polled) -> None:
+    async def _saw(self, meter: Meter, groups: frozenset[Group], answer: MeterAnswer) -> None:
         now, seen_at = asyncio.get_running_loop().time(), self._clock.now()
         meter.agenda.done(groups, now)
         self._answered_at[meter.installation_id] = now
         is_slow = Group.SLOW in groups
-        sight = MeterSight(
-            installation_id=meter.installation_id,
-            seen_at=seen_at,
-            register_wh=polled.register_wh,
-            power_w=polled.power_w,
-            voltage_mv=polled.voltage_mv,
-            relay=polled.relay,
-            points=polled.values if is_slow else None,
-        )
+        points = answer.values if is_slow else None
+        sight = MeterSight(meter.installation_id, seen_at, answer, points)
         await self._hooks.saw(sight)
         await self._heard(meter)
         await self._hooks.delivered(meter, sight)
         if is_slow:
             self._queue_slow_poll(
-                SlowPollResult(meter, seen_at, polled.values, not meter.is_slow_polled)
+                SlowPollResult(meter, seen_at, answer.values, not meter.is_slow_polled)
             )
             meter.is_slow_polled = True
         elif not meter.is_slow_polled:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
@@ -11,14 +11,15 @@ from uuid import UUID
 import structlog
 
 from npms_meter_gateway import metrics
-from npms_meter_gateway.domain.profile import LOAD_LIMIT, RELAY
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
+from npms_meter_gateway.domain.profile import ENERGY, LOAD_LIMIT, RELAY
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.errors import LinkFault
 from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.handlers.read_meter import ReadRequests
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
-from npms_meter_gateway.polling.unit import Polled, Unit
+from npms_meter_gateway.polling.unit import Unit
 from npms_shared.clock import Clock
 
 POLL_EVERY_S = 0.1
@@ -64,35 +65,31 @@ class OnDemand:
         if unit is None:
             return {"fault": "not_connected", "detail": "its gateway is being handed over"}
         names = frozenset(unit.profile.points) | {RELAY, LOAD_LIMIT}
-        polled = await unit.poll(names, Priority.ON_DEMAND, probe=True)
+        answer = await unit.poll(names, Priority.ON_DEMAND, probe=True)
         seen_at = self.clock.now()
-        verdict = await self._record(installation_id, int(seen_at.timestamp()), polled)
-        await self.saw(
-            MeterSight(
-                installation_id=installation_id,
-                seen_at=seen_at,
-                register_wh=None,
-                power_w=polled.power_w,
-                voltage_mv=polled.voltage_mv,
-                relay=polled.relay,
-                points=polled.values,
-            )
-        )
+        verdict = await self._record(installation_id, int(seen_at.timestamp()), answer)
+        recorded = replace(answer, values=_without_register(answer.values))
+        await self.saw(MeterSight(installation_id, seen_at, recorded, answer.values))
         return {
             "installation_id": installation_id,
             "seen_at": seen_at.isoformat(),
-            "register_wh": polled.register_wh,
+            "register_wh": answer.register_wh,
             "reading": verdict,
-            "relay": polled.relay,
-            "values": exact_values(polled.values),
+            "relay": answer.relay,
+            "values": exact_values(answer.values),
         }
 
-    async def _record(self, installation_id: int, at_s: int, polled: Polled) -> str | None:
-        if polled.register_wh is None:
+    async def _record(self, installation_id: int, at_s: int, answer: MeterAnswer) -> str | None:
+        if answer.register_wh is None:
             return None
-        readings = Readings([installation_id], [at_s], [polled.register_wh])
+        readings = Readings([installation_id], [at_s], [answer.register_wh])
         outcome = await self.recorder.record_readings(readings, source="on_demand")
         return outcome.others.get(0, Verdict.ACCEPTED).value
+
+
+def _without_register(values: Mapping[str, Fraction]) -> dict[str, Fraction]:
+    """A register that is recorded already comes to nobody twice."""
+    return {name: value for name, value in values.items() if name != ENERGY}
 
 
 def exact_values(values: Mapping[str, Fraction]) -> dict[str, str]:

@@ -68,9 +68,9 @@ class PollBuffer:
 
     async def _write(self, sights: Sequence[MeterSight]) -> None:
         rows = [
-            (sight.installation_id, int(sight.seen_at.timestamp()), sight.register_wh)
+            (sight.installation_id, int(sight.seen_at.timestamp()), register_wh)
             for sight in sights
-            if sight.register_wh is not None
+            if (register_wh := sight.answer.register_wh) is not None
         ]
         if rows:
             ids, at_s, registers = (list(column) for column in zip(*rows, strict=True))

@@ -20,15 +20,16 @@ class StuckRegisterWatch:
         self._seen: dict[int, RegisterWatch] = {}
 
     async def observe(self, meter: Meter, sight: MeterSight) -> None:
-        if sight.register_wh is None or sight.power_w is None:
+        register_wh, power_w = sight.answer.register_wh, sight.answer.power_w
+        if register_wh is None or power_w is None:
             return
         seen = self._seen.setdefault(meter.installation_id, RegisterWatch())
-        moved = seen.observe(sight.seen_at.timestamp(), sight.register_wh, sight.power_w)
+        moved = seen.observe(sight.seen_at.timestamp(), register_wh, power_w)
         is_stuck = meter.installation_id in self._stuck
         if is_stuck and moved:
             await self._settle(meter, {})
         elif not is_stuck and seen.is_stuck(meter.unit.profile.resolution_wh):
-            detail = f"{sight.power_w} W flow, {sight.register_wh} Wh stand still"
+            detail = f"{power_w} W flow, {register_wh} Wh stand still"
             await self._settle(meter, {STUCK: detail})
 
     async def _settle(self, meter: Meter, found: dict[str, str]) -> None:

@@ -147,7 +147,7 @@ class SupplySwitcher:
         except LinkFault:
             await self._supplies.postpone(supply, policy.first_pause_s)
             return "unreachable"
-        before = judge(desired, seen.sight, policy, relay=relay, commanded=supply.commanded)
+        before = judge(desired, seen.answer, policy, relay=relay, commanded=supply.commanded)
         return await self._work(supply, unit, desired, (seen, before))
 
     async def _work(
@@ -316,7 +316,7 @@ class SupplySwitcher:
                 continue
             found.append(seen)
             policy = self._supplies.policy
-            finding = judge(desired, seen.sight, policy, relay=relay, commanded=commanded)
+            finding = judge(desired, seen.answer, policy, relay=relay, commanded=commanded)
             if finding.in_place or finding.awaits or not left:
                 break
         return found, finding

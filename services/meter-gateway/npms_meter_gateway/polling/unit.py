@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Literal, TypeVar
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import replace
+from typing import TypeVar
 
 from npms_meter_gateway.domain.breaker import Breaker, BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.decoding import whole
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.profile import (
     ENERGY,
     LOAD_LIMIT,
@@ -19,7 +19,6 @@ from npms_meter_gateway.domain.profile import (
     VOLTAGE,
     Profile,
 )
-from npms_meter_gateway.domain.reconciling import Sight
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.driver import Driver, Priority
 from npms_meter_gateway.drivers.line.errors import (
@@ -45,20 +44,6 @@ class Suspended(LinkFault):
     def __init__(self, until: float) -> None:
         super().__init__("left alone after silence")
         self.until = until
-
-
-@dataclass(frozen=True, slots=True)
-class Polled:
-    """What one poll brought; None for what the meter does not tell, or was not asked for.
-
-    `values` has every point, exact and in the unit of its name.
-    """
-
-    register_wh: int | None
-    power_w: int | None
-    voltage_mv: int | None
-    relay: Literal["on", "off", "unknown"] | None
-    values: Mapping[str, Fraction]
 
 
 class Unit:
@@ -93,29 +78,24 @@ class Unit:
         priority: Priority = Priority.BILLING,
         *,
         probe: bool = False,
-    ) -> Polled:
-        """These points in as few reads as the meter allows; a probe is sent through any breaker."""
-        shown = await self._guarded(lambda: self.driver.read(names, priority), probe=probe)
-        voltage = shown.values.get(VOLTAGE)
-        return Polled(
-            register_wh=_whole(shown.values.get(ENERGY)),
-            power_w=_whole(shown.values.get(POWER)),
-            voltage_mv=None if voltage is None else whole(voltage * 1000),
-            relay=shown.relay,
-            values=shown.values,
-        )
+    ) -> MeterAnswer:
+        """These points in as few reads as the meter allows; a probe is sent through any breaker.
 
-    async def read_supply(self) -> Sight:
-        """The relay's state, the load limit and the power that flows, ahead of all polls."""
-        shown = await self._guarded(lambda: self.driver.read(SUPPLY_POINTS, Priority.READ_BACK))
+        Raises a LinkFault; Suspended while a breaker is open.
+        """
+        return await self._guarded(lambda: self.driver.read(names, priority), probe=probe)
+
+    async def read_supply(self) -> MeterAnswer:
+        """The relay's state, the load limit and the power that flows, ahead of all polls.
+
+        Raises a LinkFault; Suspended while a breaker is open.
+        """
+        answer = await self._guarded(lambda: self.driver.read(SUPPLY_POINTS, Priority.READ_BACK))
         relay = self.profile.relay
-        return Sight(
-            relay=None if relay and relay.read_back is None else shown.relay or "unknown",
-            power_w=_whole(shown.values.get(POWER)),
-            limit_w=shown.limit_w,
-            armed=shown.armed,
-            fault=shown.relay_fault,
-        )
+        is_without_register = relay is not None and relay.read_back is None
+        if answer.relay is not None or is_without_register:
+            return answer
+        return replace(answer, relay="unknown")
 
     async def serial_number(self, priority: Priority = Priority.SLOW) -> str | None:
         """What the meter calls itself; None where it, or its profile, does not tell."""
@@ -190,7 +170,3 @@ class Unit:
         if not self.gateway.is_open:
             self.breaker.fail(now, self._jitter())
         self.gateway.missed(self, now, self._jitter())
-
-
-def _whole(value: Fraction | None) -> int | None:
-    return None if value is None else whole(value)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from fractions import Fraction
 
 from npms_meter_gateway.domain.bcd import decode_bcd
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.profile import RELAY, Profile
 from npms_meter_gateway.domain.relay import ReadBack, State
 from npms_meter_gateway.drivers.dlt645.access import Access
@@ -14,7 +15,7 @@ from npms_meter_gateway.drivers.dlt645.pdus import (
     Control,
     ReadData,
 )
-from npms_meter_gateway.drivers.driver import Priority, Shown
+from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.drivers.line.errors import Refused
 from npms_meter_gateway.drivers.line.framing import LineRequest
@@ -32,7 +33,7 @@ class Dlt645Driver:
         self.bus, self.address, self.profile, self._access = bus, address, profile, access
         self.refused: list[str] = []
 
-    async def read(self, names: Collection[str], priority: Priority) -> Shown:
+    async def read(self, names: Collection[str], priority: Priority) -> MeterAnswer:
         values: dict[str, Fraction] = {}
         for name, point in self.profile.points.items():
             if name not in names:
@@ -45,9 +46,9 @@ class Dlt645Driver:
         if back is not None and RELAY in names:
             seen = await self._ask_for(RELAY, back.address, STATUS_OCTETS, priority)
         if back is None or seen is None:
-            return Shown(values)
+            return MeterAnswer(values)
         state = _relay_word(seen)
-        return Shown(values, relay=back.state_of(state), armed=state == back.armed)
+        return MeterAnswer(values, relay=back.state_of(state), armed=state == back.armed)
 
     async def switch(self, state: State) -> None:
         relay = self.profile.relay

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from fractions import Fraction
 
 from npms_meter_gateway.domain.decoding import decode, whole
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.planning import Block, Spot, plan, split, spots_of, tell_apart
 from npms_meter_gateway.domain.profile import (
     ENERGY,
@@ -14,7 +15,7 @@ from npms_meter_gateway.domain.profile import (
     Profile,
 )
 from npms_meter_gateway.domain.relay import State
-from npms_meter_gateway.drivers.driver import Priority, Shown
+from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.drivers.line.errors import BadAnswer, Refused
 from npms_meter_gateway.drivers.modbus.commands import command
@@ -30,13 +31,13 @@ class ModbusDriver(KeepsRecords):
         self.refused: list[str] = []
         self._plans: dict[frozenset[str], tuple[Block, ...]] = {}
 
-    async def read(self, names: Collection[str], priority: Priority) -> Shown:
+    async def read(self, names: Collection[str], priority: Priority) -> MeterAnswer:
         found = await self._read_spots(frozenset(names), priority)
         values, limit = dict(self._values(found)), self.profile.load_limit
         relay = self.profile.relay
         back, fault = (relay.read_back, relay.fault) if relay else (None, None)
         raw = found[RELAY][0] if RELAY in found else None
-        return Shown(
+        return MeterAnswer(
             values=values,
             relay=None if back is None or raw is None else back.state_of(raw),
             limit_w=limit.limit_of(found[LOAD_LIMIT][0]) if limit and LOAD_LIMIT in found else None,
