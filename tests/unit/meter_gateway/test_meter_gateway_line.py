@@ -23,7 +23,9 @@ from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.handlers.note_sights import MeterSight
-from npms_meter_gateway.polling.line import Hooks, Line, Meter
+from npms_meter_gateway.polling.hooks import Hooks
+from npms_meter_gateway.polling.line import Line
+from npms_meter_gateway.polling.meter import Meter
 from npms_meter_gateway.polling.unit import Suspended, Unit
 from npms_meter_gateway.profiles import load_profiles
 from npms_shared.clock import ManualClock

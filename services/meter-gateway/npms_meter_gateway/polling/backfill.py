@@ -10,7 +10,7 @@ from npms_meter_gateway.domain.records import Freezes, Frozen
 from npms_meter_gateway.drivers.driver import HasClock, HasFreezes
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
 from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
-from npms_meter_gateway.polling.line import Meter
+from npms_meter_gateway.polling.meter import Meter
 
 log = structlog.get_logger()
 

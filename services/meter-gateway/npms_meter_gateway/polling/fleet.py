@@ -17,7 +17,9 @@ from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.line.bus import Bus, LineOptions
 from npms_meter_gateway.handlers.lead import LeaseLost
-from npms_meter_gateway.polling.line import FIRST_ROUND_S, Hooks, Line, Meter
+from npms_meter_gateway.polling.hooks import Hooks
+from npms_meter_gateway.polling.line import FIRST_POLL_WITHIN_S, Line
+from npms_meter_gateway.polling.meter import Meter
 from npms_meter_gateway.polling.unit import Unit
 from npms_shared.clock import Clock
 from npms_shared.db.engine import is_passing
@@ -90,7 +92,7 @@ class Fleet:
             if row is None or self._gateway_of(installation_id) != _gateway(row):
                 await self._remove(installation_id)
         new = wanted.keys() - self._meters.keys()
-        within_s = max(FIRST_ROUND_S, len(new) / FIRST_POLLS_PER_S)
+        within_s = max(FIRST_POLL_WITHIN_S, len(new) / FIRST_POLLS_PER_S)
         for number, installation_id in enumerate(new, 1):
             self._add(wanted[installation_id], within_s)
             if not number % AT_A_TIME:

@@ -1,11 +1,6 @@
 """One gateway address and its meters: polls each in its turn, and tells who went silent."""
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from fractions import Fraction
 from heapq import heappop, heappush
 from zlib import crc32
 
@@ -20,10 +15,13 @@ from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.drivers.line.errors import Lapsed, LinkFault
 from npms_meter_gateway.handlers.note_sights import MeterSight
-from npms_meter_gateway.polling.unit import Suspended, Unit
+from npms_meter_gateway.polling.hooks import Hooks, SlowPollResult
+from npms_meter_gateway.polling.meter import Meter, Turn
+from npms_meter_gateway.polling.slow_poll_queue import SlowPollQueue
+from npms_meter_gateway.polling.unit import Suspended
 from npms_shared.clock import Clock
 
-FIRST_ROUND_S = 5.0
+FIRST_POLL_WITHIN_S = 5.0
 SILENT_AFTER = 2
 RETRY_S = 5.0
 PRIORITIES = {
@@ -33,75 +31,6 @@ PRIORITIES = {
 }
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Meter:
-    """A polled installation. `missed` counts polls in a row that brought nothing."""
-
-    installation_id: int
-    account_id: int
-    serial: str
-    unit: Unit
-    is_reachable: bool | None = None
-    missed: int = 0
-    reported_refusals: int = 0
-    is_silence_unreported: bool = False
-    """Whether it fell silent with its gateway, which is back: its own silence would be news."""
-    is_known: bool = False
-    """Whether it has answered since this process polls it."""
-    is_slow_polled: bool = False
-    """Whether it has had its slow poll since then, or since it was last silent."""
-    agenda: Agenda = field(init=False)
-    """Given by the line it is added to."""
-    turn: "_Turn | None" = None
-    """Its only turn in the line that counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlowPollResult:
-    """What a slow read of a meter brought: exact values in the unit of their names.
-
-    `is_first` tells that it is the first since this process polls it, or since its silence ended.
-    """
-
-    meter: Meter
-    seen_at: datetime
-    values: Mapping[str, Fraction]
-    is_first: bool
-
-
-@dataclass(slots=True, order=True)
-class _Turn:
-    due: float
-    installation_id: int
-    meter: Meter = field(compare=False)
-
-
-async def _nothing(*_: object) -> None:
-    """Where nobody listens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """Where a line delivers: sights of meters, changes of reach, points a meter does not serve.
-
-    `gateway_lost` is called instead of `link_changed` when several meters fell silent as one.
-    `slow_poll` is called after each slow read, for one meter of the line at a time and beside
-    its polls; it may ask the meter further things with Priority.SLOW, and raise a LinkFault.
-    `returned` is called when a meter answers for the first time since this process polls it or
-    since it was silent, before that answer is delivered: what it recorded meanwhile comes first.
-    A LinkFault from there takes the answer back: the poll counts as missed.
-    `delivered` is called after each sight was delivered.
-    """
-
-    saw: Callable[[MeterSight], Awaitable[None]]
-    link_changed: Callable[[Meter, bool, str], Awaitable[None]]
-    refused: Callable[[Meter, str], Awaitable[None]]
-    gateway_lost: Callable[[Sequence[Meter], str], Awaitable[None]]
-    slow_poll: Callable[[SlowPollResult], Awaitable[None]] = _nothing
-    returned: Callable[[Meter], Awaitable[None]] = _nothing
-    delivered: Callable[[Meter, MeterSight], Awaitable[None]] = _nothing
 
 
 class Line:
@@ -118,15 +47,14 @@ class Line:
         self._clock, self._cadence, self._hooks = clock, cadence, hooks
         self._intervals = cadence.intervals
         self.meters: dict[int, Meter] = {}
-        self._turns: list[_Turn] = []
+        self._turns: list[Turn] = []
         self._changed = asyncio.Event()
-        self._slow_polls: deque[SlowPollResult] = deque()
-        self._running_slow_polls: asyncio.Task[None] | None = None
+        self._slow_polls = SlowPollQueue(hooks.slow_poll)
         self._probing = asyncio.Lock()
         self._probes = 0
         self._answered_at: dict[int, float] = {}
 
-    def add(self, meter: Meter, within_s: float = FIRST_ROUND_S) -> None:
+    def add(self, meter: Meter, within_s: float = FIRST_POLL_WITHIN_S) -> None:
         """Poll it from now on: first within so many seconds, so that a start is no storm; later
         at the meter's own place in the interval, whichever process polls it.
         """
@@ -156,8 +84,7 @@ class Line:
                     beside.create_task(self._work())
                 await self._work()
         finally:
-            if self._running_slow_polls is not None:
-                self._running_slow_polls.cancel()
+            self._slow_polls.cancel()
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -169,23 +96,21 @@ class Line:
             if turn.meter.turn is turn:
                 await self._take_turn(turn, loop)
 
-    async def _take_turn(self, turn: _Turn, loop: asyncio.AbstractEventLoop) -> None:
+    async def _take_turn(self, turn: Turn, loop: asyncio.AbstractEventLoop) -> None:
         meter, began = turn.meter, loop.time()
         if self.breaker.is_open:
             self._put(meter, turn.due)
             return
         groups = meter.agenda.groups_at(began)
         if not meter.missed:
-            for group in groups:
-                lateness_s = max(began - meter.agenda.due[group], 0)
-                metrics.POLL_LATENESS.labels(group=group.value).observe(lateness_s)
+            _note_lateness(meter, groups, began)
         try:
             if groups:
                 await self._poll(meter, groups)
         finally:
             self._put(meter, self._due_again(meter, loop.time()))
 
-    async def _next_turn(self, loop: asyncio.AbstractEventLoop) -> _Turn:
+    async def _next_turn(self, loop: asyncio.AbstractEventLoop) -> Turn:
         while True:
             wait_s = self._turns[0].due - loop.time() if self._turns else None
             if wait_s is not None and wait_s <= 0:
@@ -200,7 +125,7 @@ class Line:
     def _put(self, meter: Meter, due: float) -> None:
         """Its next turn, instead of any it has; none for a meter that was removed."""
         if meter.installation_id in self.meters:
-            meter.turn = _Turn(due, meter.installation_id, meter)
+            meter.turn = Turn(due, meter.installation_id, meter)
             heappush(self._turns, meter.turn)
             self._changed.set()
 
@@ -238,7 +163,7 @@ class Line:
 
     def _resume(self, now: float) -> None:
         """The gateway is back: all its meters are due, spread as at a start."""
-        spread = min(self._cadence.billing_s, FIRST_ROUND_S)
+        spread = min(self._cadence.billing_s, FIRST_POLL_WITHIN_S)
         for meter in self.meters.values():
             if meter.is_reachable is False:
                 meter.is_silence_unreported, meter.missed = True, 0
@@ -254,7 +179,7 @@ class Line:
                 await self._hooks.returned(meter)
         except (Lapsed, Suspended) as fault:
             metrics.POLLS.labels(outcome=fault.cause).inc()
-            await asyncio.sleep(0 if isinstance(fault, Suspended) else FIRST_ROUND_S)
+            await asyncio.sleep(0 if isinstance(fault, Suspended) else FIRST_POLL_WITHIN_S)
         except LinkFault as fault:
             metrics.POLLS.labels(outcome=fault.cause).inc()
             await self._missed(meter, fault)
@@ -273,7 +198,7 @@ class Line:
         await self._heard(meter)
         await self._hooks.delivered(meter, sight)
         if is_slow:
-            self._queue_slow_poll(
+            self._slow_polls.put(
                 SlowPollResult(meter, seen_at, answer.values, not meter.is_slow_polled)
             )
             meter.is_slow_polled = True
@@ -310,18 +235,8 @@ class Line:
         for meter in lost:
             meter.is_reachable = meter.is_slow_polled = False
 
-    def _queue_slow_poll(self, slow_poll: SlowPollResult) -> None:
-        self._slow_polls.append(slow_poll)
-        if self._running_slow_polls is None or self._running_slow_polls.done():
-            self._running_slow_polls = asyncio.create_task(self._run_slow_polls())
 
-    async def _run_slow_polls(self) -> None:
-        while self._slow_polls:
-            slow_poll = self._slow_polls.popleft()
-            serial = slow_poll.meter.serial
-            try:
-                await self._hooks.slow_poll(slow_poll)
-            except LinkFault as fault:
-                log.info("slow_round_broken_off", serial=serial, fault=str(fault))
-            except Exception:
-                log.exception("slow_round_failed", serial=serial)
+def _note_lateness(meter: Meter, groups: frozenset[Group], began: float) -> None:
+    for group in groups:
+        lateness_s = max(began - meter.agenda.due[group], 0)
+        metrics.POLL_LATENESS.labels(group=group.value).observe(lateness_s)

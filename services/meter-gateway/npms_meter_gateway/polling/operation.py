@@ -29,7 +29,8 @@ from npms_meter_gateway.handlers.switch_supply import SupplyBook
 from npms_meter_gateway.polling import open_files
 from npms_meter_gateway.polling.backfill import Backfill
 from npms_meter_gateway.polling.fleet import Fleet
-from npms_meter_gateway.polling.line import Hooks, Meter, SlowPollResult
+from npms_meter_gateway.polling.hooks import Hooks, SlowPollResult
+from npms_meter_gateway.polling.meter import Meter
 from npms_meter_gateway.polling.on_demand import OnDemand
 from npms_meter_gateway.polling.poll_buffer import PollBuffer
 from npms_meter_gateway.polling.quality import keep_quality

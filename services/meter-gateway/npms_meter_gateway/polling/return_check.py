@@ -5,7 +5,7 @@ import structlog
 from npms_meter_gateway.drivers.line.errors import LinkFault, Refused
 from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
 from npms_meter_gateway.polling.backfill import Backfill
-from npms_meter_gateway.polling.line import Meter
+from npms_meter_gateway.polling.meter import Meter
 
 TRIES = 3
 """How often a meter may fail here before it is read without that."""

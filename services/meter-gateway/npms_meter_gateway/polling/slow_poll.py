@@ -15,7 +15,8 @@ from npms_meter_gateway.domain.records import EventLog, LogEntry
 from npms_meter_gateway.drivers.driver import HasClock, HasEvents, HasStatus, Priority
 from npms_meter_gateway.drivers.line.errors import Refused
 from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
-from npms_meter_gateway.polling.line import Meter, SlowPollResult
+from npms_meter_gateway.polling.hooks import SlowPollResult
+from npms_meter_gateway.polling.meter import Meter
 
 WALKS = 3
 """How often a log is read again that grew while it was read."""

@@ -3,7 +3,7 @@
 from npms_meter_gateway.domain.stuck_register import RegisterWatch
 from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
-from npms_meter_gateway.polling.line import Meter
+from npms_meter_gateway.polling.meter import Meter
 
 STUCK = "stuck_register"
 
