@@ -12,3 +12,8 @@ def assert_problem(answer: httpx.Response, status: int, code: str) -> dict[str, 
     problem: dict[str, Any] = answer.json()
     assert problem["code"] == code
     return problem
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    """Its status and code."""
+    return answer.status_code, answer.json()["code"]

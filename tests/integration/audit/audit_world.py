@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from tests.support.databases import TestDatabase
-from tests.support.tariff import tariff_context
+from tests.support.tariff import charge_silence, tariff_context
 
 from npms_ledger.consumers import subscriptions as ledger_hears
 from npms_ledger.domain.debt import DebtKind, DebtTerms
@@ -58,7 +58,6 @@ from npms_shared.money import AmountsByCurrency
 from npms_tariff.consumers import subscriptions as tariff_hears
 from npms_tariff.documents import PlanDocument
 from npms_tariff.handlers.activate_plan import activate_version
-from npms_tariff.handlers.charge_silence import charge_batch
 from npms_tariff.handlers.context import Context as TariffContext
 from npms_tariff.handlers.draft_plan import Draft, NewPlan, add_draft, create_plan, reviewed_of
 from npms_tariff.handlers.read_plans import get_version
@@ -331,10 +330,7 @@ class World:
     async def be_silent(self, days: int) -> None:
         """No meter answers for so long; every whole day of it is estimated."""
         self.clock.advance(timedelta(days=days))
-        last = 0
-        while last is not None:
-            async with self.databases["tariff"].database.transaction() as conn:
-                last = await charge_batch(conn, self.tariff, last)
+        await charge_silence(self.tariff)
         await self.settle()
 
     async def owe_by_the_day(self, account_id: int) -> None:

@@ -15,12 +15,12 @@ from tests.integration.audit.audit_world import (
 )
 from tests.integration.audit.test_audit_rules import audit, broken
 from tests.support.databases import DatabaseFactory
+from tests.support.tariff import work_off_corrections
 
 from npms_operations.audit.rules import adjustments, charges, registers
 from npms_shared.approval import checksum
 from npms_tariff.handlers import correct
 from npms_tariff.handlers.draft_plan import Draft, add_draft
-from npms_tariff.handlers.run_corrections import correct_batch
 from npms_tools.stack.services import SERVICES
 
 
@@ -37,10 +37,7 @@ async def correct_the_plan(world: World) -> int:
         await correct.approve_correction(
             conn, context, requested.correction_id, by=ANOTHER, seen=seen
         )
-    found = True
-    while found:
-        async with tariff.transaction() as conn:
-            found = await correct_batch(conn, context)
+    await work_off_corrections(context)
     await world.settle()
     async with tariff.connect() as conn:
         done = await correct.get_correction(conn, requested.correction_id)

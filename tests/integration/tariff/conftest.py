@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.integration.tariff.support import Bench, example, put_in_force, service
 from tests.support.databases import TestDatabase
 from tests.support.migrating import Migrate, Owner, migrated_by_steps
 from tests.support.nodes import Nodes
+from tests.support.tariff import TariffHarness, example, put_in_force, service
 from tests.support.tokens import TestIssuer
 
 
@@ -18,15 +18,15 @@ async def tariff_database(database_for: Callable[[str], Awaitable[TestDatabase]]
 
 
 @pytest.fixture
-async def bench(tariff_database: TestDatabase) -> Bench:
-    return Bench(tariff_database.database)
+async def harness(tariff_database: TestDatabase) -> TariffHarness:
+    return TariffHarness(tariff_database.database)
 
 
 @pytest.fixture
 async def app(
-    tariff_database: TestDatabase, issuer: TestIssuer, bench: Bench
+    tariff_database: TestDatabase, issuer: TestIssuer, harness: TariffHarness
 ) -> AsyncIterator[FastAPI]:
-    built = service(tariff_database.url, issuer.jwks_path, bench.clock)
+    built = service(tariff_database.url, issuer.jwks_path, harness.clock)
     yield built.app
     await built.database.close()
 

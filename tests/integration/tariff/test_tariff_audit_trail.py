@@ -8,8 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from tests.integration.tariff.support import (
-    Bench,
+from tests.support.tariff import (
+    TariffHarness,
     agree,
     example,
     opened,
@@ -121,9 +121,9 @@ def test_every_route_that_writes_is_listed(app: FastAPI) -> None:
 
 @pytest.mark.parametrize("write", WRITES, ids=lambda write: write.action)
 async def test_a_write_is_noted(
-    client: httpx.AsyncClient, second: dict[str, str], bench: Bench, write: Write
+    client: httpx.AsyncClient, second: dict[str, str], harness: TariffHarness, write: Write
 ) -> None:
-    words = await prepare(client, second, bench)
+    words = await prepare(client, second, harness)
     path = write.path.format_map(words)
     headers = {"If-Match": words["seen"]} if path.endswith("/approve") else {}
     if path.endswith("/activate"):
@@ -138,13 +138,13 @@ async def test_a_write_is_noted(
     assert (entry.by_roles, entry.on_behalf_of) == (["operator"], "")
     assert entry.reason == write.reason
     assert (entry.before, entry.after) == (write.before, write.after)
-    assert entry.at == bench.clock.now()
+    assert entry.at == harness.clock.now()
 
 
 async def test_what_is_refused_is_not_noted(
-    client: httpx.AsyncClient, second: dict[str, str], bench: Bench
+    client: httpx.AsyncClient, second: dict[str, str], harness: TariffHarness
 ) -> None:
-    words = await prepare(client, second, bench)
+    words = await prepare(client, second, harness)
     known = await entries(client)
     place = f"/v1/corrections/{words['correction']}"
     for answer in (
@@ -161,14 +161,14 @@ async def test_what_is_refused_is_not_noted(
 
 
 async def prepare(
-    client: httpx.AsyncClient, second: dict[str, str], bench: Bench
+    client: httpx.AsyncClient, second: dict[str, str], harness: TariffHarness
 ) -> dict[str, str]:
     """A plan with a draft of Baraka's, his request of a correction, and a hold."""
     await put_in_force(client, second, example("flat"))
     await client.post(FLAT, json=version(), headers=second)
     for installation_id in (1, 2):
-        await bench.hear(opened(installation_id))
-    await bench.read(readings((1, 3600 * 24, 3000), (2, 60, 2000), (2, 120, 1000)))
+        await harness.hear(opened(installation_id))
+    await harness.read(readings((1, 3600 * 24, 3000), (2, 60, 2000), (2, 120, 1000)))
     made = await client.post("/v1/corrections", json=READINGS, headers=second)
     correction = made.json()["correction_id"]
     shown = await client.get(f"/v1/corrections/{correction}")

@@ -9,24 +9,21 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from tests.integration.tariff.support import (
+from tests.support.tariff import (
     OPENED_AT,
     OPENED_S,
-    Bench,
+    TariffHarness,
     agree,
     example,
     opened,
     put_in_force,
-    readings,
+    work_off_corrections,
 )
 
 from npms_shared.contracts.ledger import InstallationClosed
-from npms_shared.db import invariants
 from npms_shared.db.engine import Database
 from npms_tariff.handlers import run_corrections
 from npms_tariff.handlers.run_corrections import correct_batch
-from npms_tariff.invariants import RULES
-from npms_tariff.storage.states import StaleState
 
 pytestmark = pytest.mark.usefixtures("plans")
 HOUR_S, DAY_S = 3600, 86_400
@@ -40,16 +37,9 @@ def at(seconds: int) -> str:
     return (OPENED_AT + timedelta(seconds=seconds)).isoformat()
 
 
-async def read(bench: Bench, *rows: tuple[int, int, int]) -> None:
-    try:
-        await bench.read(readings(*rows))
-    except StaleState:
-        await bench.read(readings(*rows))
-
-
-async def use(bench: Bench, installation_id: int, hours: range, *, wh: int = 700) -> None:
+async def use(harness: TariffHarness, installation_id: int, hours: range, *, wh: int = 700) -> None:
     rows = [(installation_id, hour * HOUR_S, 1000 + hour * wh) for hour in hours]
-    await read(bench, *rows)
+    await harness.read_through(*rows)
 
 
 async def date_back(client, second, name: str, seconds: int, factor: int = 2) -> None:
@@ -75,97 +65,90 @@ async def request(client, body: dict) -> str:
     return answer.json()["correction_id"]
 
 
-async def work_off(bench: Bench) -> None:
-    found = True
-    while found:
-        async with bench.database.transaction() as conn:
-            found = await correct_batch(conn, bench.context)
-
-
-async def correct(client, second, bench: Bench, body: dict) -> dict:
+async def correct(client, second, harness: TariffHarness, body: dict) -> dict:
     """Asked for by Amina, approved by Baraka, worked off."""
     correction_id = await request(client, body)
     answer = await agree(client, f"/v1/corrections/{correction_id}", "approve", second)
     assert answer.status_code == 200, answer.text
-    await work_off(bench)
+    await work_off_corrections(harness.context)
     return (await client.get(f"/v1/corrections/{correction_id}")).json()
 
 
-async def hours_of(bench: Bench, installation_id: int) -> list[tuple]:
-    return await bench.rows(
+async def hours_of(harness: TariffHarness, installation_id: int) -> list[tuple]:
+    return await harness.rows(
         "SELECT hour_s, energy_wh, amount_micro FROM usage_hour "
         "WHERE installation_id = :id AND (energy_wh, amount_micro) <> (0, 0) ORDER BY 1",
         id=installation_id,
     )
 
 
-async def accumulated(bench: Bench, installation_id: int) -> tuple:
-    return await bench.one(
+async def accumulated(harness: TariffHarness, installation_id: int) -> tuple:
+    return await harness.one(
         "SELECT plan_version_id, month, slots, days, demand, hour_wh, hour_micro, rated_wh "
         "FROM rating_state WHERE installation_id = :id",
         id=installation_id,
     )
 
 
-async def assert_plans_used_what_installations_did(bench: Bench) -> None:
+async def assert_plans_used_what_installations_did(harness: TariffHarness) -> None:
     of_hours, of_plan_hours, of_plan_days = [
-        await bench.one(f"SELECT sum(energy_wh), sum(amount_micro) FROM {table}")  # noqa: S608
+        await harness.one(f"SELECT sum(energy_wh), sum(amount_micro) FROM {table}")  # noqa: S608
         for table in ("usage_hour", "usage_plan_hour", "usage_plan_day")
     ]
     assert of_plan_hours == of_plan_days == of_hours
 
 
-async def assert_like_twins(bench: Bench, one: int, twin: int) -> None:
-    await assert_plans_used_what_installations_did(bench)
-    assert await bench.charged_micro(one) == await bench.charged_micro(twin)
-    assert await hours_of(bench, one) == await hours_of(bench, twin)
-    assert await accumulated(bench, one) == await accumulated(bench, twin)
-    assert await invariants.check(bench.database, RULES) == []
+async def assert_like_twins(harness: TariffHarness, one: int, twin: int) -> None:
+    await assert_plans_used_what_installations_did(harness)
+    assert await harness.charged_micro(one) == await harness.charged_micro(twin)
+    assert await hours_of(harness, one) == await hours_of(harness, twin)
+    assert await accumulated(harness, one) == await accumulated(harness, twin)
+    await harness.assert_rules_hold()
 
 
 @pytest.mark.parametrize("name", ["flat", "time-of-use", "inclining-blocks"])
 async def test_r3_a_version_dated_back_is_made_good_by_entries_of_its_own(
-    bench, client, second, name
+    harness, client, second, name
 ):
     code = example(name)["plan_code"]
     body = PLAN | {"plan_code": code}
-    await bench.hear(opened(1, plan_code=code))
-    await bench.hear(opened(2, plan_code=code))
-    await use(bench, 1, range(1, 24 * 35))
-    await use(bench, 2, range(1, 24))
-    said = await bench.charges()
+    await harness.hear(opened(1, plan_code=code))
+    await harness.hear(opened(2, plan_code=code))
+    await use(harness, 1, range(1, 24 * 35))
+    await use(harness, 2, range(1, 24))
+    said = await harness.charges()
     await date_back(client, second, name, 3 * DAY_S)
     line, total = await lines_of(client, body)
     assert (line["installation_id"], line["account_id"]) == (1, 101)
     assert [month["month"] for month in line["months"]] == ["2026-11", "2026-12"]
     assert total["total"]["amounts"] == {"KES": line["amount"]}
-    assert await bench.adjustments() == []
-    done = await correct(client, second, bench, body)
+    assert await harness.adjustments() == []
+    done = await correct(client, second, harness, body)
     assert (done["state"], done["corrected"], done["refused"]) == ("done", 1, 0)
     assert done["amounts"] == [{"amount": line["amount"], "currency": "KES"}]
-    november, december = await bench.adjustments()
+    november, december = await harness.adjustments()
     assert (november.kind, november.reason) == ("correction", REASON)
     assert (november.from_s - OPENED_S, november.to_s - OPENED_S) == (3 * DAY_S, MONTH_S)
     assert (december.from_s - OPENED_S, december.to_s) == (MONTH_S, OPENED_S + 839 * HOUR_S)
     assert november.amount_micro > 0
-    assert [batch.lines for batch in await bench.charges()] == [batch.lines for batch in said]
-    await bench.hear(opened(3, plan_code=code))
-    await use(bench, 3, range(1, 24 * 35))
-    await assert_like_twins(bench, 1, 3)
-    await read(bench, (1, 24 * 40 * HOUR_S, 900_000), (3, 24 * 40 * HOUR_S, 900_000))
-    await assert_like_twins(bench, 1, 3)
+    assert [batch.lines for batch in await harness.charges()] == [batch.lines for batch in said]
+    await harness.hear(opened(3, plan_code=code))
+    await use(harness, 3, range(1, 24 * 35))
+    await assert_like_twins(harness, 1, 3)
+    await harness.read_through((1, 24 * 40 * HOUR_S, 900_000), (3, 24 * 40 * HOUR_S, 900_000))
+    await assert_like_twins(harness, 1, 3)
 
 
-async def test_a_correction_is_approved_by_another_person(client, second, bench, issuer):
-    await bench.hear(opened(1))
-    await use(bench, 1, range(1, 24 * 5))
+async def test_a_correction_is_approved_by_another_person(client, second, harness, issuer):
+    await harness.hear(opened(1))
+    await use(harness, 1, range(1, 24 * 5))
     await date_back(client, second, "flat", DAY_S)
     body = PLAN | {"plan_code": "household-flat"}
     place = f"/v1/corrections/{await request(client, body)}"
     own = await agree(client, place, "approve")
     assert (own.status_code, own.json()["code"]) == (409, "second_person_required")
-    await work_off(bench)
-    assert await bench.adjustments() == []
+    await work_off_corrections(harness.context)
+    assert await harness.adjustments() == []
     unseen = await client.post(f"{place}/approve", headers=second)
     assert (unseen.status_code, unseen.json()["code"]) == (428, "precondition_required")
     rejected = await client.post(f"{place}/reject", json={"reason": "asked for by mistake"})
@@ -174,7 +157,7 @@ async def test_a_correction_is_approved_by_another_person(client, second, bench,
     assert (late.status_code, late.json()["code"]) == (409, "correction_decided")
     customer = issuer.headers("customer", customer_id=201)
     assert (await client.post("/v1/corrections", json=body, headers=customer)).status_code == 403
-    async with bench.database.transaction() as conn:
+    async with harness.database.transaction() as conn:
         with pytest.raises(Exception, match="check constraint"):
             await conn.execute(
                 text("UPDATE correction SET state = 'approved', decided_by = requested_by")
@@ -182,52 +165,52 @@ async def test_a_correction_is_approved_by_another_person(client, second, bench,
 
 
 async def test_a_correction_goes_on_where_it_stopped_and_corrects_each_once(
-    bench, client, second, monkeypatch
+    harness, client, second, monkeypatch
 ):
     monkeypatch.setattr(run_corrections, "BATCH", 2)
     for i in range(1, 6):
-        await bench.hear(opened(i))
-        await use(bench, i, range(1, 24 * 4), wh=100 * i)
+        await harness.hear(opened(i))
+        await use(harness, i, range(1, 24 * 4), wh=100 * i)
     await date_back(client, second, "flat", DAY_S)
     correction_id = await request(client, PLAN | {"plan_code": "household-flat"})
     place = f"/v1/corrections/{correction_id}"
     await agree(client, place, "approve", second)
-    async with bench.database.transaction() as conn:
-        await correct_batch(conn, bench.context)
+    async with harness.database.transaction() as conn:
+        await correct_batch(conn, harness.context)
     assert (await client.get(place)).json()["corrected"] == 2
 
     class Crash(Exception):
         pass
 
     with pytest.raises(Crash):
-        async with bench.database.transaction() as conn:
-            await correct_batch(conn, bench.context)
+        async with harness.database.transaction() as conn:
+            await correct_batch(conn, harness.context)
             raise Crash
-    await work_off(bench)
+    await work_off_corrections(harness.context)
     shown = (await client.get(place)).json()
     assert (shown["state"], shown["corrected"]) == ("done", 5)
-    assert len(await bench.adjustments()) == 5
+    assert len(await harness.adjustments()) == 5
     first = (await client.get(f"{place}/installations", params={"limit": 3})).json()
     rest = await client.get(f"{place}/installations", params={"cursor": first["next_cursor"]})
     items = first["items"] + rest.json()["items"]
     assert [item["installation_id"] for item in items] == [1, 2, 3, 4, 5]
-    told = {str(e.adjustment_id) for e in await bench.adjustments()}
+    told = {str(e.adjustment_id) for e in await harness.adjustments()}
     assert {month["adjustment_id"] for item in items for month in item["months"]} == told
     listed = (await client.get("/v1/corrections")).json()["items"]
     assert [one["correction_id"] for one in listed] == [correction_id]
-    assert await invariants.check(bench.database, RULES) == []
+    await harness.assert_rules_hold()
 
 
-async def test_wrong_registers_between_right_ones_are_corrected(bench, client, second):
+async def test_wrong_registers_between_right_ones_are_corrected(harness, client, second):
     """Somebody read 40 kWh too early; block by block it costs what it should have."""
     code = "household-blocks"
     hours = range(1, 24 * 31)
     wrong = [(HOUR_S * h, 1000 + 9000 * h + (40_000 if h >= 3 else 0)) for h in hours]
     right = [(HOUR_S * h, 1000 + 9000 * h + (40_000 if h >= 29 else 0)) for h in hours]
-    await bench.hear(opened(1, plan_code=code))
-    await bench.hear(opened(2, plan_code=code))
-    await read(bench, *[(1, *one) for one in wrong])
-    await read(bench, *[(2, *one) for one in right])
+    await harness.hear(opened(1, plan_code=code))
+    await harness.hear(opened(2, plan_code=code))
+    await harness.read_through(*[(1, *one) for one in wrong])
+    await harness.read_through(*[(2, *one) for one in right])
     registers = [
         {"at": at(at_s), "register": {"value": f"{wh / 1000:.3f}"}} for at_s, wh in right[2:28]
     ]
@@ -239,32 +222,34 @@ async def test_wrong_registers_between_right_ones_are_corrected(bench, client, s
         "registers": registers,
         "reason": "Misread on site",
     }
-    done = await correct(client, second, bench, body)
+    done = await correct(client, second, harness, body)
     assert (done["corrected"], done["refused"]) == (1, 0)
-    assert await hours_of(bench, 1) == await hours_of(bench, 2)
-    await assert_like_twins(bench, 1, 2)
-    (before,) = await bench.one("SELECT before FROM correction_item")
+    assert await hours_of(harness, 1) == await hours_of(harness, 2)
+    await assert_like_twins(harness, 1, 2)
+    (before,) = await harness.one("SELECT before FROM correction_item")
     changed = {int(hour_s) - OPENED_S: wh for hour_s, (wh, _) in before["hours"].items()}
     assert changed[2 * HOUR_S] == 49_000
-    assert sum(e.energy_wh for e in await bench.adjustments()) == 0
+    assert sum(e.energy_wh for e in await harness.adjustments()) == 0
 
 
-async def test_k1_a_wrong_clock_is_corrected_by_moving_energy_between_prices(bench, client, second):
+async def test_k1_a_wrong_clock_is_corrected_by_moving_energy_between_prices(
+    harness, client, second
+):
     """An hour slow over the evening: what looked like the peak was already the night."""
     code = "household-tou"
     for i in (1, 2):
-        await bench.hear(opened(i, plan_code=code))
+        await harness.hear(opened(i, plan_code=code))
     shape = [100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 3000, 3000, 3000, 3000, 100, 100]
     registers = [1000]
     for hour in range(1, 24 * 3):
         registers.append(registers[-1] + shape[hour % 16])
     points = [(HOUR_S * hour, wh) for hour, wh in enumerate(registers)][1:]
-    await read(bench, *[(1, *one) for one in points])
+    await harness.read_through(*[(1, *one) for one in points])
     begin, end = 5 * HOUR_S, 45 * HOUR_S
     true = [p for p in points if p[0] <= begin]
     true += [(at_s + HOUR_S, wh) for at_s, wh in points if begin < at_s < end - HOUR_S]
     true += [p for p in points if p[0] >= end]
-    await read(bench, *[(2, *one) for one in true])
+    await harness.read_through(*[(2, *one) for one in true])
     body = {
         "kind": "clock",
         "installation_id": 1,
@@ -274,39 +259,39 @@ async def test_k1_a_wrong_clock_is_corrected_by_moving_energy_between_prices(ben
         "reason": "The meter's clock was an hour slow",
     }
     (line, _) = await lines_of(client, body)
-    done = await correct(client, second, bench, body)
+    done = await correct(client, second, harness, body)
     assert done["amounts"] == [{"amount": line["amount"], "currency": "KES"}]
     assert float(line["amount"]) != 0
-    await assert_like_twins(bench, 1, 2)
-    (event,) = await bench.adjustments()
+    await assert_like_twins(harness, 1, 2)
+    (event,) = await harness.adjustments()
     periods = {period for component, period, *_ in event.lines if component == "energy"}
     assert "peak" in periods
     assert sum(wh for _, _, _, wh, _ in event.lines) == 0
 
 
 async def test_closed_and_replaced_meters_are_corrected_in_the_blocks_of_their_month(
-    bench, client, second
+    harness, client, second
 ):
     code = "household-blocks"
     for i in (1, 3):
-        await _swap(bench, i, code)
+        await _swap(harness, i, code)
     await date_back(client, second, "inclining-blocks", 2 * DAY_S)
     for i in (5,):
-        await _swap(bench, i, code)
-    done = await correct(client, second, bench, PLAN | {"plan_code": code})
+        await _swap(harness, i, code)
+    done = await correct(client, second, harness, PLAN | {"plan_code": code})
     assert done["refused"] == 0
     for old, new in ((1, 2), (3, 4)):
-        assert await bench.charged_micro(old) == await bench.charged_micro(5)
-        assert await bench.charged_micro(new) == await bench.charged_micro(6)
-    assert await invariants.check(bench.database, RULES) == []
+        assert await harness.charged_micro(old) == await harness.charged_micro(5)
+        assert await harness.charged_micro(new) == await harness.charged_micro(6)
+    await harness.assert_rules_hold()
 
 
-async def _swap(bench: Bench, old: int, code: str) -> None:
+async def _swap(harness: TariffHarness, old: int, code: str) -> None:
     """A meter, closed after six days, and another in its place."""
-    await bench.hear(opened(old, plan_code=code))
-    await use(bench, old, range(1, 24 * 6), wh=4000)
+    await harness.hear(opened(old, plan_code=code))
+    await use(harness, old, range(1, 24 * 6), wh=4000)
     closed_at = OPENED_AT + timedelta(days=6)
-    await bench.hear(
+    await harness.hear(
         InstallationClosed(
             installation_id=old,
             account_id=old + 100,
@@ -314,7 +299,7 @@ async def _swap(bench: Bench, old: int, code: str) -> None:
             closed_at=closed_at,
         )
     )
-    await bench.hear(
+    await harness.hear(
         opened(
             old + 1,
             plan_code=code,
@@ -324,7 +309,7 @@ async def _swap(bench: Bench, old: int, code: str) -> None:
         )
     )
     rows = [(old + 1, 6 * DAY_S + hour * HOUR_S, hour * 4000) for hour in range(1, 24 * 6)]
-    await read(bench, *rows)
+    await harness.read_through(*rows)
 
 
 READINGS = {
@@ -352,12 +337,12 @@ READINGS = {
         ({"kind": "plan"}, "invalid_correction"),
     ],
 )
-async def test_what_cannot_be_corrected_is_refused(bench, client, changes, code):
-    await bench.hear(opened(1))
-    await use(bench, 1, range(1, 24 * 3))
+async def test_what_cannot_be_corrected_is_refused(harness, client, changes, code):
+    await harness.hear(opened(1))
+    await use(harness, 1, range(1, 24 * 3))
     answer = await client.post("/v1/corrections", json=READINGS | changes)
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
-    assert await bench.one("SELECT count(*) FROM correction") == (0,)
+    assert await harness.one("SELECT count(*) FROM correction") == (0,)
 
 
 async def test_what_does_not_fit_the_kind_is_named(client):
@@ -374,9 +359,11 @@ async def test_what_does_not_fit_the_kind_is_named(client):
     assert (await client.get(nobody)).status_code == 404
 
 
-async def test_hours_no_longer_kept_are_refused_one_by_one(bench, client, second, tariff_database):
-    await bench.hear(opened(1))
-    await use(bench, 1, range(1, 24 * 3))
+async def test_hours_no_longer_kept_are_refused_one_by_one(
+    harness, client, second, tariff_database
+):
+    await harness.hear(opened(1))
+    await use(harness, 1, range(1, 24 * 3))
     await date_back(client, second, "flat", DAY_S)
     owner = Database(tariff_database.migration_url)
     async with owner.transaction() as conn:
@@ -386,9 +373,9 @@ async def test_hours_no_longer_kept_are_refused_one_by_one(bench, client, second
     await owner.close()
     body = PLAN | {"plan_code": "household-flat"}
     assert (await lines_of(client, body))[0] == {"installation_id": 1, "refused": "too_far_back"}
-    done = await correct(client, second, bench, body)
+    done = await correct(client, second, harness, body)
     assert (done["state"], done["corrected"], done["refused"]) == ("done", 0, 1)
     place = f"/v1/corrections/{done['correction_id']}/installations"
     (item,) = (await client.get(place)).json()["items"]
     assert (item["refusal"], item["amount"]["amount"]) == ("too_far_back", "0.000000")
-    assert await bench.adjustments() == []
+    assert await harness.adjustments() == []

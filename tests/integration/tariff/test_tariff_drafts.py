@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
-from tests.integration.tariff.support import agree, example, opened, put_in_force, readings
+from tests.support.problems import refusal
+from tests.support.tariff import agree, example, opened, put_in_force, readings
 
 from npms_shared.contracts.tariff import PlanVersionActivated
 
@@ -24,19 +25,15 @@ async def draft(client) -> dict[str, object]:
     return answer.json()
 
 
-def refusal(answer) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
-
-
 async def test_a_draft_rates_nothing_until_a_second_person_activates_it(
-    client, second, bench, draft
+    client, second, harness, draft
 ):
     assert (draft["state"], draft["version"], draft["created_by"]) == ("draft", 1, "amina")
     assert draft["plan_version_id"] is None
-    assert await bench.rows("SELECT body FROM outbox") == []
-    await bench.hear(opened(1))
-    await bench.read(readings((1, 60, 2000)))
-    assert await bench.rows("SELECT reason FROM parked_reading") == [("no_plan",)]
+    assert await harness.rows("SELECT body FROM outbox") == []
+    await harness.hear(opened(1))
+    await harness.read(readings((1, 60, 2000)))
+    assert await harness.rows("SELECT reason FROM parked_reading") == [("no_plan",)]
 
     made = (await agree(client, f"{FLAT}/1", headers=second)).json()
     assert (made["state"], made["created_by"], made["activated_by"]) == (
@@ -44,18 +41,18 @@ async def test_a_draft_rates_nothing_until_a_second_person_activates_it(
     )  # fmt: skip
     assert made["document"] == draft["document"]
     assert made["checksum"] == draft["checksum"]
-    ((body,),) = await bench.rows("SELECT body FROM outbox")
+    ((body,),) = await harness.rows("SELECT body FROM outbox")
     told = PlanVersionActivated.model_validate_json(body)
     assert told.commodity == "electricity"
     assert (told.plan_version_id, told.currency) == (made["plan_version_id"], "KES")
-    await bench.read(readings((1, 120, 3000)))
-    assert await bench.one("SELECT rated_wh FROM rating_state") == (2000,)
+    await harness.read(readings((1, 120, 3000)))
+    assert await harness.one("SELECT rated_wh FROM rating_state") == (2000,)
 
 
-async def test_the_author_may_not_activate_what_they_wrote(client, second, bench, draft):
+async def test_the_author_may_not_activate_what_they_wrote(client, second, harness, draft):
     assert refusal(await agree(client, f"{FLAT}/1")) == (409, "second_person_required")
-    assert await bench.rows("SELECT * FROM plan_version") == []
-    assert await bench.rows("SELECT body FROM outbox") == []
+    assert await harness.rows("SELECT * FROM plan_version") == []
+    assert await harness.rows("SELECT body FROM outbox") == []
     replaced = await client.put(f"{FLAT}/1", json=version("2"), headers=second)
     assert replaced.json()["created_by"] == "baraka"
     refused = await agree(client, f"{FLAT}/1", headers=second)
@@ -66,7 +63,7 @@ async def test_the_author_may_not_activate_what_they_wrote(client, second, bench
 
 
 async def test_a_draft_that_was_replaced_after_it_was_looked_at_is_not_activated(
-    client, second, bench, draft
+    client, second, harness, draft
 ):
     seen = (await client.get(f"{FLAT}/1", headers=second)).headers["ETag"]
     later = {**version("2"), "valid_from": "2026-02-02T00:00:00+03:00"}
@@ -77,7 +74,7 @@ async def test_a_draft_that_was_replaced_after_it_was_looked_at_is_not_activated
         seen = (await client.get(f"{FLAT}/1", headers=second)).headers["ETag"]
     unseen = await client.post(f"{FLAT}/1/activate", headers=second)
     assert refusal(unseen) == (428, "precondition_required")
-    assert await bench.rows("SELECT * FROM plan_version") == []
+    assert await harness.rows("SELECT * FROM plan_version") == []
     answer = await client.post(f"{FLAT}/1/activate", headers={**second, "If-Match": seen})
     assert answer.json()["valid_from"] == "2026-02-01T21:00:00Z"
 
@@ -94,7 +91,7 @@ async def test_an_activated_version_is_neither_replaced_nor_withdrawn(client, se
 
 
 async def test_a_withdrawn_draft_stays_on_record_and_its_number_is_not_given_again(
-    client, second, bench, draft
+    client, second, harness, draft
 ):
     assert (await client.delete(f"{FLAT}/1", headers=second)).status_code == 204
     shown = (await client.get(f"{FLAT}/1")).json()
@@ -126,14 +123,14 @@ async def test_a_draft_that_cannot_rate_is_refused_before_it_is_kept(client, dra
     assert (await client.get(f"{FLAT}/1")).json()["document"] == draft["document"]
 
 
-async def test_two_who_activate_at_once_do_it_once(client, second, issuer, bench, draft):
+async def test_two_who_activate_at_once_do_it_once(client, second, issuer, harness, draft):
     third = issuer.headers("operator", subject="cheche")
     answers = await asyncio.gather(
         *(agree(client, f"{FLAT}/1", headers=who) for who in (second, third))
     )
     assert sorted(answer.status_code for answer in answers) == [200, 409]
-    assert await bench.one("SELECT count(*) FROM plan_version") == (1,)
-    assert await bench.one("SELECT count(*) FROM outbox") == (1,)
+    assert await harness.one("SELECT count(*) FROM plan_version") == (1,)
+    assert await harness.one("SELECT count(*) FROM outbox") == (1,)
 
 
 async def test_two_who_draft_at_once_get_numbers_of_their_own(client, draft):
@@ -149,7 +146,7 @@ async def test_drafts_are_activated_in_any_order(client, second, draft):
     assert [one["state"] for one in listed] == ["draft", "draft", "activated"]
 
 
-async def test_the_database_too_wants_two_people(client, second, bench):
+async def test_the_database_too_wants_two_people(client, second, harness):
     await put_in_force(client, second, example("flat"))
     again = """
         INSERT INTO plan_version (plan_code, version, valid_from, document, checksum,
@@ -157,9 +154,9 @@ async def test_the_database_too_wants_two_people(client, second, bench):
         SELECT plan_code, 9, valid_from, document, checksum, created_at, 'amina',
                activated_at, 'amina' FROM plan_version
     """
-    async with bench.database.connect() as conn:
+    async with harness.database.connect() as conn:
         with pytest.raises(IntegrityError, match="two_people"):
             await conn.execute(text(again))
-    async with bench.database.connect() as conn:
+    async with harness.database.connect() as conn:
         with pytest.raises(ProgrammingError, match="permission denied"):
             await conn.execute(text("UPDATE plan_version SET created_by = 'nobody'"))

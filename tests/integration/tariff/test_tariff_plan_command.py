@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 from click.testing import Result
-from tests.integration.tariff.support import OPENED_AT, opened, readings, service
+from tests.support.tariff import OPENED_AT, opened, readings, service
 from tests.support.wait import until
 from typer.testing import CliRunner
 
@@ -20,8 +20,8 @@ FLAT = ("--under", "household-flat", "--version", "1")
 
 
 @pytest.fixture
-async def url(tariff_database, issuer, bench) -> AsyncIterator[str]:
-    built = service(tariff_database.url, issuer.jwks_path, bench.clock)
+async def url(tariff_database, issuer, harness) -> AsyncIterator[str]:
+    built = service(tariff_database.url, issuer.jwks_path, harness.clock)
     server = uvicorn.Server(uvicorn.Config(built.app, log_config=None, access_log=False))
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -38,13 +38,13 @@ async def url(tariff_database, issuer, bench) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def used(bench, plans, monkeypatch, issuer):
+async def used(harness, plans, monkeypatch, issuer):
     for number, code in ((1, "flat"), (2, "flat"), (3, "blocks")):
-        await bench.hear(opened(number, plan_code=f"household-{code}"))
+        await harness.hear(opened(number, plan_code=f"household-{code}"))
     for step in range(1, 10):
         rows = [(number, step * 9000, 1000 + step * 2000 * number) for number in (1, 2, 3)]
-        await bench.read(readings(*rows))
-    bench.clock.at = OPENED_AT.replace(month=12)
+        await harness.read(readings(*rows))
+    harness.clock.at = OPENED_AT.replace(month=12)
     monkeypatch.setenv(TOKEN, issuer.token("operator"))
 
 

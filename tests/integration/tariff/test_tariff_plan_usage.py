@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from greenbutton_objects.parse import parse_feed
 from sqlalchemy import text
-from tests.integration.tariff.support import OPENED_AT, OPENED_S, opened, put_in_force, readings
+from tests.support.tariff import OPENED_AT, OPENED_S, opened, put_in_force, readings
 
 pytestmark = pytest.mark.usefixtures("plans")
 
@@ -16,18 +16,18 @@ NOVEMBER = {"from": "2026-11-01", "to": "2026-12-01"}
 SPAN = {"from": "2026-11-02T00:00:00+03:00", "to": "2026-11-04T00:00:00+03:00"}
 
 
-async def use(bench, *installations: int, hours: int = 30) -> None:
+async def use(harness, *installations: int, hours: int = 30) -> None:
     """Two readings an hour, of 100 Wh each."""
     for number in installations:
-        await bench.hear(opened(number))
+        await harness.hear(opened(number))
     for step in range(1, 2 * hours + 1):
         rows = [(number, step * 1800, 1000 + step * 100) for number in installations]
-        await bench.read(readings(*rows))
+        await harness.read(readings(*rows))
 
 
-async def test_a_plans_usage_is_that_of_its_installations(bench, client):
-    await use(bench, 1, 2, 3)
-    (wh, micro) = await bench.one("SELECT sum(energy_wh), sum(amount_micro) FROM usage_hour")
+async def test_a_plans_usage_is_that_of_its_installations(harness, client):
+    await use(harness, 1, 2, 3)
+    (wh, micro) = await harness.one("SELECT sum(energy_wh), sum(amount_micro) FROM usage_hour")
     for resolution, count in (("hour", 29), ("day", 2), ("month", 1)):
         query = NOVEMBER | {"resolution": resolution}
         answer = (await client.get(PLAN_URL, params=query)).json()
@@ -46,8 +46,8 @@ async def test_a_plans_usage_is_that_of_its_installations(bench, client):
     assert [day["installation_hours"] for day in days] == [3 * 16, 3 * 13]
 
 
-async def test_a_plans_usage_is_told_version_by_version(bench, client, second):
-    await use(bench, 1, hours=2)
+async def test_a_plans_usage_is_told_version_by_version(harness, client, second):
+    await use(harness, 1, hours=2)
     change = {
         "plan_code": "household-flat",
         "valid_from": (OPENED_AT + timedelta(hours=3)).isoformat(),
@@ -55,7 +55,7 @@ async def test_a_plans_usage_is_told_version_by_version(bench, client, second):
     }
     await put_in_force(client, second, change)
     for hour in range(3, 7):
-        await bench.read(readings((1, hour * 3600, 2000 + hour * 100)))
+        await harness.read(readings((1, hour * 3600, 2000 + hour * 100)))
     query = NOVEMBER | {"resolution": "hour"}
     items = (await client.get(PLAN_URL, params=query)).json()["items"]
     assert [(item["at"][11:16], item["version"]) for item in items] == [
@@ -77,8 +77,8 @@ async def test_wrong_spans_and_plans_are_refused(client, issuer):
     assert (await client.get(PLAN_URL, params=NOVEMBER, headers=customer)).status_code == 403
 
 
-async def test_usage_is_exported_as_csv_line_for_line_what_rest_says(bench, client):
-    await use(bench, 1)
+async def test_usage_is_exported_as_csv_line_for_line_what_rest_says(harness, client):
+    await use(harness, 1)
     url = "/v1/accounts/101/usage"
     shown = (await client.get(url, params=SPAN)).json()["items"]
     answer = await client.get(f"{url}.csv", params=SPAN)
@@ -91,9 +91,9 @@ async def test_usage_is_exported_as_csv_line_for_line_what_rest_says(bench, clie
     assert [row["open"] for row in rows] == ["no"] * 29 + ["yes"]
 
 
-async def test_a_long_csv_comes_in_parts_and_is_whole(bench, client):
-    await bench.hear(opened(1))
-    async with bench.database.transaction() as conn:
+async def test_a_long_csv_comes_in_parts_and_is_whole(harness, client):
+    await harness.hear(opened(1))
+    async with harness.database.transaction() as conn:
         await conn.execute(
             text(
                 "INSERT INTO usage_hour SELECT 1, :from_s + n * 3600, n, n "
@@ -107,9 +107,9 @@ async def test_a_long_csv_comes_in_parts_and_is_whole(bench, client):
     assert [row["energy_kwh"] for row in rows] == [f"{n / 1000:.3f}" for n in range(5000)]
 
 
-async def test_usage_is_exported_as_green_button(bench, client):
-    await use(bench, 1)
-    async with bench.database.transaction() as conn:
+async def test_usage_is_exported_as_green_button(harness, client):
+    await use(harness, 1)
+    async with harness.database.transaction() as conn:
         await conn.execute(text("UPDATE installation SET currency = 'EUR'"))
     shown = (await client.get("/v1/accounts/101/usage", params=SPAN)).json()["items"]
     answer = await client.get("/v1/accounts/101/usage.xml", params=SPAN)
@@ -125,8 +125,8 @@ async def test_usage_is_exported_as_green_button(bench, client):
     )
 
 
-async def test_files_are_of_ones_own_account_only(bench, client, issuer):
-    await bench.hear(opened(1))
+async def test_files_are_of_ones_own_account_only(harness, client, issuer):
+    await harness.hear(opened(1))
     for ending in ("csv", "xml"):
         url = f"/v1/accounts/101/usage.{ending}"
         for customer_id, status in ((201, 200), (202, 404)):

@@ -4,7 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from tests.integration.tariff.support import OPENED_AT, opened, readings
+from tests.support.problems import refusal
+from tests.support.tariff import OPENED_AT, opened, readings
 
 from npms_shared.contracts.ledger import InstallationClosed
 
@@ -15,19 +16,17 @@ HOUR = 3600
 
 
 @pytest.fixture
-async def used(bench, plans):
+async def used(harness, plans):
     """40 kWh of the first block are used; it is half past six in the evening of the same day."""
-    await bench.hear(opened(1, plan_code="household-blocks"))
-    await bench.read(readings((1, 10 * HOUR, 41_000)))
-    bench.clock.at = OPENED_AT + timedelta(hours=10, minutes=30)
+    await harness.hear(opened(1, plan_code="household-blocks"))
+    await harness.read(readings((1, 10 * HOUR, 41_000)))
+    harness.clock.at = OPENED_AT + timedelta(hours=10, minutes=30)
 
 
-def refusal(answer) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
-
-
-async def state(bench):
-    return await bench.rows("SELECT * FROM rating_state"), await bench.rows("SELECT * FROM outbox")
+async def state(harness):
+    return await harness.rows("SELECT * FROM rating_state"), await harness.rows(
+        "SELECT * FROM outbox"
+    )
 
 
 @pytest.mark.usefixtures("used")
@@ -56,19 +55,19 @@ async def test_p11_a_quote_splits_money_exactly_with_its_residue(client):
 
 
 @pytest.mark.usefixtures("used")
-async def test_t7_the_same_quote_twice_is_the_same_and_changes_nothing(client, bench):
-    before = await state(bench)
+async def test_t7_the_same_quote_twice_is_the_same_and_changes_nothing(client, harness):
+    before = await state(harness)
     first = (await client.post(URL, json=FIVE_HUNDRED)).json()
-    bench.clock.advance(timedelta(minutes=10))
+    harness.clock.advance(timedelta(minutes=10))
     second = (await client.post(URL, json=FIVE_HUNDRED)).json()
     assert first.pop("at") < second.pop("at")
     assert first == second
-    assert await state(bench) == before
+    assert await state(harness) == before
 
 
 @pytest.mark.usefixtures("used")
-async def test_the_next_month_begins_in_the_first_block(client, bench):
-    bench.clock.at = OPENED_AT.replace(day=30) + timedelta(hours=17)
+async def test_the_next_month_begins_in_the_first_block(client, harness):
+    harness.clock.at = OPENED_AT.replace(day=30) + timedelta(hours=17)
     assert (await client.post(URL, json=FIVE_HUNDRED)).json()["month_energy"]["value"] == "0.000"
 
 
@@ -100,12 +99,12 @@ async def test_a_question_that_is_none_is_pointed_at(client, body, code):
 
 
 @pytest.mark.usefixtures("used")
-async def test_another_currency_and_meters_that_do_not_fit_are_refused(client, bench):
+async def test_another_currency_and_meters_that_do_not_fit_are_refused(client, harness):
     dollars = {"money": {"amount": "5", "currency": "USD"}}
     assert refusal(await client.post(URL, json=dollars)) == (422, "currency_mismatch")
     other = {**FIVE_HUNDRED, "installation_id": 2}
     assert refusal(await client.post(URL, json=other)) == (422, "no_installation")
-    await bench.hear(opened(2, account_id=101, customer_id=201))
+    await harness.hear(opened(2, account_id=101, customer_id=201))
     assert refusal(await client.post(URL, json=FIVE_HUNDRED)) == (422, "several_installations")
     chosen = (await client.post(URL, json=other)).json()
     assert (chosen["installation_id"], chosen["plan_code"]) == (2, "household-flat")
@@ -115,5 +114,5 @@ async def test_another_currency_and_meters_that_do_not_fit_are_refused(client, b
         closing_register_wh=42_000,
         closed_at=OPENED_AT + timedelta(hours=11),
     )
-    await bench.hear(closing)
+    await harness.hear(closing)
     assert (await client.post(URL, json=FIVE_HUNDRED)).json()["installation_id"] == 2

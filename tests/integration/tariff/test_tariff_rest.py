@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
-from tests.integration.tariff.support import OPENED_AT, example, opened, readings
+from tests.support.tariff import OPENED_AT, example, opened, readings
 
 from npms_tariff.documents import PlanDocument
 from npms_tools.schemas.places import API
@@ -42,8 +42,8 @@ async def test_plans_and_versions_are_listed_page_by_page(client):
 
 
 @pytest.mark.usefixtures("plans")
-async def test_versions_cannot_be_changed_by_the_application(bench):
-    async with bench.database.connect() as conn:
+async def test_versions_cannot_be_changed_by_the_application(harness):
+    async with harness.database.connect() as conn:
         with pytest.raises(ProgrammingError, match="permission denied"):
             await conn.execute(text("UPDATE plan_version SET document = '{}'"))
 
@@ -96,12 +96,12 @@ def _with(change):
         ),
     ],
 )
-async def test_a_wrong_plan_is_refused_at_its_place(client, bench, change, pointer, code):
+async def test_a_wrong_plan_is_refused_at_its_place(client, harness, change, pointer, code):
     answer = await client.post("/v1/plans", json=_with(change))
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     assert (pointer, code) in [(e["pointer"], e["code"]) for e in answer.json()["errors"]]
-    assert await bench.one("SELECT count(*) FROM plan") == (0,)
+    assert await harness.one("SELECT count(*) FROM plan") == (0,)
 
 
 async def test_times_need_an_offset_and_operators_only_make_plans(client, issuer):
@@ -113,10 +113,10 @@ async def test_times_need_an_offset_and_operators_only_make_plans(client, issuer
 
 
 @pytest.mark.usefixtures("plans")
-async def test_usage_by_hour_day_and_month_with_the_open_hour(client, bench):
-    await bench.hear(opened(1))
+async def test_usage_by_hour_day_and_month_with_the_open_hour(client, harness):
+    await harness.hear(opened(1))
     for step in range(1, 50):
-        await bench.read(readings((1, step * 1800, 1000 + step * 100)))
+        await harness.read(readings((1, step * 1800, 1000 + step * 100)))
     span = {
         "from": (OPENED_AT - timedelta(days=30)).isoformat(),
         "to": (OPENED_AT + timedelta(days=30)).isoformat(),
@@ -144,13 +144,13 @@ async def test_usage_by_hour_day_and_month_with_the_open_hour(client, bench):
         "2026-12-01T00:00:00+03:00",
     )
     assert month["energy"]["value"] == "4.900"
-    (charged,) = await bench.one("SELECT charged_micro FROM rating_state")
+    (charged,) = await harness.one("SELECT charged_micro FROM rating_state")
     assert month["cost"]["amount"] == f"{charged / 1_000_000:.6f}"
 
 
 @pytest.mark.usefixtures("plans")
-async def test_a_customer_sees_their_own_usage_only(client, bench, issuer):
-    await bench.hear(opened(1))
+async def test_a_customer_sees_their_own_usage_only(client, harness, issuer):
+    await harness.hear(opened(1))
     url = "/v1/accounts/101/usage?from=2026-11-02T00:00:00Z&to=2026-11-03T00:00:00Z"
     for customer_id, status in ((201, 200), (202, 404)):
         headers = issuer.headers("customer", customer_id=customer_id)
@@ -174,9 +174,9 @@ async def test_a_wrong_range_is_refused(client, query, code):
 
 
 @pytest.mark.usefixtures("plans")
-async def test_parked_readings_are_listed(client, bench):
-    await bench.hear(opened(1))
-    await bench.read(readings((1, 60, 2000), (1, 120, 1000), (9, 60, 5)))
+async def test_parked_readings_are_listed(client, harness):
+    await harness.hear(opened(1))
+    await harness.read(readings((1, 60, 2000), (1, 120, 1000), (9, 60, 5)))
     listed = (await client.get("/v1/parked-readings")).json()["items"]
     assert [item["reason"] for item in listed] == ["unknown_installation", "register_backwards"]
     only = (await client.get("/v1/parked-readings", params={"installation_id": 1})).json()["items"]

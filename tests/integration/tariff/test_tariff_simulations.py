@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.integration.tariff.support import OPENED_AT, example, opened, put_in_force, readings
+from tests.support.tariff import OPENED_AT, example, opened, put_in_force, readings
 
 pytestmark = pytest.mark.usefixtures("plans")
 DECEMBER = OPENED_AT.replace(month=12)
@@ -26,15 +26,15 @@ def amounts(line: dict[str, Any]) -> list[Decimal]:
 
 
 @pytest.fixture
-async def used(bench, plans):
+async def used(harness, plans):
     """Four accounts with a few days of use in November; it is December."""
     codes = ("household-flat", "household-flat", "household-tou", "household-blocks")
     for number, plan_code in enumerate(codes, start=1):
-        await bench.hear(opened(number, plan_code=plan_code))
+        await harness.hear(opened(number, plan_code=plan_code))
     for step in range(1, 40):
         rows = [(number, step * 7000, 1000 + step * 900 * number) for number in range(1, 5)]
-        await bench.read(readings(*rows))
-    bench.clock.at = DECEMBER
+        await harness.read(readings(*rows))
+    harness.clock.at = DECEMBER
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def draft(client) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("used")
-async def test_under_its_own_version_nothing_differs_and_all_is_what_was_charged(client, bench):
+async def test_under_its_own_version_nothing_differs_and_all_is_what_was_charged(client, harness):
     for number, code in ((1, "flat"), (3, "tou"), (4, "blocks")):
         under = {"plan_code": f"household-{code}", "version": 1}
         lines = await simulate(client, of={"account_id": 100 + number}, under=under)
@@ -58,7 +58,7 @@ async def test_under_its_own_version_nothing_differs_and_all_is_what_was_charged
         assert old == new == Decimal(total["old_cost"]["amount"])
         assert difference == 0
         assert account["exact"]
-        [(charged, rated_wh)] = await bench.rows(
+        [(charged, rated_wh)] = await harness.rows(
             "SELECT charged_micro, rated_wh FROM rating_state WHERE installation_id = :id",
             id=number,
         )
@@ -103,9 +103,9 @@ async def test_a_document_and_a_span_of_hours(client, draft):
 
 
 @pytest.mark.usefixtures("used", "draft")
-async def test_a_class_is_simulated_with_what_is_for_it(client, bench):
-    await bench.hear(opened(9, customer_class="social"))
-    await bench.read(readings((9, 7000, 11_000)))
+async def test_a_class_is_simulated_with_what_is_for_it(client, harness):
+    await harness.hear(opened(9, customer_class="social"))
+    await harness.read(readings((9, 7000, 11_000)))
     document = {
         "energy": {"periods": [{"name": "all", "blocks": [{"price": "10"}]}]},
         "discounts": [
@@ -131,10 +131,10 @@ async def test_pages_reach_everyone_and_say_how_far_they_are(client, monkeypatch
 
 
 @pytest.mark.usefixtures("used", "draft")
-async def test_what_cannot_be_rated_or_compared_is_left_out_and_said(client, bench, second):
+async def test_what_cannot_be_rated_or_compared_is_left_out_and_said(client, harness, second):
     late = {**example("flat"), "plan_code": "late", "valid_from": "2026-11-20T00:00:00+03:00"}
     await put_in_force(client, second, late)
-    await bench.hear(opened(7, plan_code="late"))
+    await harness.hear(opened(7, plan_code="late"))
     _, left_out, _, total = await simulate(client, of={"plan_code": "late"}, under=DRAFT)
     assert left_out == {"line": "left_out", "account_id": 107, "code": "no_plan"}
     assert (total["accounts"], total["left_out"]) == (0, 1)
@@ -145,8 +145,8 @@ async def test_what_cannot_be_rated_or_compared_is_left_out_and_said(client, ben
 
 
 @pytest.mark.usefixtures("used", "draft")
-async def test_of_hours_that_are_no_longer_kept_nothing_is_made_up(client, bench):
-    async with bench.database.connect() as conn:
+async def test_of_hours_that_are_no_longer_kept_nothing_is_made_up(client, harness):
+    async with harness.database.connect() as conn:
         await conn.execute(text("SELECT usage_hour_drop('2026-12-01')"))
         await conn.commit()
     _, *left_out, _, total = await simulate(client, of=FLAT, under=DRAFT)
@@ -207,13 +207,13 @@ async def test_customers_simulate_nothing(client, issuer):
 
 
 @pytest.mark.usefixtures("used", "draft")
-async def test_a_simulation_changes_nothing(client, bench):
+async def test_a_simulation_changes_nothing(client, harness):
     async def everything():
         return [
-            await bench.rows("SELECT * FROM rating_state ORDER BY 1"),
-            await bench.rows("SELECT * FROM usage_hour ORDER BY 1, 2"),
-            await bench.rows("SELECT * FROM rating_scope ORDER BY 1, 2, 3"),
-            await bench.rows("SELECT * FROM outbox ORDER BY 1"),
+            await harness.rows("SELECT * FROM rating_state ORDER BY 1"),
+            await harness.rows("SELECT * FROM usage_hour ORDER BY 1, 2"),
+            await harness.rows("SELECT * FROM rating_scope ORDER BY 1, 2, 3"),
+            await harness.rows("SELECT * FROM outbox ORDER BY 1"),
         ]
 
     before = await everything()

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tests.integration.tariff.support import OPENED_AT, Bench, opened, readings
+from tests.support.tariff import OPENED_AT, TariffHarness, opened, readings
 
 pytestmark = pytest.mark.usefixtures("plans")
 
@@ -11,9 +11,9 @@ SPAN = {"from": OPENED_AT.isoformat(), "to": (OPENED_AT + timedelta(days=1)).iso
 URL = "/v1/installations/1/why"
 
 
-async def test_the_blocks_hold_what_was_rated(bench: Bench, client):
-    await bench.hear(opened(1, plan_code="household-blocks"))
-    await bench.read(readings((1, 3600, 1000 + 75_000), (1, 7200, 1000 + 80_000)))
+async def test_the_blocks_hold_what_was_rated(harness: TariffHarness, client):
+    await harness.hear(opened(1, plan_code="household-blocks"))
+    await harness.read(readings((1, 3600, 1000 + 75_000), (1, 7200, 1000 + 80_000)))
     told = (await client.get(URL, params=SPAN)).json()
     (version,) = told["versions"]
     shown = await client.get(f"/v1/plans/household-blocks/versions/{version['version']}")
@@ -28,18 +28,18 @@ async def test_the_blocks_hold_what_was_rated(bench: Bench, client):
     assert told["register_value"]["value"] == "81.000"
 
 
-async def test_a_closed_month_says_what_it_cost(bench: Bench, client):
-    await bench.hear(opened(1))
+async def test_a_closed_month_says_what_it_cost(harness: TariffHarness, client):
+    await harness.hear(opened(1))
     seconds = 40 * 86_400
-    await bench.read(readings((1, 3600, 2000), (1, seconds, 50_000)))
+    await harness.read(readings((1, 3600, 2000), (1, seconds, 50_000)))
     told = (await client.get(URL, params=SPAN)).json()
     (scope,) = told["scopes"]
-    (cost,) = await bench.one("SELECT cost_micro FROM rating_scope WHERE month = 202611")
+    (cost,) = await harness.one("SELECT cost_micro FROM rating_scope WHERE month = 202611")
     assert int(scope["cost"]["amount"].replace(".", "")) == cost
 
 
-async def test_somebody_else_s_installation_looks_like_none(bench: Bench, client, issuer):
-    await bench.hear(opened(1))
+async def test_somebody_else_s_installation_looks_like_none(harness: TariffHarness, client, issuer):
+    await harness.hear(opened(1))
     for customer_id, status in ((201, 200), (202, 404)):
         headers = issuer.headers("customer", customer_id=customer_id)
         answer = await client.get(URL, params=SPAN, headers=headers)

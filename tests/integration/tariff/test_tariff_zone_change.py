@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.tariff.support import OPENED_S, PARTITION, Bench, opened, readings
+from tests.support.tariff import OPENED_S, PARTITION, TariffHarness, opened, readings
 
-from npms_shared.db import invariants
 from npms_tariff.domain.calendar import day_start_s
 from npms_tariff.handlers.run_corrections import correct_batch
-from npms_tariff.invariants import RULES
 
 pytestmark = pytest.mark.usefixtures("plans")
 HOUR_S, DAY_S = 3600, 86_400
@@ -59,48 +57,48 @@ def use(installation_id: int, hours: range) -> list[tuple[int, int, int]]:
     return [(installation_id, hour * HOUR_S, 1000 + hour * 900) for hour in hours]
 
 
-async def posted(bench: Bench) -> tuple[list, list]:
+async def posted(harness: TariffHarness) -> tuple[list, list]:
     return (
-        await bench.rows("SELECT * FROM usage_hour ORDER BY installation_id, hour_s"),
-        await bench.rows("SELECT * FROM rating_scope ORDER BY 1, 2, 3"),
+        await harness.rows("SELECT * FROM usage_hour ORDER BY installation_id, hour_s"),
+        await harness.rows("SELECT * FROM rating_scope ORDER BY 1, 2, 3"),
     )
 
 
-async def test_k3_days_that_were_posted_stay_when_a_zone_s_rule_changes(bench, clocks):
+async def test_k3_days_that_were_posted_stay_when_a_zone_s_rule_changes(harness, clocks):
     """From UTC+3 to UTC+5, told of when days under the new rule had been rated by the old one."""
     clocks.rule(3)
     for i, plan in ((1, "household-tou"), (2, "household-flat")):
-        await bench.hear(opened(i, plan_code=plan, time_zone=ZONE))
-        await bench.read(readings(*use(i, range(1, 24 * 5))))
-    before = await posted(bench)
-    charged = [await bench.charged_micro(i) for i in (1, 2)]
+        await harness.hear(opened(i, plan_code=plan, time_zone=ZONE))
+        await harness.read(readings(*use(i, range(1, 24 * 5))))
+    before = await posted(harness)
+    charged = [await harness.charged_micro(i) for i in (1, 2)]
     clocks.rule(3, (OPENED_S + 3 * DAY_S, 5))
-    after_restart = Bench(bench.database, bench.clock)
-    async with bench.database.transaction() as conn:
+    after_restart = TariffHarness(harness.database, harness.clock)
+    async with harness.database.transaction() as conn:
         assert not await correct_batch(conn, after_restart.context)
-    assert await posted(bench) == before
-    assert [await bench.charged_micro(i) for i in (1, 2)] == charged
+    assert await posted(harness) == before
+    assert [await harness.charged_micro(i) for i in (1, 2)] == charged
     for i in (1, 2):
         await after_restart.read(readings(*use(i, range(24 * 5, 24 * 9))))
-    hours, scopes = await posted(bench)
+    hours, scopes = await posted(harness)
     assert [row for row in hours if row in before[0]] == before[0]
     assert scopes == before[1]
-    assert await bench.adjustments() == []
-    assert await invariants.check(bench.database, RULES) == []
+    assert await harness.adjustments() == []
+    await harness.assert_rules_hold()
 
 
-async def test_k3_each_local_day_is_charged_once_across_the_change(bench, clocks):
+async def test_k3_each_local_day_is_charged_once_across_the_change(harness, clocks):
     """The flat plan has five a day: as many as days begun, the shortened one among them."""
     clocks.rule(3)
-    await bench.hear(opened(2, plan_code="household-flat", time_zone=ZONE))
-    await bench.read(readings(*use(2, range(1, 24 * 5))))
+    await harness.hear(opened(2, plan_code="household-flat", time_zone=ZONE))
+    await harness.read(readings(*use(2, range(1, 24 * 5))))
     clocks.rule(3, (OPENED_S + 6 * DAY_S, 5))
-    after_restart = Bench(bench.database, bench.clock)
+    after_restart = TariffHarness(harness.database, harness.clock)
     await after_restart.read(readings(*use(2, range(24 * 5, 24 * 9))))
     after_restart.partitions.forget(PARTITION)
     standing = sum(
         line[4]
-        for batch in await bench.charges()
+        for batch in await harness.charges()
         for lines in batch.lines
         for line in lines
         if line[0] == "fixed:standing"
