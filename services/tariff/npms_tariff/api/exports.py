@@ -18,7 +18,7 @@ from npms_tariff.api.green_button import Feed
 from npms_tariff.api.usage import From, To
 from npms_tariff.domain.records import Resolution
 from npms_tariff.handlers.context import Context
-from npms_tariff.handlers.report_usage import UsageItem, find_range, report_usage
+from npms_tariff.handlers.report_usage import UsageItem, UsageQuery, report_usage
 
 LONGEST = {
     "hour": timedelta(days=800),
@@ -59,16 +59,9 @@ def _add_csv(router: APIRouter, context: Context) -> None:
         account_id: PathId, caller: Caller, begin: From, end: To, resolution: Files = "hour"
     ) -> StreamingResponse:
         """Energy and cost as comma-separated values, a line for each hour, day or month."""
+        query = UsageQuery(account_id, resolution, begin, end, LONGEST)
         async with context.database.connect() as conn:
-            wanted = await find_range(
-                conn,
-                account_id,
-                principal=caller,
-                resolution=resolution,
-                span=(begin, end),
-                longest=LONGEST,
-            )
-            report = await report_usage(conn, wanted)
+            report = await report_usage(conn, query, principal=caller)
         return StreamingResponse(
             _lines(report.items),
             media_type="text/csv; charset=utf-8",
@@ -90,16 +83,9 @@ def _add_green_button(router: APIRouter, context: Context) -> None:
         account_id: PathId, caller: Caller, begin: From, end: To, request: Request
     ) -> Response:
         """Hours as Green Button data: an ESPI feed with value, cost and quality of each."""
+        query = UsageQuery(account_id, "hour", begin, end, LONGEST)
         async with context.database.connect() as conn:
-            wanted = await find_range(
-                conn,
-                account_id,
-                principal=caller,
-                resolution="hour",
-                span=(begin, end),
-                longest=LONGEST,
-            )
-            report = await report_usage(conn, wanted)
+            report = await report_usage(conn, query, principal=caller)
         feed = Feed(report, href=request.url.path, written_at=context.clock.now())
         return Response(
             feed.as_bytes(),

@@ -7,18 +7,17 @@ from npms_tariff.domain.vending import CannotSell
 from npms_tariff.handlers.errors import (
     AlreadyActivated,
     CorrectionDecided,
-    CorrectionRefused,
     DraftWithdrawn,
     HoldReleased,
     PlanExists,
+    Refused,
     UnknownCorrection,
     UnknownHold,
     UnknownPlan,
 )
 from npms_tariff.handlers.explain_rating import UnknownInstallation
-from npms_tariff.handlers.quote import QuoteRefused
-from npms_tariff.handlers.report_usage import RangeRefused, UnknownAccount
-from npms_tariff.handlers.simulate import SimulationRefused, UnderInvalid
+from npms_tariff.handlers.report_usage import UnknownAccount
+from npms_tariff.handlers.simulate import UnderInvalid
 
 
 def _invalid_plan(fault: InvalidPlan) -> Problem:
@@ -46,15 +45,12 @@ ERRORS: ErrorMap = {
     CorrectionDecided: lambda _: Problem(
         409, "correction_decided", "It was decided before; ask for another one."
     ),
-    CorrectionRefused: lambda fault: Problem(422, fault.code, fault.detail),
     UnknownHold: lambda _: not_found("billing hold"),
     HoldReleased: lambda _: Problem(
         409, "hold_released", "The hold was released before; billing goes on."
     ),
     UnknownAccount: lambda _: not_found("account"),
     UnknownInstallation: lambda _: not_found("installation"),
-    QuoteRefused: lambda fault: Problem(422, fault.code, fault.detail),
-    SimulationRefused: lambda fault: Problem(422, fault.code, fault.detail),
+    Refused: lambda fault: Problem(422, fault.code, fault.detail),
     CannotSell: lambda fault: Problem(422, fault.code, fault.detail),
-    RangeRefused: lambda fault: Problem(422, fault.code, fault.detail),
 }

@@ -10,7 +10,7 @@ from npms_shared.web.schemas import Instant, PathId
 from npms_tariff.api.schemas import UsageResponse
 from npms_tariff.domain.records import Resolution
 from npms_tariff.handlers.context import Context
-from npms_tariff.handlers.report_usage import find_range, report_usage
+from npms_tariff.handlers.report_usage import UsageQuery, report_usage
 
 From = Annotated[
     Instant,
@@ -43,10 +43,9 @@ def usage_router(context: Context) -> APIRouter:
     ) -> UsageResponse:
         """Energy and cost by hour, day or month of the account's local time, the running hour
         included. A customer sees their own accounts."""
+        query = UsageQuery(account_id, resolution, begin, end)
         async with context.database.connect() as conn:
-            wanted = await find_range(
-                conn, account_id, principal=caller, resolution=resolution, span=(begin, end)
-            )
-            return UsageResponse.of(await report_usage(conn, wanted))
+            report = await report_usage(conn, query, principal=caller)
+        return UsageResponse.of(report)
 
     return router

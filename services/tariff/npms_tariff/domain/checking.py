@@ -40,8 +40,8 @@ class InvalidPlan(Exception):
 
 
 def check(prices: Prices) -> None:
-    """Raise InvalidPlan unless every minute of the year and every unit has exactly one price, and
-    every component names only what is there before it."""
+    """Every minute of the year and every unit has exactly one price, and every component names only
+    what is there before it; raises InvalidPlan where not."""
     flaws = [
         *_period_flaws(prices.periods),
         *_rule_flaws(prices),

@@ -1,4 +1,4 @@
-"""The same use of energy under two plans, and what a simulation says of it, line by line."""
+"""The same use of energy under two plans, and the steps of a simulation of it."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field

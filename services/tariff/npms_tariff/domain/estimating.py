@@ -17,7 +17,7 @@ from npms_tariff.domain.state import Charge, Rated, RatingState
 DAYS_OF_USE = 7
 """As many days before the silence make the mean, at most."""
 MOST_DAYS = 62
-"""No silence is estimated further: somebody must look at the meter."""
+"""No silence is estimated further: somebody must see to the meter."""
 _DAY = timedelta(days=1)
 
 Span = tuple[int, int]

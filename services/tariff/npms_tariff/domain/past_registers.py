@@ -29,7 +29,7 @@ Shapes = Mapping[int, tuple[int, int]]
 
 
 class CannotCorrect(Exception):
-    """What is asked for cannot be rated; `code` says why."""
+    """The past cannot be rated anew so; `code` says why."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -142,7 +142,10 @@ def _push(made: list[Point], at_s: int, register_wh: int) -> None:
 
 
 def register_at(points: Sequence[Point], at_s: int) -> int:
-    """The register at an instant within the points, as rating interpolates it."""
+    """The register at an instant within the points, as rating interpolates it.
+
+    Raises CannotCorrect outside of them.
+    """
     for (t0, r0), (t1, r1) in pairwise(points):
         if t0 <= at_s <= t1:
             return r0 + (r1 - r0) * (at_s - t0) // (t1 - t0)

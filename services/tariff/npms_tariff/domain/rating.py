@@ -79,6 +79,7 @@ def rate_across(s: RatingState, at_s: int, register_wh: int, rated: Rated) -> No
 
     Energy up to an instant is interpolated between the two registers, rounded down.
     A plan version that begins in between ends one charge and begins another.
+    Raises NoPlanInForce, before anything has changed.
     """
     s.moved = True
     from_s, from_wh = s.read_at_s, s.register_wh

@@ -1,4 +1,4 @@
-"""What a correction of one installation changes: shown, or written and told."""
+"""What a correction of one installation changes: shown, or written and published."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from npms_tariff.storage import corrections, plan_usage, states, usage
 async def apply_correction(
     conn: AsyncConnection, rerated: Rerated, correction: Correction, *, at: datetime
 ) -> CorrectionItem:
-    """Write what rating should be and tell the differences. Raises StaleState."""
+    """Write what rating should be and publish the differences. Raises StaleState."""
     installation_id = rerated.old.installation_id
     after = {hour_s: (wh, micro) for _, hour_s, wh, micro in rerated.rated.hours}
     deltas = rerating.hour_deltas(rerated.hours, after)

@@ -32,7 +32,7 @@ from npms_tariff.storage import provisionals, states
 BATCH = 100
 PAUSE_S = 30
 HOUR_S, DAY_S = 3600, 86_400
-LOOK_BACK_S = 40 * DAY_S
+USE_SPAN_S = 40 * DAY_S
 """Days of use further back say nothing of today."""
 
 
@@ -80,7 +80,7 @@ async def charge_batch(conn: AsyncConnection, context: Context, after: int) -> i
 
 async def _pasts(conn: AsyncConnection, ids: Sequence[int]) -> dict[int, Past]:
     opened = await provisionals.opened_at_s(conn, ids)
-    hours = await provisionals.hours_before(conn, ids, span_s=LOOK_BACK_S)
+    hours = await provisionals.hours_before(conn, ids, span_s=USE_SPAN_S)
     estimated = await provisionals.days_of(conn, ids)
     return {id_: Past(opened[id_], hours[id_], estimated[id_]) for id_ in ids}
 
@@ -102,7 +102,7 @@ def _estimates(state: RatingState, past: Past, now: datetime) -> list[Estimate]:
     days = silent_days(state.read_at_s, int(now.timestamp()), zone)
     if not any(day_s not in past.estimated for day_s, _ in days):
         return []
-    earliest_s = max(past.opened_s, state.read_at_s - LOOK_BACK_S)
+    earliest_s = max(past.opened_s, state.read_at_s - USE_SPAN_S)
     known = days_of_use(state.read_at_s, earliest_s, zone)
     used = list(islice((day for day in known if day[0] not in past.estimated), DAYS_OF_USE))
     if not used:

@@ -1,4 +1,12 @@
-"""Why something asked of plans is refused."""
+"""Why something is refused."""
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; `code` says why."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code, self.detail = code, detail
 
 
 class PlanExists(Exception):
@@ -39,16 +47,12 @@ class CorrectionDecided(Exception):
     """It was approved or rejected before."""
 
 
-class CorrectionRefused(Exception):
-    """It cannot be worked out; `code` says why."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code, self.detail = code, detail
+class CorrectionRefused(Refused):
+    """It cannot be worked out."""
 
 
 class NotClosedYet(Exception):
-    """A meter is to go on where another stood whose closing was not heard of yet."""
+    """A meter is to go on where another stood whose closing has not come yet."""
 
     def __init__(self, installation_id: int) -> None:
         super().__init__(f"installation {installation_id} is not closed yet")
@@ -56,7 +60,7 @@ class NotClosedYet(Exception):
 
 
 class NotOpenedYet(Exception):
-    """Something is to be done with an installation whose opening was not heard of yet."""
+    """Something is to be done with an installation whose opening has not come yet."""
 
     def __init__(self, installation_id: int) -> None:
         super().__init__(f"installation {installation_id} is not opened yet")

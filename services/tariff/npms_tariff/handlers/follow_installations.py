@@ -91,7 +91,7 @@ async def close_installation(
     conn: AsyncConnection, context: Context, event: InstallationClosed
 ) -> None:
     """Rate up to the closing register, or end where rating has come beyond it, and say where
-    it ended; one that has ended is told of again.
+    it ended; one that has ended is published again.
 
     The cached state of the partition's consumer is stale afterwards: saving it fails by its
     version, and it is loaded anew. Raises NotOpenedYet to try again.

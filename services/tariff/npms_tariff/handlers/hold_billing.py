@@ -25,7 +25,7 @@ class HoldFilter:
 async def hold_fallen(conn: AsyncConnection, context: Context, event: RegisterFell) -> None:
     """Hold an installation whose meter was read below its last good register.
 
-    What was judged before, and what is told again, changes nothing. Raises NotOpenedYet to try
+    What was judged before, and what comes again, changes nothing. Raises NotOpenedYet to try
     again.
     """
     taken_at_s = int(event.taken_at.timestamp())

@@ -10,18 +10,15 @@ from npms_tariff.domain.rating import NoPlanInForce
 from npms_tariff.domain.records import PlanVersion
 from npms_tariff.domain.vending import CannotSell, Position, Sale, money_for, position_at, units_for
 from npms_tariff.handlers.context import Context
+from npms_tariff.handlers.errors import Refused
 from npms_tariff.handlers.load_states import load_states
 from npms_tariff.handlers.report_usage import UnknownAccount
 from npms_tariff.storage import installations, plans
 from npms_tariff.storage.installations import OpenInstallation
 
 
-class QuoteRefused(Exception):
-    """`code` says why there is no quote."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code, self.detail = code, detail
+class QuoteRefused(Refused):
+    """There is no quote."""
 
 
 @dataclass(frozen=True, slots=True)

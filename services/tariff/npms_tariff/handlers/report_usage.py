@@ -1,9 +1,8 @@
 """What an account used and what it cost, by hour, day or month of its local time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_shared.auth.tokens import Principal
 from npms_tariff.domain.calendar import day_start_s, hour_end_s, local_day
 from npms_tariff.domain.records import Resolution, Usage
+from npms_tariff.handlers.errors import Refused
 from npms_tariff.storage import installations, usage
 
 LONGEST = {
@@ -24,12 +24,8 @@ class UnknownAccount(Exception):
     """There is none, or it is somebody else's."""
 
 
-class RangeRefused(Exception):
-    """`code` says what is wrong with from and to."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code, self.detail = code, detail
+class RangeRefused(Refused):
+    """`from` and `to` do not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,36 +50,36 @@ class UsageReport:
 
 
 @dataclass(frozen=True, slots=True)
-class UsageRange:
-    """A range of somebody's account that may be shown: what begins in [begins, ends), which are
-    seconds, or by month yyyymm."""
+class UsageQuery:
+    """What begins in [begin, end) of an account; `longest` is how far apart they may be."""
 
     account_id: int
-    zone: ZoneInfo
     resolution: Resolution
-    begins: int
-    ends: int
+    begin: datetime
+    end: datetime
+    longest: Mapping[str, timedelta] = field(default_factory=lambda: LONGEST)
 
 
-async def find_range(
-    conn: AsyncConnection,
-    account_id: int,
-    *,
-    principal: Principal,
-    resolution: Resolution,
-    span: tuple[datetime, datetime],
-    longest: Mapping[str, timedelta] = MappingProxyType(LONGEST),
-) -> UsageRange:
-    """Raises UnknownAccount, RangeRefused."""
-    begin, end = span
-    if begin >= end:
+async def report_usage(
+    conn: AsyncConnection, query: UsageQuery, *, principal: Principal
+) -> UsageReport:
+    """All of it, with what is open. Raises UnknownAccount, RangeRefused."""
+    resolution = query.resolution
+    if query.begin >= query.end:
         raise RangeRefused("empty_range", "`to` must be after `from`")
-    if end - begin > longest[resolution]:
-        days = longest[resolution].days
-        raise RangeRefused("range_too_long", f"by {resolution} at most {days} days")
-    zone = await zone_of(conn, account_id, principal)
-    begins, ends = (_counted(int(at.timestamp()), resolution, zone) for at in span)
-    return UsageRange(account_id, zone, resolution, begins, ends)
+    longest = query.longest[resolution]
+    if query.end - query.begin > longest:
+        raise RangeRefused("range_too_long", f"by {resolution} at most {longest.days} days")
+    zone = await zone_of(conn, query.account_id, principal)
+    used = await usage.read_usage(
+        conn,
+        query.account_id,
+        resolution=resolution,
+        begins=_counted(int(query.begin.timestamp()), resolution, zone),
+        ends=_counted(int(query.end.timestamp()), resolution, zone),
+    )
+    items = [_item(item, resolution, zone) for item in used]
+    return UsageReport(query.account_id, zone.key, resolution, items)
 
 
 async def zone_of(conn: AsyncConnection, account_id: int, principal: Principal) -> ZoneInfo:
@@ -92,19 +88,6 @@ async def zone_of(conn: AsyncConnection, account_id: int, principal: Principal) 
     if holder is None or not principal.may_see(holder.customer_id):
         raise UnknownAccount
     return ZoneInfo(holder.time_zone)
-
-
-async def report_usage(conn: AsyncConnection, wanted: UsageRange) -> UsageReport:
-    """All of it, with what is open."""
-    used = await usage.read_usage(
-        conn,
-        wanted.account_id,
-        resolution=wanted.resolution,
-        begins=wanted.begins,
-        ends=wanted.ends,
-    )
-    items = [_item(item, wanted.resolution, wanted.zone) for item in used]
-    return UsageReport(wanted.account_id, wanted.zone.key, wanted.resolution, items)
 
 
 def _item(used: Usage, resolution: Resolution, zone: ZoneInfo) -> UsageItem:

@@ -22,6 +22,7 @@ from npms_tariff.domain.records import Plan
 from npms_tariff.domain.tariff import Tariff
 from npms_tariff.handlers.compare import Account, Comparer, accounts_of
 from npms_tariff.handlers.context import Context
+from npms_tariff.handlers.errors import Refused
 from npms_tariff.handlers.read_plans import get_plan, get_version
 from npms_tariff.plan_schema import flaws_of
 from npms_tariff.storage import simulations
@@ -35,12 +36,8 @@ UNSAVED = -1
 """The id of a version that has none yet."""
 
 
-class SimulationRefused(Exception):
-    """`code` says what is wrong with what was asked."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code, self.detail = code, detail
+class SimulationRefused(Refused):
+    """What was chosen cannot be simulated."""
 
 
 class UnderInvalid(InvalidPlan):

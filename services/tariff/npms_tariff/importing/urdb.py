@@ -62,7 +62,7 @@ def convert(rate: Mapping[str, Any]) -> Imported:
 
 
 def rates_of(body: Any) -> list[Mapping[str, Any]]:
-    """The rates in what the API answered, a list of rates, or one rate."""
+    """The rates in what the API answered, a list of rates, or one rate. Raises CannotImport."""
     if isinstance(body, Mapping):
         body = body.get("items", [body])
     if not isinstance(body, list) or not all(isinstance(part, Mapping) for part in body):

@@ -22,7 +22,7 @@ class Tariffs(list[Blocks]):
 
 
 def tariffs_of(rate: Mapping[str, Any], made: Imported) -> Tariffs:
-    """The periods' blocks, with findings of what tiers cannot say here."""
+    """The periods' blocks, with findings of what tiers cannot say here. Raises CannotImport."""
     structure = rate.get("energyratestructure")
     if not isinstance(structure, list) or not structure or not all(structure):
         raise CannotImport(STRUCTURE, "a rate without a price of energy is no plan")
