@@ -11,8 +11,8 @@ from npms_meter_gateway.domain.addressing import line_address
 from npms_meter_gateway.domain.bcd import decode_bcd
 from npms_meter_gateway.drivers.dlt645.access import Access
 from npms_meter_gateway.drivers.dlt645.framing import Dlt645
-from npms_meter_gateway.drivers.dlt645.golden import golden_faults
 from npms_meter_gateway.drivers.dlt645.pdus import TRIP, Control, Dlt645Refused, ReadData
+from npms_meter_gateway.drivers.golden import golden_faults
 from npms_meter_gateway.drivers.line.errors import BadAnswer, LinkFault
 from npms_meter_gateway.profiles import load_profiles
 

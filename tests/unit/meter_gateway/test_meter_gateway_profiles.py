@@ -24,9 +24,9 @@ from npms_meter_gateway.domain.profile import (
 )
 from npms_meter_gateway.domain.schedule import names_of
 from npms_meter_gateway.drivers.driver import Priority
+from npms_meter_gateway.drivers.golden import golden_faults
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.errors import ModbusRefused
-from npms_meter_gateway.drivers.modbus.golden import golden_faults
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.polling.unit import POLLED
 from npms_meter_gateway.profiles import load_profiles

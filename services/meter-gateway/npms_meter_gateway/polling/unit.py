@@ -98,7 +98,10 @@ class Unit:
         return replace(answer, relay="unknown")
 
     async def serial_number(self, priority: Priority = Priority.SLOW) -> str | None:
-        """What the meter calls itself; None where it, or its profile, does not tell."""
+        """What the meter calls itself; None where it, or its profile, does not tell.
+
+        Raises a LinkFault; Suspended while a breaker is open.
+        """
         if SERIAL not in self.profile.points:
             return None
         shown = await self._guarded(lambda: self.driver.read({SERIAL}, priority))
@@ -107,13 +110,16 @@ class Unit:
     async def switch(self, state: State, known: str | None = None) -> None:
         """Send the command once; that it was acknowledged proves nothing.
 
-        Right before it the meter tells who it is: OtherMeter where that is not the `known` one.
+        Right before it the meter tells who it is: Raises OtherMeter where that is not the
+        `known` one, and other LinkFaults.
         """
         await self._check_serial(known)
         await self._guarded(lambda: self.driver.switch(state))
 
     async def limit(self, limit_w: int | None, known: str | None = None) -> None:
-        """Write the load limit once; None takes it away. As sure of the meter as `switch` is."""
+        """Write the load limit once; None takes it away. As sure of the meter as `switch` is:
+        raises OtherMeter and other LinkFaults.
+        """
         await self._check_serial(known)
         await self._guarded(lambda: self.driver.limit(limit_w))
 
@@ -123,7 +129,7 @@ class Unit:
             raise OtherMeter(serial, known)
 
     async def ask_driver(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Whatever else its driver is asked; Suspended while a breaker is open."""
+        """Whatever else its driver is asked. Raises LinkFaults as `poll` does."""
         return await self._guarded(ask)
 
     async def _guarded(self, ask: Callable[[], Awaitable[T]], *, probe: bool = False) -> T:

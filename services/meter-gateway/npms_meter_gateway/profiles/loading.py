@@ -57,7 +57,7 @@ def _by_code(profiles: Iterable[Profile]) -> dict[str, Profile]:
 
 
 def load_profile(file: Path) -> Profile:
-    """The checked profile of one file."""
+    """The checked profile of one file. Raises ProfileError."""
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - safe
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as fault:
@@ -66,7 +66,10 @@ def load_profile(file: Path) -> Profile:
 
 
 def parse_profile(data: Any, *, name: str) -> Profile:
-    """The checked profile that a file's content describes; `name` is for messages."""
+    """The checked profile that a file's content describes; `name` is for messages.
+
+    Raises ProfileError.
+    """
     try:
         parsed = ProfileFile.model_validate(data)
     except ValidationError as fault:

@@ -53,7 +53,10 @@ class LoadLimitBlock(Block):
 
 
 def relay_of(block: RelayBlock, name: str) -> domain.Relay | None:
-    """None for a meter that cannot be switched; `name` is the file's, for messages."""
+    """None for a meter that cannot be switched; `name` is the file's, for messages.
+
+    Raises ProfileError.
+    """
     if block.kind == "none":
         return None
     if block.kind == "dlt645_control":

@@ -57,6 +57,7 @@ class Dlt645Driver:
         await self._ask(Control(close if state == "on" else TRIP, self._access), _SWITCH)
 
     async def limit(self, limit_w: int | None) -> None:
+        """Raises NotImplementedError: nothing asks for it."""
         raise NotImplementedError("no profile of this driver has a load limit")
 
     def _read_back(self) -> ReadBack | None:

@@ -26,6 +26,7 @@ class Dlt645(Unnumbered):
         return bytes(Codec.build_frame(address, pdu[0], pdu[1:]))
 
     def first(self, data: bytes) -> Frame | None:
+        """The answer that `data` begins with, None while bytes are missing; raises BadAnswer."""
         frame = data.lstrip(WAKE_UP)
         if frame and frame[0] != START:
             raise BadAnswer("no frame begins here", "wrong_start")

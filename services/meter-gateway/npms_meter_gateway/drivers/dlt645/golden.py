@@ -13,16 +13,8 @@ from npms_meter_gateway.drivers.dlt645.pdus import ReadData
 from npms_meter_gateway.drivers.line.errors import LinkFault
 
 
-def golden_faults(profile: Profile) -> list[str]:
-    """A line per frame and fault; empty is good."""
-    return [
-        f"golden.{number}: {fault}"
-        for number, frame in enumerate(profile.golden)
-        for fault in _faults(profile, frame)
-    ]
-
-
-def _faults(profile: Profile, frame: GoldenFrame) -> Iterator[str]:
+def frame_faults(profile: Profile, frame: GoldenFrame) -> Iterator[str]:
+    """What one frame says otherwise than its profile."""
     framing = Dlt645()
     try:
         answer = framing.first(frame.response)

@@ -36,7 +36,7 @@ class ReadData:
         return bytes([READ]) + self.data_id.to_bytes(ID_SIZE, "little")
 
     def decode(self, answer: bytes) -> tuple[int, ...]:
-        """One number: the octets as they stand, the lowest first."""
+        """One number: the octets as they stand, the lowest first. Raises BadAnswer, Refused."""
         data = _data(answer, READ)
         if data[:ID_SIZE] != self.data_id.to_bytes(ID_SIZE, "little"):
             raise BadAnswer(f"not of {self.data_id:08x}", "wrong_echo")
@@ -58,7 +58,7 @@ class Control:
         return bytes([CONTROL]) + secret + bytes([self.command, 0]) + end
 
     def decode(self, answer: bytes) -> tuple[int, ...]:
-        """Empty: that it was acknowledged."""
+        """Empty: that it was acknowledged. Raises BadAnswer, Refused."""
         if _data(answer, CONTROL):
             raise BadAnswer("an acknowledgement with data", "wrong_count")
         return ()

@@ -28,6 +28,7 @@ class Mbap:
         return HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
 
     def first(self, data: bytes) -> Frame | None:
+        """The answer that `data` begins with, None while bytes are missing; raises BadAnswer."""
         if len(data) < HEADER.size:
             return None
         transaction, protocol, length, unit = HEADER.unpack_from(data)

@@ -19,16 +19,8 @@ SHORTEST = 4
 """Unit, function and CRC."""
 
 
-def golden_faults(profile: Profile) -> list[str]:
-    """A line per frame and fault; empty is good."""
-    return [
-        f"golden.{number}: {fault}"
-        for number, frame in enumerate(profile.golden)
-        for fault in _faults(profile, frame)
-    ]
-
-
-def _faults(profile: Profile, frame: GoldenFrame) -> Iterator[str]:
+def frame_faults(profile: Profile, frame: GoldenFrame) -> Iterator[str]:
+    """What one frame says otherwise than its profile."""
     faulty = [*_framing(frame.request, "request"), *_framing(frame.response, "response")]
     yield from faulty
     if faulty:

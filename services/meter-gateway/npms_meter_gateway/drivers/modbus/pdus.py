@@ -56,7 +56,10 @@ class Read:
         return self._pdu
 
     def decode(self, answer: bytes) -> tuple[int, ...]:
-        """The registers, or coils as 0 and 1: exactly as many as were asked for."""
+        """The registers, or coils as 0 and 1: exactly as many as were asked for.
+
+        Raises BadAnswer, Refused.
+        """
         head = self._head
         if answer[:2] != head or len(answer) != 2 + head[1]:
             _complain(answer, head)
@@ -84,7 +87,7 @@ class WriteRegisters:
         )
 
     def decode(self, answer: bytes) -> tuple[int, ...]:
-        """Empty: that it was acknowledged."""
+        """Empty: that it was acknowledged. Raises BadAnswer, Refused."""
         expected = struct.pack(">HH", self.address, len(self.values))
         return _acknowledged(answer, WriteMultipleRegistersRequest.function_code, expected)
 
@@ -100,7 +103,7 @@ class WriteCoil:
         return _encoded(WriteSingleCoilRequest(address=self.address, bits=[self.is_on]))
 
     def decode(self, answer: bytes) -> tuple[int, ...]:
-        """Empty: that it was acknowledged."""
+        """Empty: that it was acknowledged. Raises BadAnswer, Refused."""
         expected = struct.pack(">HH", self.address, 0xFF00 if self.is_on else 0)
         return _acknowledged(answer, WriteSingleCoilRequest.function_code, expected)
 

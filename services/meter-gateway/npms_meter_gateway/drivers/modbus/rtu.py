@@ -28,6 +28,7 @@ class Rtu(Unnumbered):
         return body + struct.pack("<H", crc16(body))
 
     def first(self, data: bytes) -> Frame | None:
+        """The answer that `data` begins with, None while bytes are missing; raises BadAnswer."""
         if len(data) < SMALLEST:
             return None
         size = _size(data)
