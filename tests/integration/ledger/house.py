@@ -35,6 +35,8 @@ POLICY = {
     "emergency": {"limit": "30", "offer_at": "10", "reoffer_above": "40"},
     "debt_share_ppm": 250_000,
 }
+PLAIN = {**POLICY, "emergency": None, "debt_share_ppm": 0}
+"""A policy that lends nothing."""
 
 
 @dataclass
@@ -77,6 +79,13 @@ class House:
         roles = claims.pop("roles", ("operator",))
         return await self.client.get(path, headers=self.headers(*roles, **claims))
 
+    async def read(self, path: str, **claims: Any) -> dict[str, Any]:
+        """What is there."""
+        answer = await self.get(path, **claims)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
     async def put(self, path: str, body: dict[str, Any]) -> httpx.Response:
         return await self.client.put(path, json=body, headers=self.headers())
 
@@ -113,7 +122,7 @@ class House:
             return answer.json()
         agreed = await self.agree(f"/v1/money-requests/{answer.json()['request_id']}")
         assert agreed.status_code == 200, agreed.text
-        shown = (await self.get(f"{path}?limit=500")).json()["items"]
+        shown = await self.items(f"{path}?limit=500")
         return max(shown, key=lambda credit: credit["number"] or 0)
 
     async def put_policy(self, code: str, policy: dict[str, Any], by: str = "test") -> None:
@@ -163,9 +172,20 @@ class House:
         return opened
 
     async def account(self, account_id: int) -> dict[str, Any]:
-        answer = await self.get(f"/v1/accounts/{account_id}")
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        return await self.read(f"/v1/accounts/{account_id}")
+
+    async def balance(self, opened: dict[str, Any]) -> str:
+        shown = await self.account(opened["account_id"])
+        return str(shown["balance"]["amount"])
+
+    async def items(self, path: str, **claims: Any) -> list[dict[str, Any]]:
+        """A page of a list."""
+        items: list[dict[str, Any]] = (await self.read(path, **claims))["items"]
+        return items
+
+    async def audit_trail(self, query: str = "") -> list[dict[str, Any]]:
+        """The newest first."""
+        return await self.items(f"/v1/audit-trail{query}")
 
     async def pay(self, account_id: int, amount_micro: int, **changes: Any) -> PaymentSettled:
         event = PaymentSettled.model_validate(
@@ -237,7 +257,7 @@ class House:
         async with self.database.transaction() as conn:
             return await decide_due(conn, self.clock)
 
-    async def hear(self, queue: str, event: Any) -> None:
+    async def receive(self, queue: str, event: Any) -> None:
         """As the frame would hand it over."""
         for subscription in subscriptions(self.clock):
             if isinstance(subscription, EventSubscription) and subscription.queue == queue:
@@ -245,7 +265,7 @@ class House:
                     meta = Meta(new_id(), event.event_type(), "", self.clock.now())
                     await subscription.handle(conn, event, meta)
 
-    async def said(self, *names: str) -> list[dict[str, Any]]:
+    async def events(self, *names: str) -> list[dict[str, Any]]:
         """Bodies in the outbox, in order; of these events only, where named."""
         rows = await self.rows("SELECT routing_key, body FROM outbox ORDER BY id")
         return [

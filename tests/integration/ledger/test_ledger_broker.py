@@ -7,31 +7,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.integration.ledger.house import POLICY, M
+from tests.support.messages import message_of
 from tests.support.wait import until
 
-from npms_shared.clock import wall_now
-from npms_shared.contracts.base import Event
 from npms_shared.contracts.meter_gateway import ProfilePublished
 from npms_shared.contracts.payments import PaymentSettled
 from npms_shared.ids import new_id
 from npms_shared.messaging.broker import Broker
-from npms_shared.messaging.publisher import Outgoing, Publisher
+from npms_shared.messaging.publisher import Publisher
 from npms_shared.messaging.subscriptions import Meta, Received
-from npms_shared.messaging.topology import CHARGES, events_exchange
+from npms_shared.messaging.topology import CHARGES
 from npms_shared.messaging.worker import Worker
-
-
-def said(event: Event, *, exchange: str = "", key: str = "") -> Outgoing:
-    return Outgoing(
-        message_id=new_id(),
-        exchange=exchange or events_exchange(event.publisher),
-        routing_key=key or event.name,
-        type=event.event_type(),
-        source=f"/npms/{event.publisher}",
-        subject="1",
-        time=wall_now(),
-        body=event.model_dump_json().encode(),
-    )
 
 
 async def test_from_a_payment_through_charges_to_the_cut_and_the_decision_of_time(house, amqp_url):
@@ -71,7 +57,7 @@ async def test_from_a_payment_through_charges_to_the_cut_and_the_decision_of_tim
 async def _pay(house, publisher, accounts):
     """Each payment is delivered twice."""
     for opened in accounts:
-        message = said(
+        message = message_of(
             PaymentSettled(
                 payment_id=new_id(),
                 account_id=opened["account_id"],
@@ -93,7 +79,7 @@ async def _pay(house, publisher, accounts):
 
 async def _charge_twice(house, publisher, accounts):
     batch = house.charges(*[(opened, 6 * M) for opened in accounts] * 2)
-    message = said(batch, exchange=CHARGES.exchange, key="1")
+    message = message_of(batch, exchange=CHARGES.exchange, key="1")
     await publisher.publish([message, message])
 
     async def charged():
@@ -120,8 +106,8 @@ async def _cut(house, plain, kept):
 
 async def test_the_catalogue_is_heard(house):
     profile = ProfilePublished(profile="p2", vendor="v", model="m", has_relay=False)
-    await house.hear("ledger.catalogue", profile)
-    await house.hear("ledger.catalogue", profile.model_copy(update={"model": "m2"}))
+    await house.receive("ledger.catalogue", profile)
+    await house.receive("ledger.catalogue", profile.model_copy(update={"model": "m2"}))
     (row,) = await house.rows("SELECT * FROM known_profile WHERE profile = 'p2'")
     assert row.model == "m2"
 

@@ -17,21 +17,21 @@ async def test_p7_chargeback_after_use_leaves_debt_notice_and_grace(house):
     shown = await house.account(opened["account_id"])
     assert (shown["balance"]["amount"], shown["debt"]["amount"]) == ("0.000000", "40.000000")
     assert (shown["supply_desired"], shown["supply_reason"]) == ("on", "kept_on")
-    (told,) = await house.said("credit_exhausted")
-    assert told["keeps_supply_reason"] == "kept_on"
+    (event,) = await house.events("credit_exhausted")
+    assert event["keeps_supply_reason"] == "kept_on"
     ends = house.clock.now() + timedelta(hours=24)
-    assert told["keeps_supply_until"] == ends.strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert told["amount_to_clear_micro"] > 0
+    assert event["keeps_supply_until"] == ends.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert event["amount_to_clear_micro"] > 0
     assert await house.broken() == []
     house.clock.advance(timedelta(hours=23))
     await house.decide()
     assert (await house.account(opened["account_id"]))["supply_desired"] == "on"
-    assert len(await house.said("credit_exhausted")) == 2, "reminded an hour before"
+    assert len(await house.events("credit_exhausted")) == 2, "reminded an hour before"
     house.clock.advance(timedelta(hours=1))
     await house.decide()
     shown = await house.account(opened["account_id"])
     assert (shown["supply_desired"], shown["supply_reason"]) == ("off", "exhausted")
-    assert (await house.said("credit_exhausted"))[-1]["keeps_supply_until"] is None
+    assert (await house.events("credit_exhausted"))[-1]["keeps_supply_until"] is None
     assert await house.broken() == []
 
 
@@ -45,7 +45,7 @@ async def test_p7_a_top_up_within_the_grace_keeps_the_supply(house):
     assert (shown["supply_reason"], shown["debt"]["amount"]) == ("in_credit", "35.000000")
     house.clock.advance(timedelta(days=2))
     await house.decide()
-    assert [one["state"] for one in await house.said("supply_desired")] == ["off", "on"]
+    assert [one["state"] for one in await house.events("supply_desired")] == ["off", "on"]
     assert await house.broken() == []
 
 

@@ -71,7 +71,7 @@ async def test_a_charge_said_again_under_another_message_is_parked_and_its_neigh
     await partition.end()
     assert await posted(house, mine["account_id"]) == (PAID - 2 * PRICE, 2, 2)
     assert await posted(house, other["account_id"]) == (PAID - PRICE, 1, 1)
-    codes = [item["code"] for item in (await house.get("/v1/parked-charges")).json()["items"]]
+    codes = [item["code"] for item in (await house.items("/v1/parked-charges"))]
     assert codes == ["already_charged"] * 4
     assert await house.rows("SELECT 1 FROM parked_message") == []
     assert await house.broken() == []

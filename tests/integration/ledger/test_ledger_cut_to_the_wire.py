@@ -5,9 +5,9 @@ import time
 from contextlib import asynccontextmanager
 
 from tests.integration.ledger.house import M
-from tests.integration.ledger.test_ledger_broker import said
 from tests.integration.meter_gateway.gateway_world import PROFILES, World, operation
 from tests.integration.meter_gateway.switch_world import PATIENT
+from tests.support.messages import message_of
 from tests.support.relay_meter import RelayMeter, socket_of
 from tests.support.wait import until
 
@@ -63,7 +63,7 @@ async def test_l1_five_seconds_after_the_charge_the_command_is_on_the_wire(
         worker_of("ledger", house.database, amqp_url, ledger.subscriptions, ledger.loops),
         worker_of("meter-gateway", world.database, amqp_url, heard, [polling.run]),
     )
-    await house.hear("ledger.catalogue", PROFILE)
+    await house.receive("ledger.catalogue", PROFILE)
     async with socket_of({1: meter}) as port, working(*workers):
         at = {"serial": "M1", "profile": "test_plain", "host": "127.0.0.1", "port": port}
         opened = await house.open(meter={**at, "unit_id": 1})
@@ -86,7 +86,7 @@ async def _pay_and_cut(house, world, meter, opened, publisher) -> float:
     pulses = len(meter.pulsed_at)
     batch = house.charges((opened, 11 * M if pulses == 0 else 10 * M))
     charged_at = time.monotonic()
-    await publisher.publish([said(batch, exchange=CHARGES.exchange, key="1")])
+    await publisher.publish([message_of(batch, exchange=CHARGES.exchange, key="1")])
 
     async def cut():
         return len(meter.pulsed_at) > pulses

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from tests.integration.ledger.house import POLICY, M
+from tests.support.problems import refusal
 
 PLAIN = {**POLICY, "emergency": None, "low_balance": []}
 
@@ -49,7 +50,7 @@ async def test_who_would_be_cut_when_why_and_what_avoids_it(house, homes):
     assert cut["amount_to_avoid"]["amount"] == "1.000001"
     await house.pay(homes[0]["account_id"], M + 1)
     assert len((await foreseen(house, 101))["items"]) == 1
-    assert await house.said("credit_exhausted") == []
+    assert await house.events("credit_exhausted") == []
 
 
 async def test_pages_and_policies(house, homes):
@@ -76,7 +77,7 @@ async def test_a_policy_is_tried_before_it_is_written(house, homes):
     assert (shown["version"], shown["floor"]) == (1, "0.000000")
     other = {**body, "policy": {**PLAIN, "currency": "ZAR"}}
     refused = await house.post("/v1/dry-run/cuts", other)
-    assert (refused.status_code, refused.json()["code"]) == (422, "currency_mismatch")
+    assert refusal(refused) == (422, "currency_mismatch")
     unknown = await house.post("/v1/dry-run/cuts", {**body, "policy_code": "none"})
     assert unknown.json()["code"] == "unknown_credit_policy"
     assert await house.broken() == []

@@ -76,9 +76,9 @@ async def test_c5_opening_credit_and_debt_are_posted_before_the_first_decision(h
     assert [one["balance"]["amount"] for one in shown] == ["75.500000", "0.000000", "10.000000"]
     assert [one["debt"]["amount"] for one in shown] == ["0.000000", "40.000000", "5.000000"]
     assert [one["supply_desired"] for one in shown] == ["on", "off", "on"]
-    desired = [(one["state"], one["revision"]) for one in await house.said("supply_desired")]
+    desired = [(one["state"], one["revision"]) for one in await house.events("supply_desired")]
     assert desired == [("on", 1), ("off", 1), ("on", 1)], "never cut in between"
-    assert await house.said("credit_exhausted") == []
+    assert await house.events("credit_exhausted") == []
     sums = await house.rows(
         "SELECT ledger_account, sum(amount_micro) AS total FROM system_posting GROUP BY 1"
     )
@@ -87,7 +87,7 @@ async def test_c5_opening_credit_and_debt_are_posted_before_the_first_decision(h
         "opening_debt": 45 * M,
     }
     assert shown[1]["customer_class"] == "indigent"
-    trail = (await house.get("/v1/audit-trail?by=the-migrator")).json()["items"]
+    trail = await house.items("/v1/audit-trail?by=the-migrator")
     assert [one["after"]["external_reference"] for one in trail] == ["OLD-3", "OLD-2", "OLD-1"]
     assert await house.broken() == []
 

@@ -63,7 +63,7 @@ async def test_a_fault_among_debts_grants_and_monthly_charges_is_found(house, fa
         valid_from=house.clock.now(),
         vend_charges=[charge],
     )
-    await house.hear("ledger.catalogue", event)
+    await house.receive("ledger.catalogue", event)
     amount = {"amount": "30", "currency": "KES"}
     opened = await house.open(debts=[{"label": "arrears", "amount": amount, "reason": "bills"}])
     grant = {"label": "units", "amount": amount, "monthly": True, "reason": "register"}

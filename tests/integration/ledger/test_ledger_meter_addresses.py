@@ -1,6 +1,7 @@
 """With which meters an account is opened: an address is one meter, what cannot be is refused."""
 
 from tests.support.migrating import migrated_by_steps
+from tests.support.problems import refusal
 
 from npms_ledger.handlers.note import note_profile
 from npms_shared.contracts.meter_gateway import ProfilePublished
@@ -19,7 +20,7 @@ async def test_one_meter_is_one_however_its_address_is_spelled(house):
     for number, host in enumerate(SPELLINGS):
         again = of_address(house.request(), host)
         answer = await house.post("/v1/accounts", again, key=f"again-{number}")
-        assert (answer.status_code, answer.json()["code"]) == (409, "meter_address_taken"), host
+        assert refusal(answer) == (409, "meter_address_taken"), host
 
     other = await house.open(meter=of_address(house.request(), "LocalHost.", 8)["meter"])
     detail = (await house.account(other["account_id"]))["installations"][0]
@@ -32,17 +33,17 @@ async def test_one_meter_is_one_however_its_address_is_spelled(house):
     }
     path = f"/v1/accounts/{other['account_id']}/installations/{other['installation_id']}/swap"
     answer = await house.post(path, swap, key="swap")
-    assert (answer.status_code, answer.json()["code"]) == (409, "meter_address_taken")
+    assert refusal(answer) == (409, "meter_address_taken")
 
 
 async def test_what_the_gateway_would_refuse_of_a_meter_is_refused_when_an_account_is_opened(house):
     """And not parked there for ever while the customer waits."""
     async with house.database.transaction() as conn:
-        for profile, pattern in (("by_number", "[0-9]{1,12}"), ("p1", "")):
-            told = ProfilePublished(
-                profile=profile, vendor="v", model="m", has_relay=True, serial_pattern=pattern
+        for name, pattern in (("by_number", "[0-9]{1,12}"), ("p1", "")):
+            published = ProfilePublished(
+                profile=name, vendor="v", model="m", has_relay=True, serial_pattern=pattern
             )
-            await note_profile(conn, told)
+            await note_profile(conn, published)
     refused = (
         ({"host": "meters/5"}, "bad_host", "/meter/host"),
         ({"host": "10.0.0.256"}, "bad_host", "/meter/host"),

@@ -12,22 +12,18 @@ from npms_shared.contracts.meter_gateway import SupplyReported
 from npms_shared.messaging.subscriptions import Unprocessable
 
 
-async def balance(house, opened) -> str:
-    return (await house.account(opened["account_id"]))["balance"]["amount"]
-
-
 async def test_the_story_of_an_account(house):
     opened = await house.open(opening_debt={"amount": "5", "currency": "KES"})
     await house.pay(opened["account_id"], 100 * M)
-    (credit,) = await house.said("credit_posted")
+    (credit,) = await house.events("credit_posted")
     parts = (credit["to_debt_micro"], credit["to_emergency_micro"], credit["to_balance_micro"])
     assert parts == (5 * M, 0, 95 * M)
     await house.charge((opened, 40 * M), (opened, 10 * M))
-    (warning,) = await house.said("threshold_crossed")
+    (warning,) = await house.events("threshold_crossed")
     assert (warning["threshold_micro"], warning["balance_micro"]) == (50 * M, 45 * M)
     assert warning["amount_to_avoid_cut_micro"] == 15 * M
     await house.charge((opened, 36 * M))
-    assert len(await house.said("emergency_credit_offered")) == 1
+    assert len(await house.events("emergency_credit_offered")) == 1
     accept = f"/v1/accounts/{opened['account_id']}/emergency-credit"
     assert (await house.post(accept)).json()["emergency_credit"]["state"] == "invoked"
     assert (await house.post(accept)).json()["code"] == "emergency_not_offered"
@@ -37,13 +33,13 @@ async def test_the_story_of_an_account(house):
     assert shown["emergency_credit"]["used"]["amount"] == "11.000000"
     assert shown["supply_reason"] == "emergency_credit"
     await house.charge((opened, 19 * M), (opened, 3 * M))
-    (exhausted,) = await house.said("credit_exhausted")
+    (exhausted,) = await house.events("credit_exhausted")
     assert exhausted["amount_to_clear_micro"] == 30 * M + 1
     await house.pay(opened["account_id"], 53 * M)
-    assert await balance(house, opened) == "20.000000"
-    assert len(await house.said("credit_restored")) == 1
+    assert await house.balance(opened) == "20.000000"
+    assert len(await house.events("credit_restored")) == 1
     supplies = [
-        (s["state"], s["revision"], s["reason"]) for s in await house.said("supply_desired")
+        (s["state"], s["revision"], s["reason"]) for s in await house.events("supply_desired")
     ]
     assert supplies == [
         ("off", 1, "no_credit"),
@@ -94,7 +90,7 @@ async def test_many_accounts_in_one_batch_share_one_journal(house):
         await house.pay(opened["account_id"], 100 * M)
     items = [(opened, (n + 1) * M) for n, opened in enumerate(accounts)] * 3
     await house.post_batches(house.charges(*items), house.charges(*items))
-    assert [await balance(house, a) for a in accounts] == [
+    assert [await house.balance(a) for a in accounts] == [
         f"{100 - 6 * (n + 1)}.000000" for n in range(5)
     ]
     rows = await house.rows(
@@ -133,14 +129,14 @@ async def test_charges_that_fit_no_account_are_parked_and_the_others_posted(hous
     stranger = {"installation_id": 99, "account_id": mine["account_id"]}
     mixed = {"installation_id": other["installation_id"], "account_id": mine["account_id"]}
     await house.charge((mine, M), (stranger, M), (mixed, M), (mine, M))
-    assert await balance(house, mine) == "98.000000"
-    parked = (await house.get("/v1/parked-charges")).json()["items"]
+    assert await house.balance(mine) == "98.000000"
+    parked = await house.items("/v1/parked-charges")
     assert {item["code"] for item in parked} == {
         "unknown_installation",
         "not_the_account_s_installation",
     }
     await house.charge((mine, M), currency="ZAR")
-    parked = (await house.get("/v1/parked-charges")).json()["items"]
+    parked = await house.items("/v1/parked-charges")
     assert parked[0]["code"] == "currency_mismatch"
     assert parked[0]["charge"]["amount_micro"] == M
 
@@ -156,9 +152,9 @@ async def test_a_register_interval_is_charged_once_whatever_message_it_comes_by(
         await house.post_batches(first, second)
     house.post_charges.forget(0)
     await house.post_batches(first, second)
-    assert await balance(house, mine) == "89.000000", "the second is posted, the first not again"
-    assert await balance(house, other) == "-1.000000"
-    (parked,) = (await house.get("/v1/parked-charges")).json()["items"]
+    assert await house.balance(mine) == "89.000000", "the second is posted, the first not again"
+    assert await house.balance(other) == "-1.000000"
+    (parked,) = await house.items("/v1/parked-charges")
     assert parked["code"] == "already_charged"
 
     part_of_it = {
@@ -167,7 +163,7 @@ async def test_a_register_interval_is_charged_once_whatever_message_it_comes_by(
     }
     house.post_charges.forget(0)
     await house.post_batches(first.model_copy(update=part_of_it))
-    assert await balance(house, mine) == "89.000000", "nor a part of an interval"
+    assert await house.balance(mine) == "89.000000", "nor a part of an interval"
     assert await house.broken() == []
 
 
@@ -186,8 +182,8 @@ async def test_a_payment_is_credited_once(house):
     opened = await house.open()
     event = await house.pay(opened["account_id"], 10 * M)
     await house.settle(event)
-    assert await balance(house, opened) == "10.000000"
-    assert len(await house.said("credit_posted")) == 1
+    assert await house.balance(opened) == "10.000000"
+    assert len(await house.events("credit_posted")) == 1
 
 
 @pytest.mark.parametrize(
@@ -231,7 +227,7 @@ async def test_a_reversal_that_comes_first_wins(house):
     late = event.model_copy(update={"payment_id": reversal_of(event, house.clock).reversal_id})
     await house.take_back(late)
     await house.settle(late)
-    assert await balance(house, opened) == "100.000000"
+    assert await house.balance(opened) == "100.000000"
     assert await house.broken() == []
 
 
@@ -243,7 +239,7 @@ async def test_friendly_hours_keep_the_supply_and_then_it_is_cut(house):
     )
     await house.pay(opened["account_id"], 10 * M)
     await house.charge((opened, 12 * M))
-    (exhausted,) = await house.said("credit_exhausted")
+    (exhausted,) = await house.events("credit_exhausted")
     assert exhausted["keeps_supply_until"] == "2026-03-04T15:00:00Z"
     assert await house.decide() == 0
     house.clock.advance(timedelta(hours=2))
@@ -251,9 +247,9 @@ async def test_friendly_hours_keep_the_supply_and_then_it_is_cut(house):
     house.clock.advance(timedelta(hours=1))
     assert await house.decide() == 1
     assert await house.decide() == 0
-    told = [e["keeps_supply_until"] for e in await house.said("credit_exhausted")]
-    assert told == ["2026-03-04T15:00:00Z", "2026-03-04T15:00:00Z", None]
-    assert [s["state"] for s in await house.said("supply_desired")] == ["on", "off"]
+    keeps = [e["keeps_supply_until"] for e in await house.events("credit_exhausted")]
+    assert keeps == ["2026-03-04T15:00:00Z", "2026-03-04T15:00:00Z", None]
+    assert [s["state"] for s in await house.events("supply_desired")] == ["on", "off"]
     assert await house.broken() == []
 
 
@@ -265,7 +261,7 @@ async def test_a_top_up_and_charges_at_once_lose_nothing(house):
         *(house.pay(opened["account_id"], 5 * M) for _ in range(8)),
         *(house.post_batches(batch) for batch in batches),
     )
-    assert await balance(house, opened) == f"{1000 + 40 - 24}.000000"
+    assert await house.balance(opened) == f"{1000 + 40 - 24}.000000"
     assert [name for name in await house.broken() if name != "registers_chain"] == []
 
 
@@ -279,17 +275,17 @@ async def test_what_the_relay_is_seen_to_be_stands_beside_what_it_should_be(hous
         verified=True,
         observed_at=house.clock.now(),
     )
-    await house.hear("ledger.supply", report)
+    await house.receive("ledger.supply", report)
     older = report.model_copy(
         update={"state": "on", "observed_at": house.clock.now() - timedelta(minutes=1)}
     )
-    await house.hear("ledger.supply", older)
-    (supply,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()["items"]
+    await house.receive("ledger.supply", older)
+    (supply,) = await house.items(f"/v1/accounts/{opened['account_id']}/supply")
     assert supply["reported"]["state"] == "off"
     assert supply["reported"]["verified"] is True
     stray = report.model_copy(update={"installation_id": 999_999})
     with pytest.raises(Unprocessable, match="unknown_installation"):
-        await house.hear("ledger.supply", stray)
+        await house.receive("ledger.supply", stray)
 
 
 @pytest.mark.parametrize(

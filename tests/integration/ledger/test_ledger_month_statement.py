@@ -9,16 +9,14 @@ from decimal import Decimal
 
 import pytest
 from pypdf import PdfReader
+from tests.integration.ledger.adjusting import QUEUE, adjustment
 from tests.integration.ledger.house import M
-from tests.integration.ledger.test_ledger_adjustments import QUEUE, adjustment
+from tests.support.problems import refusal
+from tests.support.values import micro
 
 NAME = "Ελένη Ђорђевић-Nguyễn Öztürk & Söhne <Ltd>"
 MARCH = datetime(2026, 3, 1, tzinfo=UTC) - timedelta(hours=3)
 """When the month begins in Nairobi."""
-
-
-def micro(money) -> int:
-    return int(Decimal(money["amount"]) * M)
 
 
 async def customer(house, **changes):
@@ -42,7 +40,7 @@ async def lived(house):
     await house.charge((opened, 20 * M))
     house.clock.advance(timedelta(days=1))
     await house.pay(account_id, 120 * M + 5, reference="=1+1")
-    await house.hear(QUEUE, adjustment(house, opened, -2 * M - 3))
+    await house.receive(QUEUE, adjustment(house, opened, -2 * M - 3))
     house.clock.at = MARCH + timedelta(days=31, minutes=1)
     await house.charge((opened, 1 * M))
     return opened
@@ -53,7 +51,7 @@ async def ask(house, opened, name: str, **headers):
     return await house.client.get(path, headers={**house.headers(), **headers})
 
 
-async def told(house, opened, name: str):
+async def month_of(house, opened, name: str):
     answer = await ask(house, opened, name)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -61,7 +59,7 @@ async def told(house, opened, name: str):
 
 async def test_a_month_adds_up_day_by_day_and_bucket_by_bucket(house):
     opened = await lived(house)
-    month = await told(house, opened, "2026-03")
+    month = await month_of(house, opened, "2026-03")
 
     assert month["customer_name"] == NAME
     assert month["begins"] == "2026-03-01T00:00:00+03:00"
@@ -95,7 +93,9 @@ async def test_a_month_adds_up_day_by_day_and_bucket_by_bucket(house):
 
 async def test_months_follow_each_other_without_a_gap(house):
     opened = await lived(house)
-    february, march, april = [await told(house, opened, f"2026-0{number}") for number in (2, 3, 4)]
+    february, march, april = [
+        await month_of(house, opened, f"2026-0{number}") for number in (2, 3, 4)
+    ]
     for one, other in ((february, march), (march, april)):
         closing = {bucket["bucket"]: bucket["closing"] for bucket in one["buckets"]}
         for bucket in other["buckets"]:
@@ -133,7 +133,7 @@ async def test_the_paper_says_what_the_other_forms_say(house):
     assert answer.content == (await ask(house, opened, "2026-03.pdf")).content
     pages = PdfReader(io.BytesIO(answer.content)).pages
     text = " ".join("\n".join(page.extract_text() for page in pages).split())
-    month = await told(house, opened, "2026-03")
+    month = await month_of(house, opened, "2026-03")
     assert NAME in text
     for bucket in month["buckets"]:
         for end in ("opening", "closing"):
@@ -176,7 +176,7 @@ async def test_there_is_no_statement_of_a_month_that_was_not_lived(house):
     opened = await lived(house)
     for name in ("2026-01", "2026-05"):
         answer = await ask(house, opened, name)
-        assert (answer.status_code, answer.json()["code"]) == (404, "no_statement")
+        assert refusal(answer) == (404, "no_statement")
     for name in ("2026-13", "2026", "latest", "2026-03.txt"):
         assert (await ask(house, opened, name)).status_code in {404, 422}
 
@@ -195,6 +195,6 @@ async def test_a_busy_month_is_told_within_a_second_of_work(house):
         answer = await ask(house, opened, f"2026-03.{form}")
         took[form] = time.process_time() - began
         assert answer.status_code == 200
-    month = await told(house, opened, "2026-03")
+    month = await month_of(house, opened, "2026-03")
     assert micro(month["totals"]["charged"]) == 3_000 * (M + 1)
     assert max(took.values()) < 1.0, took

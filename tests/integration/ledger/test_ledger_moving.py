@@ -1,29 +1,13 @@
 """A meter is replaced, somebody moves out, somebody moves in: nothing is lost on the way."""
 
 import pytest
+from tests.integration.ledger.acts import BOSS, move_out, request_refund
 from tests.integration.ledger.house import M
+from tests.support.problems import refusal
+from tests.support.values import kwh
 
 from npms_ledger.handlers.note import note_profile
 from npms_shared.contracts.meter_gateway import ProfilePublished
-from npms_shared.ids import new_id
-
-BOSS = {"sub": "the-boss"}
-
-
-def kwh(value: str) -> dict[str, str]:
-    return {"value": value}
-
-
-async def move_out(house, opened, *finals: tuple[int, str]):
-    readings = [{"installation_id": one, "register": kwh(value)} for one, value in finals]
-    body = {"final_readings": readings, "reason": "Moves to another town."}
-    return await house.post(f"/v1/accounts/{opened['account_id']}/move-out", body)
-
-
-async def refund(house, opened, key="", **claims):
-    body = {"payee": "A. Otieno, +254700000001", "reason": "Moved out."}
-    path = f"/v1/accounts/{opened['account_id']}/refund"
-    return await house.post(path, body, key=key or str(new_id()), **claims)
 
 
 async def test_p12_move_out_is_rated_refunded_once_and_closes_at_zero(house):
@@ -31,34 +15,34 @@ async def test_p12_move_out_is_rated_refunded_once_and_closes_at_zero(house):
     path = f"/v1/accounts/{opened['account_id']}"
     await house.pay(opened["account_id"], 100 * M)
     await house.charge((opened, 10 * M))
-    early = await refund(house, opened)
-    assert (early.status_code, early.json()["code"]) == (409, "account_open")
+    early = await request_refund(house, opened)
+    assert refusal(early) == (409, "account_open")
     left = await move_out(house, opened, (opened["installation_id"], "102.000"))
     assert (left.status_code, left.json()["state"]) == (200, "leaving"), left.text
     assert left.json()["supply_desired"] == "off"
-    (closed,) = await house.said("installation_closed")
+    (closed,) = await house.events("installation_closed")
     assert closed["closing_register_wh"] == 102_000
-    pending = await refund(house, opened)
-    assert (pending.status_code, pending.json()["code"]) == (409, "final_charge_pending")
+    pending = await request_refund(house, opened)
+    assert refusal(pending) == (409, "final_charge_pending")
     await house.charge((opened, 15 * M))
-    pending = await refund(house, opened)
+    pending = await request_refund(house, opened)
     assert pending.json()["code"] == "final_charge_pending", "more may be under way"
     await house.end(opened)
-    payable = await refund(house, opened, key="k", sub="the-clerk")
+    payable = await request_refund(house, opened, key="k", sub="the-clerk")
     assert payable.status_code == 201, payable.text
     assert (payable.json()["state"], payable.json()["amount"]["amount"]) == ("payable", "75.000000")
-    assert (await refund(house, opened, key="k", sub="the-clerk")).json() == payable.json()
-    second = await refund(house, opened)
-    assert (second.status_code, second.json()["code"]) == (409, "refund_exists")
+    assert (await request_refund(house, opened, key="k", sub="the-clerk")).json() == payable.json()
+    second = await request_refund(house, opened)
+    assert refusal(second) == (409, "refund_exists")
     shown = (await house.get(path)).json()
     assert (shown["state"], shown["balance"]["amount"]) == ("closed", "0.000000")
     place = f"/v1/refunds/{payable.json()['refund_id']}"
     own = await house.agree(place, "pay", {"reference": "FT1"}, sub="the-clerk")
-    assert (own.status_code, own.json()["code"]) == (409, "second_person_required")
+    assert refusal(own) == (409, "second_person_required")
     paid = await house.agree(place, "pay", {"reference": "FT1"}, **BOSS)
     assert (paid.status_code, paid.json()["state"]) == (200, "paid"), paid.text
     again = await house.agree(place, "pay", {"reference": "FT2"}, **BOSS)
-    assert (again.status_code, again.json()["code"]) == (409, "refund_paid")
+    assert refusal(again) == (409, "refund_paid")
     sums = await house.rows(
         "SELECT ledger_account, sum(amount_micro) AS total FROM system_posting "
         "WHERE ledger_account LIKE 'refunds%' GROUP BY 1"
@@ -67,7 +51,7 @@ async def test_p12_move_out_is_rated_refunded_once_and_closes_at_zero(house):
         "refunds_payable": 0,
         "refunds_paid": 75 * M,
     }
-    assert (await house.get("/v1/refunds?state=payable")).json()["items"] == []
+    assert await house.items("/v1/refunds?state=payable") == []
     assert await house.broken() == []
 
 
@@ -77,7 +61,7 @@ async def test_p12_debt_and_emergency_credit_are_settled_before_the_rest_is_paid
     left = await move_out(house, opened)
     assert left.json()["state"] == "leaving"
     await house.end(opened)
-    payable = await refund(house, opened)
+    payable = await request_refund(house, opened)
     assert payable.json()["amount"]["amount"] == "50.000000"
     shown = await house.account(opened["account_id"])
     assert (shown["balance"]["amount"], shown["debt"]["amount"]) == ("0.000000", "0.000000")
@@ -93,10 +77,10 @@ async def test_p12_who_owes_gets_nothing_and_who_has_nothing_is_closed_with_the_
     states = [(await house.account(one["account_id"]))["state"] for one in (owing, empty)]
     assert states == ["leaving", "closed"]
     for opened in (owing, empty):
-        answer = await refund(house, opened)
-        assert (answer.status_code, answer.json()["code"]) == (409, "nothing_to_refund")
+        answer = await request_refund(house, opened)
+        assert refusal(answer) == (409, "nothing_to_refund")
     again = await move_out(house, owing)
-    assert (again.status_code, again.json()["code"]) == (409, "account_closed")
+    assert refusal(again) == (409, "account_closed")
 
 
 async def test_a_closing_register_is_where_rating_ended_whatever_was_asked_for(house):
@@ -105,16 +89,16 @@ async def test_a_closing_register_is_where_rating_ended_whatever_was_asked_for(h
     await house.pay(opened["account_id"], 100 * M)
     await house.charge((opened, 10 * M))
     await move_out(house, opened)
-    (closed,) = await house.said("installation_closed")
+    (closed,) = await house.events("installation_closed")
     assert closed["closing_register_wh"] == 101_000
     await house.charge((opened, 15 * M))
-    pending = await refund(house, opened)
-    assert (pending.status_code, pending.json()["code"]) == (409, "final_charge_pending")
+    pending = await request_refund(house, opened)
+    assert refusal(pending) == (409, "final_charge_pending")
     await house.end(opened)
     (shown,) = (await house.account(opened["account_id"]))["installations"]
     assert shown["closing_register"]["value"] == "102.000"
     assert shown["rating_ended_at"] is not None
-    payable = await refund(house, opened)
+    payable = await request_refund(house, opened)
     assert payable.status_code == 201, payable.text
     assert payable.json()["amount"]["amount"] == "75.000000"
     assert await house.broken() == []
@@ -125,9 +109,9 @@ async def test_the_end_of_rating_told_before_a_lost_charge_leaves_the_refund_wai
     await house.pay(opened["account_id"], 100 * M)
     await move_out(house, opened)
     await house.end(opened, register_wh=101_000)
-    assert (await refund(house, opened)).json()["code"] == "final_charge_pending"
+    assert (await request_refund(house, opened)).json()["code"] == "final_charge_pending"
     await house.charge((opened, 10 * M))
-    assert (await refund(house, opened)).status_code == 201
+    assert (await request_refund(house, opened)).status_code == 201
 
 
 async def test_a_final_register_below_what_was_billed_is_refused(house):
@@ -135,7 +119,7 @@ async def test_a_final_register_below_what_was_billed_is_refused(house):
     await house.pay(opened["account_id"], 100 * M)
     await house.charge((opened, M))
     low = await move_out(house, opened, (opened["installation_id"], "100.999"))
-    assert (low.status_code, low.json()["code"]) == (422, "register_below_billed")
+    assert refusal(low) == (422, "register_below_billed")
     foreign = await move_out(house, opened, (other["installation_id"], "200"))
     assert foreign.status_code == 404
     assert (await house.account(opened["account_id"]))["state"] == "open"
@@ -145,7 +129,7 @@ async def test_move_in_opens_a_new_account_on_the_same_usage_point(house):
     first = await house.open()
     point = {"usage_point": None, "usage_point_id": first["usage_point_id"]}
     occupied = await house.post("/v1/accounts", house.request(**point), key="o")
-    assert (occupied.status_code, occupied.json()["code"]) == (409, "usage_point_occupied")
+    assert refusal(occupied) == (409, "usage_point_occupied")
     await move_out(house, first)
     meter = (await house.account(first["account_id"]))["installations"][0]["meter"]
     second = await house.open(**point, meter=meter, opening_register=kwh("100.000"))
@@ -153,7 +137,7 @@ async def test_move_in_opens_a_new_account_on_the_same_usage_point(house):
     assert second["account_id"] != first["account_id"]
     unknown = house.request(usage_point=None, usage_point_id=999)
     answer = await house.post("/v1/accounts", unknown, key="u")
-    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_usage_point")
+    assert refusal(answer) == (422, "unknown_usage_point")
     both = {**house.request(), "usage_point_id": first["usage_point_id"]}
     answer = await house.post("/v1/accounts", both, key="b")
     assert answer.json()["errors"][0]["code"] == "usage_point_or_usage_point_id"
@@ -185,16 +169,16 @@ async def test_r7_a_meter_swap_never_compares_registers(house):
     swapped = await house.post(path, swap_body("NEW-1", "102.000"))
     assert swapped.status_code == 201, swapped.text
     new_id_ = swapped.json()["installation_id"]
-    (closed,) = await house.said("installation_closed")
+    (closed,) = await house.events("installation_closed")
     assert (closed["installation_id"], closed["closing_register_wh"]) == (old_id, 102_000)
-    told = (await house.said("installation_opened"))[-1]
-    assert told["replaces_installation_id"] == old_id
-    assert (told["installation_id"], told["opening_register_wh"]) == (new_id_, 500)
-    assert (told["usage_point_id"], told["plan_code"]) == (opened["usage_point_id"], "household")
-    assert (told["customer_class"], told["meter"]["serial"]) == ("indigent", "NEW-1")
-    names = [one["event"] for one in await house.said()][-3:]
+    event = (await house.events("installation_opened"))[-1]
+    assert event["replaces_installation_id"] == old_id
+    assert (event["installation_id"], event["opening_register_wh"]) == (new_id_, 500)
+    assert (event["usage_point_id"], event["plan_code"]) == (opened["usage_point_id"], "household")
+    assert (event["customer_class"], event["meter"]["serial"]) == ("indigent", "NEW-1")
+    names = [one["event"] for one in await house.events()][-3:]
     assert names == ["installation_closed.v1", "installation_opened.v1", "supply_desired.v1"]
-    desired = (await house.said("supply_desired"))[-1]
+    desired = (await house.events("supply_desired"))[-1]
     assert (desired["installation_id"], desired["state"], desired["revision"]) == (new_id_, "on", 1)
     await house.charge((opened, 7 * M))
     house.registers[new_id_] = 500
@@ -203,7 +187,7 @@ async def test_r7_a_meter_swap_never_compares_registers(house):
     assert shown["balance"]["amount"] == "80.000000"
     assert [one["closed_at"] is None for one in shown["installations"]] == [False, True]
     again = await house.post(path, swap_body("NEW-2", "103.000", unit_id=201))
-    assert (again.status_code, again.json()["code"]) == (409, "installation_closed")
+    assert refusal(again) == (409, "installation_closed")
     assert await house.broken() == []
 
 
@@ -225,8 +209,8 @@ async def test_r7_a_wrong_swap_changes_nothing(house, changes, status, code):
     await house.charge((opened, M))
     path = f"/v1/accounts/{opened['account_id']}/installations/{opened['installation_id']}/swap"
     answer = await house.post(path, {**swap_body("NEW-1", "102.000"), **changes})
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
-    assert await house.said("installation_closed") == []
+    assert refusal(answer) == (status, code), answer.text
+    assert await house.events("installation_closed") == []
     other = f"/v1/accounts/{_other['account_id']}/installations/{opened['installation_id']}/swap"
     assert (await house.post(other, swap_body("NEW-1", "102.000"))).status_code == 404
 
@@ -249,15 +233,15 @@ async def test_r11_a_new_transformer_ratio_counts_from_its_instant_on(house):
     }
     answer = await house.post(path, body)
     assert answer.status_code == 201, answer.text
-    (closed,) = await house.said("installation_closed")
-    told = (await house.said("installation_opened"))[-1]
-    assert told["opened_at"] == closed["closed_at"], "no moment has two ratios, or none"
-    assert (closed["closing_register_wh"], told["opening_register_wh"]) == (102_000, 4_080_000)
-    assert told["meter"] == {**meter, "profile": "p1-ct40"}
-    assert told["replaces_installation_id"] == opened["installation_id"]
+    (closed,) = await house.events("installation_closed")
+    event = (await house.events("installation_opened"))[-1]
+    assert event["opened_at"] == closed["closed_at"], "no moment has two ratios, or none"
+    assert (closed["closing_register_wh"], event["opening_register_wh"]) == (102_000, 4_080_000)
+    assert event["meter"] == {**meter, "profile": "p1-ct40"}
+    assert event["replaces_installation_id"] == opened["installation_id"]
     await house.charge((opened, 7 * M))
-    house.registers[told["installation_id"]] = 4_080_000
-    await house.charge(({**opened, "installation_id": told["installation_id"]}, 3 * M))
+    house.registers[event["installation_id"]] = 4_080_000
+    await house.charge(({**opened, "installation_id": event["installation_id"]}, 3 * M))
     assert (await house.account(opened["account_id"]))["balance"]["amount"] == "80.000000"
     assert await house.broken() == []
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from tests.integration.ledger.house import POLICY, M
+from tests.support.problems import refusal
 
 from npms_shared.contracts.meter_gateway import ProfilePublished, SupplyReported
 
@@ -29,7 +30,7 @@ async def keep_on(house, opened, until: str, **claims):
 
 
 async def desired(house, opened) -> list[tuple[str, str, int | None]]:
-    said = await house.said("supply_desired")
+    said = await house.events("supply_desired")
     return [
         (s["state"], s["reason"], s["limit_w"])
         for s in said
@@ -52,7 +53,7 @@ async def report(house, opened, state: str, *, verified: bool = True) -> None:
         verified=verified,
         observed_at=house.clock.now(),
     )
-    await house.hear("ledger.supply", event)
+    await house.receive("ledger.supply", event)
 
 
 async def test_d9_a_forced_keep_on_overrides_automation_until_its_expiry(house):
@@ -66,7 +67,7 @@ async def test_d9_a_forced_keep_on_overrides_automation_until_its_expiry(house):
     shown = await house.account(opened["account_id"])
     assert shown["keep_on"]["reason"] == "oxygen at home"
     assert shown["keep_on"]["placed_by"] == "amina"
-    supply = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()["items"]
+    supply = await house.items(f"/v1/accounts/{opened['account_id']}/supply")
     assert supply[0]["keep_on"] == shown["keep_on"]
     house.clock.at = until - timedelta(seconds=1)
     await house.decide()
@@ -75,7 +76,7 @@ async def test_d9_a_forced_keep_on_overrides_automation_until_its_expiry(house):
     await house.decide()
     assert await supply_of(house, opened) == ("off", "exhausted")
     assert (await house.account(opened["account_id"]))["keep_on"] is None
-    (entry,) = (await house.get(f"/v1/accounts/{opened['account_id']}/keep-on")).json()["items"]
+    (entry,) = await house.items(f"/v1/accounts/{opened['account_id']}/keep-on")
     assert (entry["placed_by"], entry["lifted_by"]) == ("amina", None)
     assert await house.broken() == []
 
@@ -89,8 +90,8 @@ async def test_d9_a_keep_on_brings_back_who_was_cut_and_can_be_taken_back(house)
     gone = await house.client.delete(path, headers=house.headers(subject="brian"))
     assert gone.json()["supply_desired"] == "off"
     again = await house.client.delete(path, headers=house.headers())
-    assert (again.status_code, again.json()["code"]) == (409, "not_kept_on")
-    (entry,) = (await house.get(path)).json()["items"]
+    assert refusal(again) == (409, "not_kept_on")
+    (entry,) = await house.items(path)
     assert (entry["placed_by"], entry["lifted_by"]) == ("amina", "brian")
     page = await house.get(f"/v1/accounts/{opened['account_id']}/supply/decisions")
     newest = page.json()["items"][:2]
@@ -104,7 +105,7 @@ async def test_d9_a_keep_on_brings_back_who_was_cut_and_can_be_taken_back(house)
 async def test_a_keep_on_ends_later_than_now_and_is_no_customer_s(house):
     opened = await exhaust(house)
     past = await keep_on(house, opened, later(house, seconds=0))
-    assert (past.status_code, past.json()["code"]) == (422, "not_in_future")
+    assert refusal(past) == (422, "not_in_future")
     own = {"roles": ("customer",), "customer_id": opened["customer_id"]}
     assert (await keep_on(house, opened, later(house, days=1), **own)).status_code == 403
     assert await supply_of(house, opened) == ("off", "exhausted")
@@ -114,18 +115,18 @@ async def test_c6_a_protected_customer_is_never_cut_but_reviewed_once(house):
     opened = await exhaust(house, protected=True)
     assert await supply_of(house, opened) == ("on", "protected")
     await house.charge((opened, 5 * M))
-    (task,) = (await house.get("/v1/review-tasks?done=false")).json()["items"]
+    (task,) = await house.items("/v1/review-tasks?done=false")
     assert task["account_id"] == opened["account_id"]
     await house.charge((opened, 5 * M))
-    (task,) = (await house.get("/v1/review-tasks?done=false")).json()["items"]
+    (task,) = await house.items("/v1/review-tasks?done=false")
     assert task["owed_now"]["amount"] == "15.000001"
     done = f"/v1/review-tasks/{task['review_task_id']}/finish"
     answer = await house.post(done, {"note": "visited"}, subject="amina")
     assert (answer.json()["done_by"], answer.json()["note"]) == ("amina", "visited")
     assert (await house.post(done, {"note": "again"})).json()["code"] == "task_done"
-    assert (await house.get("/v1/review-tasks?done=false")).json()["items"] == []
+    assert await house.items("/v1/review-tasks?done=false") == []
     await house.charge((opened, 5 * M))
-    assert (await house.get("/v1/review-tasks?done=false")).json()["items"] == []
+    assert await house.items("/v1/review-tasks?done=false") == []
     assert await supply_of(house, opened) == ("on", "protected")
     assert await house.broken() == []
 
@@ -139,14 +140,14 @@ async def test_c6_the_end_of_protection_is_told_and_decides_again(house):
     assert answer.json()["protected_until"] is not None
     await house.charge((opened, 15 * M))
     assert await supply_of(house, opened) == ("on", "protected")
-    assert await house.said("protection_expired") == []
+    assert await house.events("protection_expired") == []
     house.clock.at = until
     await house.decide()
-    (expired,) = await house.said("protection_expired")
+    (expired,) = await house.events("protection_expired")
     assert expired["amount_to_clear_micro"] == 5 * M + 1
     assert await supply_of(house, opened) == ("off", "exhausted")
     await house.decide()
-    assert len(await house.said("protection_expired")) == 1
+    assert len(await house.events("protection_expired")) == 1
     (cut, *_) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply/decisions")).json()[
         "items"
     ]
@@ -162,7 +163,7 @@ async def test_c6_the_end_of_protection_is_told_also_to_who_is_in_credit(house):
     await house.post(path, {"protected": True, "until": until.isoformat()})
     house.clock.at = until
     await house.decide()
-    (expired,) = await house.said("protection_expired")
+    (expired,) = await house.events("protection_expired")
     assert expired["amount_to_clear_micro"] == 0
     shown = await house.account(opened["account_id"])
     assert (shown["protected"], shown["supply_reason"]) == (False, "in_credit")
@@ -174,14 +175,14 @@ class TestLoadLimit:
         profile = ProfilePublished(
             profile="p1", vendor="v", model="m", has_relay=True, can_limit=True
         )
-        await house.hear("ledger.catalogue", profile)
+        await house.receive("ledger.catalogue", profile)
         return house
 
     async def test_the_load_is_limited_before_the_cut(self, house):
         opened = await exhaust(house, credit_policy=LIMITING)
         assert await supply_of(house, opened) == ("on", "load_limited")
-        (told,) = await house.said("credit_exhausted")
-        assert told["keeps_supply_reason"] == "load_limited"
+        (event,) = await house.events("credit_exhausted")
+        assert event["keeps_supply_reason"] == "load_limited"
         house.clock.at += timedelta(minutes=59)
         await house.decide()
         assert await supply_of(house, opened) == ("on", "load_limited")
@@ -216,17 +217,17 @@ async def test_d10_the_time_from_payment_to_closed_relay_is_measured(house):
     await house.pay(opened["account_id"], 20 * M)
     path = f"/v1/reconnections?account_id={opened['account_id']}"
     house.clock.at += timedelta(hours=1, minutes=59)
-    assert (await house.get(path + "&breached=true")).json()["items"] == []
+    assert await house.items(path + "&breached=true") == []
     await report(house, opened, "off")
     await report(house, opened, "on", verified=False)
     house.clock.at += timedelta(minutes=2)
-    (breach,) = (await house.get(path + "&breached=true")).json()["items"]
+    (breach,) = await house.items(path + "&breached=true")
     assert (breach["verified_at"], breach["breached"]) == (None, True)
     house.clock.at += timedelta(minutes=9)
     await report(house, opened, "on")
-    (closed,) = (await house.get(path + "&breached=true")).json()["items"]
+    (closed,) = await house.items(path + "&breached=true")
     assert closed["took_s"] == 2 * 3600 + 600
-    within = (await house.get(path + "&breached=false")).json()["items"]
+    within = await house.items(path + "&breached=false")
     assert [r["revision"] for r in within] == [2], "cut again at once, before it was seen on"
 
 
@@ -257,7 +258,7 @@ async def test_o6_every_change_of_supply_says_why(house):
     payment = await house.pay(opened["account_id"], 20 * M)
     path = f"/v1/accounts/{opened['account_id']}/supply/decisions"
     own = {"roles": ("customer",), "customer_id": opened["customer_id"]}
-    restored, cut, credited, first = (await house.get(path, **own)).json()["items"]
+    restored, cut, credited, first = await house.items(path, **own)
     assert [d["state"] for d in (first, credited, cut, restored)] == ["off", "on", "off", "on"]
     assert (cut["reason"], cut["decided_by"]) == ("exhausted", "charge")
     assert (cut["balance"]["amount"], cut["floor"]["amount"]) == ("-5.000000", "0.000000")
@@ -286,7 +287,7 @@ async def test_o6_a_cut_names_the_hold_that_ended(house):
     house.clock.at += timedelta(hours=2)
     await house.decide()
     path = f"/v1/accounts/{opened['account_id']}/supply/decisions"
-    cut = (await house.get(path)).json()["items"][0]
+    cut = (await house.items(path))[0]
     assert (cut["state"], cut["hold_ended"]) == ("off", "friendly_hours")
     assert (cut["decided_by"], cut["journal_id"]) == ("scheduler", None)
 
@@ -328,7 +329,7 @@ async def say(house, opened, awaits: str, **changes) -> None:
         "detail": "not reached: suspended",
         "awaits": awaits,
     }
-    await house.hear("ledger.supply", SupplyReported(**{**values, **changes}))
+    await house.receive("ledger.supply", SupplyReported(**{**values, **changes}))
 
 
 async def exceptions(house, query: str = "") -> list[dict]:
@@ -350,7 +351,7 @@ async def test_d6_a_cut_that_cannot_be_made_is_an_exception_with_its_exposure(ho
     assert found["detail"] == "not reached: suspended"
     assert await exceptions(house, "?older_than_s=20000") == []
     assert await exceptions(house, "?desired=on") == []
-    assert await house.said("reconnection_waits") == [], "nobody waits for a cut"
+    assert await house.events("reconnection_waits") == [], "nobody waits for a cut"
     await report(house, opened, "off")
     assert await exceptions(house) == []
 
@@ -360,15 +361,15 @@ async def test_d6_who_paid_and_cannot_be_reached_is_told_and_the_clock_runs(hous
     await report(house, opened, "off")
     await house.pay(opened["account_id"], 20 * M)
     await say(house, opened, "link")
-    (told,) = await house.said("reconnection_waits")
-    assert (told["account_id"], told["awaits"]) == (opened["account_id"], "link")
+    (event,) = await house.events("reconnection_waits")
+    assert (event["account_id"], event["awaits"]) == (opened["account_id"], "link")
     house.clock.at += timedelta(hours=3)
     (found,) = await exceptions(house)
     assert (found["desired"], found["why"]) == ("on", "link")
     assert found["exposure"]["amount"] == "0.000000"
     assert found["paid_at"] is not None
     path = f"/v1/reconnections?account_id={opened['account_id']}&breached=true"
-    assert len((await house.get(path)).json()["items"]) == 1
+    assert len(await house.items(path)) == 1
     await report(house, opened, "on")
     assert await exceptions(house) == []
 
@@ -379,7 +380,7 @@ async def test_a_cut_that_the_gateway_does_not_make_is_an_exception_with_its_cau
     house.clock.at += timedelta(minutes=5)
     (found,) = await exceptions(house)
     assert (found["why"], found["reported"]) == ("suspect", "unknown")
-    (shown,) = (await house.get(f"/v1/accounts/{opened['account_id']}/supply")).json()["items"]
+    (shown,) = await house.items(f"/v1/accounts/{opened['account_id']}/supply")
     assert shown["reported"]["blocked_by"] == "suspect"
     await say(house, opened, "", blocked_by="a cause of tomorrow")
     assert [one["why"] for one in await exceptions(house)] == ["relay"]
@@ -393,7 +394,7 @@ async def test_d6_a_meter_that_cannot_be_reached_for_its_first_state_worries_nob
     await report(house, opened, "on")
     await keep_on(house, opened, later(house, days=1))
     await say(house, opened, "link")
-    assert await house.said("reconnection_waits") == []
+    assert await house.events("reconnection_waits") == []
 
 
 async def test_l5_d4_a_customer_is_told_to_press_the_button(house):
@@ -401,8 +402,8 @@ async def test_l5_d4_a_customer_is_told_to_press_the_button(house):
     await report(house, opened, "off")
     await house.pay(opened["account_id"], 20 * M)
     await say(house, opened, "customer", state="off", verified=True, detail="")
-    (told,) = await house.said("reconnection_waits")
-    assert (told["account_id"], told["awaits"]) == (opened["account_id"], "customer")
+    (event,) = await house.events("reconnection_waits")
+    assert (event["account_id"], event["awaits"]) == (opened["account_id"], "customer")
     own = {"roles": ("customer",), "customer_id": opened["customer_id"]}
     supplies = await house.get(f"/v1/accounts/{opened['account_id']}/supply", **own)
     (shown,) = supplies.json()["items"]

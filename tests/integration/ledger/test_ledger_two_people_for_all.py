@@ -2,31 +2,29 @@
 
 import asyncio
 
+from tests.integration.ledger.acts import BOSS, fix_money
 from tests.integration.ledger.house import POLICY, M
-from tests.integration.ledger.test_ledger_two_persons import BOSS, balance, fix, money, trail
+from tests.support.problems import refusal
+from tests.support.values import money
 
 from npms_shared.ids import new_id
 
 FREE = {"label": "free units", "amount": money("5"), "reason": "register"}
 
 
-def refusal(answer) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
-
-
 async def test_small_fixes_of_one_person_count_together_for_a_day(house):
     opened = await house.open()
-    answers = [await fix(house, opened["account_id"], "1", sub="the-clerk") for _ in range(6)]
+    answers = [await fix_money(house, opened["account_id"], "1", sub="the-clerk") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [201] * 5 + [202]
-    assert (await fix(house, opened["account_id"], "1", sub="another")).status_code == 201
-    assert await balance(house, opened) == "6.000000"
+    assert (await fix_money(house, opened["account_id"], "1", sub="another")).status_code == 201
+    assert await house.balance(opened) == "6.000000"
     assert await house.broken() == []
 
 
 async def test_two_requests_at_once_do_not_both_pass_the_limit_of_the_day(house):
     homes = [await house.open() for _ in range(8)]
     answers = await asyncio.gather(
-        *(fix(house, home["account_id"], "3", sub="the-clerk") for home in homes)
+        *(fix_money(house, home["account_id"], "3", sub="the-clerk") for home in homes)
     )
     assert sorted(answer.status_code for answer in answers) == [201] + [202] * 7
 
@@ -35,7 +33,7 @@ async def test_fixes_transfers_and_grants_share_the_limit_of_the_day(house):
     one, two = await house.open(), await house.open()
     await house.pay(one["account_id"], 50 * M)
     clerk = {"sub": "the-clerk"}
-    assert (await fix(house, one["account_id"], "-2", **clerk)).status_code == 201
+    assert (await fix_money(house, one["account_id"], "-2", **clerk)).status_code == 201
     move = {"to_account_id": two["account_id"], "amount": money("2"), "reason": "A neighbour."}
     path = f"/v1/accounts/{one['account_id']}"
     assert (await house.post(f"{path}/transfers", move, key="t", **clerk)).status_code == 201
@@ -54,12 +52,12 @@ async def test_a_grant_above_the_limit_waits_and_is_granted_with_its_terms(house
     place = f"/v1/money-requests/{asked.json()['request_id']}"
     assert refusal(await house.agree(place, sub="the-clerk")) == (409, "second_person_required")
     assert (await house.agree(place)).json()["state"] == "posted"
-    granted = (await house.get(path)).json()["items"][0]
+    granted = (await house.items(path))[0]
     assert (granted["label"], granted["available"]) == ("free units", money("40.000000"))
     assert (granted["priority"], granted["ends_at"]) == (3, "2026-12-31T21:00:00Z")
     assert (await house.account(opened["account_id"]))["supply_desired"] == "on"
     actions = [
-        one["action"] for one in await trail(house, f"?subject=account:{opened['account_id']}")
+        one["action"] for one in await house.audit_trail(f"?subject=account:{opened['account_id']}")
     ]
     assert actions[:2] == ["grant_approved", "grant_requested"]
     assert await house.broken() == []
@@ -79,7 +77,7 @@ async def test_opening_credit_by_hand_waits_for_a_second_person(house):
     place = f"/v1/money-requests/{opened['credit_request_id']}"
     assert refusal(await house.agree(place, sub="the-clerk")) == (409, "second_person_required")
     assert (await house.agree(place)).json()["state"] == "posted"
-    assert await balance(house, opened) == "50.000000"
+    assert await house.balance(opened) == "50.000000"
     assert (await house.account(opened["account_id"]))["supply_desired"] == "on"
     rows = await house.rows(
         "SELECT ledger_account, sum(amount_micro) AS total FROM system_posting GROUP BY 1"
@@ -132,7 +130,7 @@ async def test_an_own_policy_lends_no_more_than_one_person_may_move(house):
 async def test_who_asked_takes_it_back_and_an_approval_names_what_it_saw(house):
     opened = await house.open()
     asked = [
-        (await fix(house, opened["account_id"], amount, sub="the-clerk")).json()["request_id"]
+        (await fix_money(house, opened["account_id"], amount, sub="the-clerk")).json()["request_id"]
         for amount in ("40", "60")
     ]
     small, large = (f"/v1/money-requests/{request_id}" for request_id in asked)
@@ -145,7 +143,7 @@ async def test_who_asked_takes_it_back_and_an_approval_names_what_it_saw(house):
     assert refusal(anything) == (428, "precondition_required")
     taken = await house.agree(large, "reject", sub="the-clerk")
     assert (taken.status_code, taken.json()["state"]) == (200, "rejected")
-    assert await balance(house, opened) == "0.000000"
+    assert await house.balance(opened) == "0.000000"
 
 
 async def test_a_refund_is_paid_only_as_it_was_seen(house):

@@ -5,56 +5,31 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from tests.integration.ledger.acts import BOSS, decide, fix_money, reallocate
 from tests.integration.ledger.house import POLICY, M
-
-from npms_shared.ids import new_id
-
-BOSS = {"sub": "the-boss"}
-
-
-def money(amount: str, currency: str = "KES") -> dict[str, str]:
-    return {"amount": amount, "currency": currency}
-
-
-async def fix(house, account_id: int, amount: str, **claims):
-    body = {"amount": money(amount), "reason": "The voucher was never credited."}
-    path = f"/v1/accounts/{account_id}/money-fixes"
-    return await house.post(path, body, key=claims.pop("key", str(new_id())), **claims)
-
-
-async def decide(house, request_id: str, verb: str = "approve", **claims):
-    return await house.agree(f"/v1/money-requests/{request_id}", verb, **claims)
-
-
-async def trail(house, query: str = "") -> list[dict]:
-    answer = await house.get(f"/v1/audit-trail{query}")
-    assert answer.status_code == 200, answer.text
-    return answer.json()["items"]
-
-
-async def balance(house, opened) -> str:
-    return (await house.account(opened["account_id"]))["balance"]["amount"]
+from tests.support.problems import refusal
+from tests.support.values import money
 
 
 async def test_o3_a_manual_adjustment_has_actor_reason_and_approver(house):
     opened = await house.open()
     account_id = opened["account_id"]
-    asked = await fix(house, account_id, "40", sub="the-clerk")
+    asked = await fix_money(house, account_id, "40", sub="the-clerk")
     assert asked.status_code == 202, asked.text
     request = asked.json()
     assert (request["state"], request["moved"]) == ("requested", None)
-    assert await balance(house, opened) == "0.000000"
+    assert await house.balance(opened) == "0.000000"
     own = await decide(house, request["request_id"], sub="the-clerk")
-    assert (own.status_code, own.json()["code"]) == (409, "second_person_required")
+    assert refusal(own) == (409, "second_person_required")
     approved = await decide(house, request["request_id"], **BOSS)
     assert approved.status_code == 200, approved.text
     posted = approved.json()
     assert (posted["requested_by"], posted["decided_by"]) == ("the-clerk", "the-boss")
     assert posted["reason"] == "The voucher was never credited."
-    assert await balance(house, opened) == "40.000000"
+    assert await house.balance(opened) == "40.000000"
     again = await decide(house, request["request_id"], sub="another")
-    assert (again.status_code, again.json()["code"]) == (409, "request_decided")
-    done, wanted, _opened = await trail(house, f"?subject=account:{account_id}")
+    assert refusal(again) == (409, "request_decided")
+    done, wanted, _opened = await house.audit_trail(f"?subject=account:{account_id}")
     assert (wanted["action"], wanted["by_subject"]) == ("money_fix_requested", "the-clerk")
     assert (done["action"], done["by_subject"]) == ("money_fix_approved", "the-boss")
     assert done["after"]["requested_by"] == "the-clerk"
@@ -67,35 +42,35 @@ async def test_o3_a_manual_adjustment_has_actor_reason_and_approver(house):
 
 async def test_a_small_fix_is_posted_at_once_and_once(house):
     opened = await house.open()
-    first = await fix(house, opened["account_id"], "5", key="k")
-    again = await fix(house, opened["account_id"], "5", key="k")
+    first = await fix_money(house, opened["account_id"], "5", key="k")
+    again = await fix_money(house, opened["account_id"], "5", key="k")
     assert (first.status_code, first.json()) == (201, again.json())
-    assert await balance(house, opened) == "5.000000"
+    assert await house.balance(opened) == "5.000000"
     house.clock.at += timedelta(hours=24)
-    assert (await fix(house, opened["account_id"], "-5.000001")).status_code == 202
-    down = await fix(house, opened["account_id"], "-5")
+    assert (await fix_money(house, opened["account_id"], "-5.000001")).status_code == 202
+    down = await fix_money(house, opened["account_id"], "-5")
     assert (down.status_code, down.json()["state"]) == (201, "posted")
-    assert await balance(house, opened) == "0.000000"
-    kinds = [entry["action"] for entry in await trail(house, "?action=money_fix_posted")]
+    assert await house.balance(opened) == "0.000000"
+    kinds = [entry["action"] for entry in await house.audit_trail("?action=money_fix_posted")]
     assert len(kinds) == 2
     assert await house.broken() == []
 
 
 async def test_a_rejected_fix_moves_nothing(house):
     opened = await house.open()
-    request_id = (await fix(house, opened["account_id"], "40")).json()["request_id"]
+    request_id = (await fix_money(house, opened["account_id"], "40")).json()["request_id"]
     rejected = (await decide(house, request_id, "reject", **BOSS)).json()
     assert (rejected["state"], rejected["decided_by"]) == ("rejected", "the-boss")
     assert (await decide(house, request_id, sub="x")).json()["code"] == "request_decided"
-    assert await balance(house, opened) == "0.000000"
-    waiting = (await house.get("/v1/money-requests?state=requested")).json()["items"]
+    assert await house.balance(opened) == "0.000000"
+    waiting = await house.items("/v1/money-requests?state=requested")
     assert waiting == []
 
 
 async def test_who_waits_for_a_second_person_is_listed(house):
     one, two = await house.open(), await house.open()
     for opened in (one, two, one):
-        await fix(house, opened["account_id"], "40")
+        await fix_money(house, opened["account_id"], "40")
     path = f"/v1/money-requests?state=requested&account_id={one['account_id']}&limit=1"
     first = (await house.get(path)).json()
     second = (await house.get(f"{path}&cursor={first['next_cursor']}")).json()
@@ -117,7 +92,7 @@ async def test_a_wrong_fix_is_refused(house, amount, status, code):
     opened = await house.open()
     path = f"/v1/accounts/{opened['account_id']}/money-fixes"
     answer = await house.post(path, {"amount": amount, "reason": "x"}, key="k")
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert refusal(answer) == (status, code)
     assert await house.rows("SELECT 1 FROM money_request") == []
 
 
@@ -131,9 +106,9 @@ async def test_every_write_of_staff_leaves_a_trace(house):
     customer = {"roles": ("customer",), "customer_id": opened["customer_id"]}
     assert (await house.post(f"{path}/emergency-credit", **customer)).status_code == 200
     await house.post(f"{path}/close", **BOSS)
-    seen = [(one["action"], one["subject"], one["by_subject"]) for one in await trail(house)]
+    seen = [(one["action"], one["subject"], one["by_subject"]) for one in await house.audit_trail()]
     account = f"account:{opened['account_id']}"
-    clerk = (await trail(house, "?action=account_opened"))[0]["by_subject"]
+    clerk = (await house.audit_trail("?action=account_opened"))[0]["by_subject"]
     assert seen == [
         ("account_closed", account, "the-boss"),
         ("credit_policy_approved", "credit-policy:standard", "the-boss"),
@@ -143,7 +118,7 @@ async def test_every_write_of_staff_leaves_a_trace(house):
         ("credit_policy_approved", "credit-policy:standard", "the-boss"),
         ("credit_policy_requested", "credit-policy:standard", "test"),
     ]
-    assert (await trail(house, "?by=the-boss&limit=1"))[0]["action"] == "account_closed"
+    assert (await house.audit_trail("?by=the-boss&limit=1"))[0]["action"] == "account_closed"
     assert (await house.get("/v1/audit-trail", **customer)).status_code == 403
     for statement in ("UPDATE audit_trail SET reason = ''", "DELETE FROM audit_trail"):
         with pytest.raises(DBAPIError, match="permission denied"):
@@ -161,7 +136,7 @@ async def test_credit_moves_between_accounts_in_one_journal(house):
     moved = await house.post(path, body, key="k", **mine)
     assert (moved.status_code, moved.json()["state"]) == (201, "posted"), moved.text
     assert (await house.post(path, body, key="k", **mine)).json() == moved.json()
-    assert [await balance(house, a) for a in (one, two)] == ["70.000000", "30.000000"]
+    assert [await house.balance(a) for a in (one, two)] == ["70.000000", "30.000000"]
     rows = await house.rows(
         "SELECT DISTINCT journal_id, account_id FROM posting WHERE kind = 'transfer'"
     )
@@ -169,9 +144,9 @@ async def test_credit_moves_between_accounts_in_one_journal(house):
     assert {row.account_id for row in rows} == {one["account_id"], two["account_id"]}
     too_much = {**body, "amount": money("70.000001")}
     refused = await house.post(path, too_much, key="m", **mine)
-    assert (refused.status_code, refused.json()["code"]) == (409, "not_enough_credit")
+    assert refusal(refused) == (409, "not_enough_credit")
     itself = await house.post(path, {**body, "to_account_id": one["account_id"]}, key="s")
-    assert (itself.status_code, itself.json()["code"]) == (422, "same_account")
+    assert refusal(itself) == (422, "same_account")
     stranger = await house.open()
     foreign = {**body, "to_account_id": stranger["account_id"]}
     assert (await house.post(path, foreign, key="f", **mine)).status_code == 404
@@ -198,13 +173,6 @@ async def test_moved_credit_repays_emergency_credit_first(house):
     assert await house.broken() == []
 
 
-async def reallocate(house, payment, opened, key="r", **claims):
-    body = {"to_account_id": opened["account_id"], "reason": "Typed the neighbour's number."}
-    return await house.post(
-        f"/v1/payments/{payment.payment_id}/reallocate", body, key=key, **claims
-    )
-
-
 async def test_p5_a_top_up_for_the_wrong_meter_moves_with_a_second_approval(house):
     wrong, right = await house.open(), await house.open()
     payment = await house.pay(wrong["account_id"], 100 * M)
@@ -212,12 +180,12 @@ async def test_p5_a_top_up_for_the_wrong_meter_moves_with_a_second_approval(hous
     assert (asked.status_code, asked.json()["state"]) == (202, "requested"), asked.text
     request = asked.json()
     assert request["amount"]["amount"] == "100.000000"
-    assert await balance(house, wrong) == "100.000000"
+    assert await house.balance(wrong) == "100.000000"
     own = await decide(house, request["request_id"], sub="the-clerk")
     assert own.json()["code"] == "second_person_required"
     done = (await decide(house, request["request_id"], **BOSS)).json()
     assert (done["state"], done["moved"]["amount"]) == ("posted", "100.000000")
-    assert [await balance(house, a) for a in (wrong, right)] == ["0.000000", "100.000000"]
+    assert [await house.balance(a) for a in (wrong, right)] == ["0.000000", "100.000000"]
     entries = await house.rows(
         f"SELECT account_id, amount_micro FROM posting WHERE journal_id = '{done['journal_id']}'"  # noqa: S608
     )
@@ -230,7 +198,7 @@ async def test_p5_a_top_up_for_the_wrong_meter_moves_with_a_second_approval(hous
     assert (await house.account(wrong["account_id"]))["supply_desired"] == "off"
     assert (await house.account(right["account_id"]))["supply_desired"] == "on"
     again = await reallocate(house, payment, right, key="again")
-    assert (again.status_code, again.json()["code"]) == (409, "already_reallocated")
+    assert refusal(again) == (409, "already_reallocated")
     assert await house.broken() == []
 
 
@@ -258,7 +226,7 @@ async def test_p5_only_the_unspent_part_moves(house):
     await house.charge((wrong, 10 * M))
     done = (await decide(house, request["request_id"], **BOSS)).json()
     assert done["moved"]["amount"] == "30.000000", "what was used while waiting stays"
-    assert [await balance(house, a) for a in (wrong, right)] == ["0.000000", "30.000000"]
+    assert [await house.balance(a) for a in (wrong, right)] == ["0.000000", "30.000000"]
     assert await house.broken() == []
 
 
@@ -269,7 +237,7 @@ async def test_p5_what_was_there_before_does_not_move(house):
     request = (await reallocate(house, payment, right)).json()
     done = (await decide(house, request["request_id"], **BOSS)).json()
     assert done["moved"]["amount"] == "20.000000"
-    assert await balance(house, right) == "20.000000", "its share to debt was taken once"
+    assert await house.balance(right) == "20.000000", "its share to debt was taken once"
     assert await house.broken() == []
 
 
@@ -279,12 +247,12 @@ async def test_p5_nothing_left_is_refused_with_a_reason(house):
     waiting = (await reallocate(house, payment, right)).json()
     await house.charge((wrong, 100 * M))
     late = await decide(house, waiting["request_id"], **BOSS)
-    assert (late.status_code, late.json()["code"]) == (409, "nothing_left")
+    assert refusal(late) == (409, "nothing_left")
     await decide(house, waiting["request_id"], "reject", **BOSS)
     refused = await reallocate(house, payment, right, key="again")
-    assert (refused.status_code, refused.json()["code"]) == (409, "nothing_left")
+    assert refusal(refused) == (409, "nothing_left")
     reversed_ = await house.pay(wrong["account_id"], 50 * M)
     await house.take_back(reversed_)
     refused = await reallocate(house, reversed_, right, key="reversed")
-    assert (refused.status_code, refused.json()["code"]) == (409, "payment_reversed")
+    assert refusal(refused) == (409, "payment_reversed")
     assert await house.broken() == []

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from tests.integration.ledger.house import POLICY, M
+from tests.support.problems import refusal
 
 from npms_ledger.handlers.vend_limits import tell_again
 
@@ -11,7 +12,7 @@ LIMITS = {"vend": {"minimum": "20", "maximum": "2000", "maximum_balance": "5000"
 
 async def limits(house) -> list[tuple]:
     names = ("account_id", "minimum_micro", "maximum_micro", "max_balance_micro", "balance_micro")
-    return [tuple(one[name] for name in names) for one in await house.said("vend_limits_set")]
+    return [tuple(one[name] for name in names) for one in await house.events("vend_limits_set")]
 
 
 async def test_p8_limits_are_told_at_opening_and_when_the_policy_changes(house):
@@ -62,7 +63,7 @@ async def test_p8_limits_that_contradict_each_other_are_refused(house):
         ({"vend": {"maximum_balance": "0"}}, "policy_not_positive"),
     ):
         answer = await house.put("/v1/credit-policies/odd", {**POLICY, **changes})
-        assert (answer.status_code, answer.json()["code"]) == (422, code)
+        assert refusal(answer) == (422, code)
     await house.put_policy("good", {**POLICY, **LIMITS})
     kept = await house.get("/v1/credit-policies/good")
     assert kept.json()["vend"]["maximum_balance"] == "5000.000000"

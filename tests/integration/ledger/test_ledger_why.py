@@ -1,35 +1,24 @@
 """Every charge, balance, cut and top-up explains itself, and what it says adds up."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
-from tests.integration.ledger.house import POLICY, M
-from tests.integration.ledger.test_ledger_adjustments import QUEUE, adjustment
+from tests.integration.ledger.adjusting import QUEUE, adjustment
+from tests.integration.ledger.house import PLAIN, POLICY, M
+from tests.support.values import micro
 
 from npms_shared.contracts.tariff import PlanVersionActivated, VendCharge
 from npms_shared.ids import new_id
 
-PLAIN = {**POLICY, "emergency": None, "debt_share_ppm": 0}
 NIGHTS = {**PLAIN, "friendly_hours": [{"days": ["wed"], "from": "15:30", "to": "17:00"}]}
-
-
-async def why(house, path: str, **query):
-    answer = await house.get(f"/v1/{path}", **query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def micro(money) -> int:
-    return int(Decimal(money["amount"]) * M)
 
 
 def kinds(bucket) -> dict[str, int]:
     return {one["kind"]: micro(one["amount"]) for one in bucket["kinds"]}
 
 
-def check_adds_up(told) -> None:
-    for bucket in told["buckets"]:
+def check_adds_up(explained) -> None:
+    for bucket in explained["buckets"]:
         total = micro(bucket["opening"]) + sum(kinds(bucket).values())
         assert total == micro(bucket["closing"]), bucket
 
@@ -48,10 +37,10 @@ async def test_a_charge_names_its_readings_plan_lines_price_and_rounding(house):
         house.clock.advance(timedelta(minutes=1))
         await house.charge((opened, amount))
     seq = (await seqs(house, opened, "charge"))[-1]
-    told = await why(house, f"accounts/{account_id}/postings/{seq}/why")
-    charge = told["charge"]
+    explained = await house.read(f"/v1/accounts/{account_id}/postings/{seq}/why")
+    charge = explained["charge"]
 
-    assert micro(told["before"]) + micro(told["amount"]) == micro(told["after"])
+    assert micro(explained["before"]) + micro(explained["amount"]) == micro(explained["after"])
     assert charge["reading_from"] == {
         "installation_id": opened["installation_id"],
         "taken_at": (house.clock.now() - timedelta(minutes=1)).isoformat().replace("+00:00", "Z"),
@@ -65,7 +54,7 @@ async def test_a_charge_names_its_readings_plan_lines_price_and_rounding(house):
         "href": "/v1/plans/household/versions/3",
     }
     assert charge["counted_from"]["register_value"]["value"] == "100.000"
-    assert micro(charge["amount"]) == -micro(told["amount"]) == 10_000_007
+    assert micro(charge["amount"]) == -micro(explained["amount"]) == 10_000_007
     assert micro(charge["cost_after"]) - micro(charge["cost_before"]) == 10_000_007
     for line in charge["lines"]:
         difference = micro(line["after"]["amount"]) - micro(line["before"]["amount"])
@@ -77,8 +66,8 @@ async def test_a_charge_names_its_readings_plan_lines_price_and_rounding(house):
     assert tax["price"] is None
     assert micro(tax["amount"]) == micro(charge["tax"]) == 1_000_000
     assert f"/v1/installations/{opened['installation_id']}/why?from=" in charge["rating"]
-    assert "1.000 kWh used" in told["because"]
-    assert "plan household v3" in told["because"]
+    assert "1.000 kWh used" in explained["because"]
+    assert "plan household v3" in explained["because"]
 
 
 async def test_charges_of_another_month_are_not_counted_in(house):
@@ -88,22 +77,22 @@ async def test_charges_of_another_month_are_not_counted_in(house):
     house.clock.advance(timedelta(days=40))
     await house.charge((opened, 7 * M))
     seq = (await seqs(house, opened, "charge"))[-1]
-    told = await why(house, f"accounts/{opened['account_id']}/postings/{seq}/why")
-    assert micro(told["charge"]["cost_before"]) == 0
-    assert told["charge"]["counted_from"] == told["charge"]["reading_from"]
+    explained = await house.read(f"/v1/accounts/{opened['account_id']}/postings/{seq}/why")
+    assert micro(explained["charge"]["cost_before"]) == 0
+    assert explained["charge"]["counted_from"] == explained["charge"]["reading_from"]
 
 
 @pytest.mark.parametrize("kind", ["correction", "provisional", "settlement"])
 async def test_an_adjustment_says_its_kind_and_reason(house, kind):
     opened = await house.open()
     await house.pay(opened["account_id"], 100 * M)
-    await house.hear(QUEUE, adjustment(house, opened, 10 * M, kind=kind))
+    await house.receive(QUEUE, adjustment(house, opened, 10 * M, kind=kind))
     (seq,) = await seqs(house, opened, kind)
-    told = await why(house, f"accounts/{opened['account_id']}/postings/{seq}/why")
-    assert told["charge"] is None
-    assert told["because"] == f"{kind}: the price of March was wrong"
-    assert told["adjustment"]["lines"][0]["component"] == "energy"
-    assert told["adjustment"]["plan_version"] == 3
+    explained = await house.read(f"/v1/accounts/{opened['account_id']}/postings/{seq}/why")
+    assert explained["charge"] is None
+    assert explained["because"] == f"{kind}: the price of March was wrong"
+    assert explained["adjustment"]["lines"][0]["component"] == "energy"
+    assert explained["adjustment"]["plan_version"] == 3
 
 
 async def test_a_balance_is_the_sum_of_what_is_told_of_it(house):
@@ -115,8 +104,8 @@ async def test_a_balance_is_the_sum_of_what_is_told_of_it(house):
         await house.pay(account_id, amount)
         await house.charge((opened, 5 * M + 3))
     middle = house.clock.now() - timedelta(minutes=30)
-    await house.hear(QUEUE, adjustment(house, opened, -2 * M))
-    whole = await why(house, f"accounts/{account_id}/why")
+    await house.receive(QUEUE, adjustment(house, opened, -2 * M))
+    whole = await house.read(f"/v1/accounts/{account_id}/why")
     check_adds_up(whole)
     balance, debt = whole["buckets"]
     assert (balance["bucket"], debt["bucket"]) == ("balance", "debt")
@@ -132,14 +121,14 @@ async def test_a_balance_is_the_sum_of_what_is_told_of_it(house):
             for name, at in zip(("from", "to"), span, strict=True)
             if at
         )
-        halves.append(await why(house, f"accounts/{account_id}/why?{query}"))
+        halves.append(await house.read(f"/v1/accounts/{account_id}/why?{query}"))
         check_adds_up(halves[-1])
     assert halves[0]["last_seq"] + 1 == halves[1]["first_seq"]
     assert halves[0]["buckets"][0]["closing"] == halves[1]["buckets"][0]["opening"]
     shown = (await house.account(account_id))["balance"]
     assert shown == balance["closing"] == halves[1]["buckets"][0]["closing"]
     early = began.isoformat().replace("+00:00", "Z")
-    nothing = await why(house, f"accounts/{account_id}/why?from={early}&to={early}")
+    nothing = await house.read(f"/v1/accounts/{account_id}/why?from={early}&to={early}")
     assert nothing["last_seq"] < nothing["first_seq"]
 
 
@@ -158,27 +147,27 @@ async def test_o6_why_was_i_cut_and_where_did_my_money_go_are_one_query(house):
     decided_at = house.clock.now()
     house.clock.advance(timedelta(hours=1))
 
-    told = await why(house, f"accounts/{account_id}/supply/why")
+    explained = await house.read(f"/v1/accounts/{account_id}/supply/why")
 
-    decision = told["decision"]
+    decision = explained["decision"]
     assert (decision["state"], decision["reason"]) == ("off", "exhausted")
     assert decision["hold_ended"] == "friendly_hours"
     assert decision["decided_by"] == "scheduler"
     assert decision["decided_at"] == decided_at.isoformat().replace("+00:00", "Z")
-    assert (told["policy"]["code"], told["policy"]["version"]) == ("nights", 1)
-    assert told["policy"]["friendly_hours"] == NIGHTS["friendly_hours"] or (
-        told["policy"]["friendly_hours"][0]["from"].startswith("15:30")
+    assert (explained["policy"]["code"], explained["policy"]["version"]) == ("nights", 1)
+    assert explained["policy"]["friendly_hours"] == NIGHTS["friendly_hours"] or (
+        explained["policy"]["friendly_hours"][0]["from"].startswith("15:30")
     )
     assert (micro(decision["balance"]), micro(decision["floor"])) == (-2 * M, 0)
-    assert micro(told["would_have_avoided_it"]) == 2 * M + 1
-    assert "friendly hours ended" in told["because"]
-    assert micro(told["last_in_credit"]["balance"]) == 6 * M
-    assert [entry["kind"] for entry in told["entries"]] == ["charge"]
-    money = told["since_last_top_up"]
+    assert micro(explained["would_have_avoided_it"]) == 2 * M + 1
+    assert "friendly hours ended" in explained["because"]
+    assert micro(explained["last_in_credit"]["balance"]) == 6 * M
+    assert [entry["kind"] for entry in explained["entries"]] == ["charge"]
+    money = explained["since_last_top_up"]
     check_adds_up(money)
     assert kinds(money["buckets"][0]) == {"top_up": 10 * M, "charge": -12 * M}
     assert sum(micro(one["amount"]) for one in money["charged"]) == 12 * M
-    assert told["now"][0]["state"] == "off"
+    assert explained["now"][0]["state"] == "off"
 
 
 async def test_what_would_have_avoided_a_cut_does_and_no_less(house):
@@ -189,9 +178,9 @@ async def test_what_would_have_avoided_a_cut_does_and_no_less(house):
         if extra:
             await house.pay(opened["account_id"], extra)
         await house.charge((opened, 15 * M))
-        told = await why(house, f"accounts/{opened['account_id']}/supply/why")
-        avoided = told["would_have_avoided_it"]
-        amounts.append((told["decision"]["state"], avoided and micro(avoided)))
+        explained = await house.read(f"/v1/accounts/{opened['account_id']}/supply/why")
+        avoided = explained["would_have_avoided_it"]
+        amounts.append((explained["decision"]["state"], avoided and micro(avoided)))
     assert amounts == [("off", 5 * M + 1), ("off", 1), ("on", None)]
 
 
@@ -201,11 +190,14 @@ async def test_a_restored_supply_still_tells_of_the_cut(house):
     await house.charge((opened, 15 * M))
     house.clock.advance(timedelta(minutes=1))
     await house.pay(opened["account_id"], 50 * M)
-    told = await why(house, f"accounts/{opened['account_id']}/supply/why")
-    assert told["decision"]["state"] == "off"
-    assert told["decision"]["decided_by"] == "charge"
-    assert [one["state"] for one in told["now"]] == ["on"]
-    assert kinds(told["since_last_top_up"]["buckets"][0]) == {"top_up": 10 * M, "charge": -15 * M}
+    explained = await house.read(f"/v1/accounts/{opened['account_id']}/supply/why")
+    assert explained["decision"]["state"] == "off"
+    assert explained["decision"]["decided_by"] == "charge"
+    assert [one["state"] for one in explained["now"]] == ["on"]
+    assert kinds(explained["since_last_top_up"]["buckets"][0]) == {
+        "top_up": 10 * M,
+        "charge": -15 * M,
+    }
 
 
 async def test_the_parts_of_a_top_up_sum_to_the_payment(house):
@@ -218,29 +210,29 @@ async def test_the_parts_of_a_top_up_sum_to_the_payment(house):
     await house.charge((opened, 20 * M))
     await house.charge((opened, 1 * M))
     payment = await house.pay(account_id, 50 * M + 3)
-    told = await why(house, f"payments/{payment.payment_id}/why")
+    explained = await house.read(f"/v1/payments/{payment.payment_id}/why")
 
-    parts = {part["what"]: micro(part["amount"]) for part in told["parts"]}
-    assert sum(parts.values()) == micro(told["amount"]) == 50 * M + 3
+    parts = {part["what"]: micro(part["amount"]) for part in explained["parts"]}
+    assert sum(parts.values()) == micro(explained["amount"]) == 50 * M + 3
     assert list(parts) == ["payment_debt", "emergency_credit", "balance"]
     assert parts["payment_debt"] == 12_500_000
-    before = {one["bucket"]: micro(one["before"]) for one in told["buckets"]}
-    after = {one["bucket"]: micro(one["after"]) for one in told["buckets"]}
+    before = {one["bucket"]: micro(one["before"]) for one in explained["buckets"]}
+    after = {one["bucket"]: micro(one["after"]) for one in explained["buckets"]}
     assert after["debt"] - before["debt"] == parts["payment_debt"]
     assert after["emergency"] == 0
     assert after["emergency"] - before["emergency"] == parts["emergency_credit"]
     assert after["balance"] == micro((await house.account(account_id))["balance"])
-    assert told["reference"] == "V-1"
+    assert explained["reference"] == "V-1"
 
     await house.take_back(payment)
-    told = await why(house, f"payments/{payment.payment_id}/why")
-    assert told["reversal_reason"]
-    assert sum(micro(entry["amount"]) for entry in told["taken_back"]) == -50 * M - 3
+    explained = await house.read(f"/v1/payments/{payment.payment_id}/why")
+    assert explained["reversal_reason"]
+    assert sum(micro(entry["amount"]) for entry in explained["taken_back"]) == -50 * M - 3
 
 
 async def test_each_step_of_the_waterfall_is_a_part_with_its_debt_and_tax(house):
     """As the trial foresaw it: the month's charge, a debt by number, below the floor, the loan."""
-    await house.hear(
+    await house.receive(
         "ledger.catalogue",
         PlanVersionActivated(
             plan_code="household",
@@ -264,24 +256,24 @@ async def test_each_step_of_the_waterfall_is_a_part_with_its_debt_and_tax(house)
     await house.pay(account_id, 60 * M)
     await house.charge((opened, 43 * M))
     house.clock.advance(timedelta(days=31))
-    trial = await why(house, f"accounts/{account_id}/top-up-trial?amount=100")
+    trial = await house.read(f"/v1/accounts/{account_id}/top-up-trial?amount=100")
     payment = await house.pay(account_id, 100 * M)
-    told = await why(house, f"payments/{payment.payment_id}/why")
-    assert [(part["what"], part["item"], part["amount"]) for part in told["parts"]] == [
+    explained = await house.read(f"/v1/payments/{payment.payment_id}/why")
+    assert [(part["what"], part["item"], part["amount"]) for part in explained["parts"]] == [
         (part["step"], part["item"], part["amount"]) for part in trial["parts"]
     ]
-    assert [part["what"] for part in told["parts"]] == [
+    assert [part["what"] for part in explained["parts"]] == [
         *("vend_charges", "payment_debt", "accumulated", "emergency_credit", "balance")
     ]
-    capacity, debt, *_ = told["parts"]
+    capacity, debt, *_ = explained["parts"]
     assert (capacity["label"], micro(capacity["amount"])) == ("capacity", 20 * M)
     assert micro(capacity["tax"]) == 2 * M
     assert (debt["label"], debt["item"]) == ("arrears", 1)
-    assert sum(micro(part["amount"]) for part in told["parts"]) == 100 * M
-    month = await why(house, f"accounts/{account_id}/statements/2026-04")
+    assert sum(micro(part["amount"]) for part in explained["parts"]) == 100 * M
+    month = await house.read(f"/v1/accounts/{account_id}/statements/2026-04")
     (top_up,) = month["days"][0]["top_ups"]
     assert [part["amount"]["amount"] for part in top_up["parts"]] == [
-        part["amount"]["amount"] for part in told["parts"]
+        part["amount"]["amount"] for part in explained["parts"]
     ]
 
 
@@ -325,7 +317,7 @@ async def test_spans_of_time_are_found_among_many_postings(house):
         await house.charge((opened, 1))
     for second in (1, 17, 40, 41, 43, 59, 60):
         at = (begin + timedelta(seconds=second)).isoformat().replace("+00:00", "Z")
-        told = await why(house, f"accounts/{account_id}/why?from={at}")
+        explained = await house.read(f"/v1/accounts/{account_id}/why?from={at}")
         posted = next((i for i, step in enumerate(steps) if step >= second), len(steps))
-        assert told["first_seq"] == 2 + posted
-        check_adds_up(told)
+        assert explained["first_seq"] == 2 + posted
+        check_adds_up(explained)

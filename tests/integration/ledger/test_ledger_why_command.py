@@ -4,8 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from tests.integration.ledger.house import M
-from tests.integration.ledger.test_ledger_why import PLAIN, why
+from tests.integration.ledger.house import PLAIN, M
 from tests.support.answering import answering
 from typer.testing import CliRunner
 
@@ -34,7 +33,7 @@ RATING = {
 
 
 @pytest.fixture
-async def told(house):
+async def explained(house):
     """Every answer that the commands below ask for, by path."""
     opened = await house.open(credit_policy=PLAIN, opening_debt={"amount": "8", "currency": "KES"})
     account_id = opened["account_id"]
@@ -55,7 +54,7 @@ async def told(house):
         "cut": ["cut", str(account_id)],
         "top-up": ["top-up", str(payment.payment_id)],
     }
-    found = {path: await why(house, path.removeprefix("/v1/")) for path in paths.values()}
+    found = {path: await house.read(path) for path in paths.values()}
     return found, paths, words
 
 
@@ -78,8 +77,8 @@ SAID = {
 
 
 @pytest.mark.parametrize("what", list(SAID))
-async def test_the_command_says_what_the_ledger_answers(told, what, monkeypatch):
-    found, paths, words = told
+async def test_the_command_says_what_the_ledger_answers(explained, what, monkeypatch):
+    found, paths, words = explained
 
     def ask(installation: Installation, service: str, path: str, **query: str):
         assert installation.url("ledger") == "https://ledger.example"
