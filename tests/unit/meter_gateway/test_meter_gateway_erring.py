@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ import pytest
 from pymodbus.framer import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from tests.support.lines import Serve, asking, listening
 from tests.support.wait import until
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy
@@ -34,25 +35,6 @@ from npms_tools.bench_modbus.server import registers
 
 READ = Read("holding", 10, 2)
 OPEN_RELAY = WriteRegisters(0x1A, (0,))
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def listening(serve: Serve) -> AsyncIterator[int]:
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-
-
-@asynccontextmanager
-async def asking(gateway: Gateway) -> AsyncIterator[Bus]:
-    bus = modbus_bus(gateway)
-    try:
-        yield bus
-    finally:
-        await bus.close()
 
 
 async def all_of(bus: Bus, *reads: Read, unit: int = 1, timeout_s: float = 2.0) -> list[object]:

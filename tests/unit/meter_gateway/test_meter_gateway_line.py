@@ -3,13 +3,13 @@
 import asyncio
 import random
 import struct
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from tests.support.lines import Deliveries, asking, listening, polling
 from tests.support.wait import until
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy, GatewayBreaker
@@ -22,8 +22,6 @@ from npms_meter_gateway.drivers.line.errors import LinkFault, Refused
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
-from npms_meter_gateway.handlers.note_sights import MeterSight
-from npms_meter_gateway.polling.hooks import Hooks
 from npms_meter_gateway.polling.line import Line
 from npms_meter_gateway.polling.meter import Meter
 from npms_meter_gateway.polling.unit import Suspended, Unit
@@ -51,87 +49,56 @@ async def street() -> AsyncIterator[Street]:
     await street.stop()
 
 
-class Watcher:
-    """Counts what a line delivers."""
-
-    def __init__(self) -> None:
-        self.polls: Counter[int] = Counter()
-        self.links: list[tuple[int, bool]] = []
-        self.refused: list[tuple[int, str]] = []
-        self.lost: list[int] = []
-
-    async def saw(self, sight: MeterSight) -> None:
-        self.polls[sight.installation_id] += 1
-
-    async def link_changed(self, meter: Meter, is_reachable: bool, _detail: str) -> None:  # noqa: FBT001
-        self.links.append((meter.installation_id, is_reachable))
-
-    async def point_refused(self, meter: Meter, name: str) -> None:
-        self.refused.append((meter.installation_id, name))
-
-    async def gateway_lost(self, meters: Sequence[Meter], _detail: str) -> None:
-        self.lost.append(len(meters))
-
-    def hooks(self) -> Hooks:
-        return Hooks(self.saw, self.link_changed, self.point_refused, self.gateway_lost)
-
-
 @asynccontextmanager
-async def polling(
-    street: Street, watcher: Watcher, *, policy: BreakerPolicy
+async def line_of(
+    street: Street, deliveries: Deliveries, *, policy: BreakerPolicy
 ) -> AsyncIterator[Line]:
     meters = list(street.meters.values())
     bus = modbus_bus(Gateway(meters[0].host, meters[0].port))
-    line = Line(bus, CLOCK, Cadence(0.02), watcher.hooks(), GatewayBreaker(policy))
+    line = Line(bus, CLOCK, Cadence(0.02), deliveries.hooks(), GatewayBreaker(policy))
     for number, meter in enumerate(meters):
         unit = _unit(bus, meter.unit_id, PROFILES[meter.map.profile], policy, line.breaker)
         line.add(Meter(number, number, meter.serial, unit))
-    task = asyncio.create_task(line.run())
-    try:
+    async with polling(line):
         yield line
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await line.bus.close()
 
 
 async def test_one_dead_unit_costs_two_time_outs_and_then_nothing(street: Street) -> None:
-    dead, watcher = list(street.meters.values())[3], Watcher()
+    dead, deliveries = list(street.meters.values())[3], Deliveries()
     dead.faults = Faults(silent=MANY)
-    async with polling(street, watcher, policy=BreakerPolicy(first_pause_s=60)):
+    async with line_of(street, deliveries, policy=BreakerPolicy(first_pause_s=60)):
 
         async def others_were_read_often() -> bool:
-            return all(watcher.polls[n] >= 40 for n in range(8) if n != 3)
+            return all(deliveries.polls[n] >= 40 for n in range(8) if n != 3)
 
         await until(others_were_read_often)
     assert MANY - dead.faults.silent == 2
-    assert watcher.polls[3] == 0
-    assert watcher.links == [(3, False)]
+    assert deliveries.polls[3] == 0
+    assert deliveries.links == [(3, False)]
 
 
 async def test_a_dead_unit_is_probed_once_a_pause_and_comes_back(street: Street) -> None:
-    dead, watcher = list(street.meters.values())[3], Watcher()
+    dead, deliveries = list(street.meters.values())[3], Deliveries()
     dead.faults = Faults(silent=4)
     policy = BreakerPolicy(first_pause_s=0.05, longest_pause_s=0.2)
-    async with polling(street, watcher, policy=policy):
+    async with line_of(street, deliveries, policy=policy):
 
         async def back() -> bool:
-            return watcher.polls[3] >= 3
+            return deliveries.polls[3] >= 3
 
         await until(back)
-    assert [link for link in watcher.links if link[0] == 3] == [(3, False), (3, True)]
+    assert [link for link in deliveries.links if link[0] == 3] == [(3, False), (3, True)]
 
 
 async def test_a_unit_the_gateway_does_not_know_does_not_stop_the_others(street: Street) -> None:
-    watcher = Watcher()
-    async with polling(street, watcher, policy=BreakerPolicy(first_pause_s=60)) as line:
+    deliveries = Deliveries()
+    async with line_of(street, deliveries, policy=BreakerPolicy(first_pause_s=60)) as line:
         policy = BreakerPolicy(first_pause_s=60)
         unit = _unit(line.bus, 99, PROFILES["eastron_sdm120"], policy, line.breaker)
         line.add(Meter(99, 99, "nobody", unit))
 
         async def noticed() -> bool:
-            return (99, False) in watcher.links
+            return (99, False) in deliveries.links
 
         await until(noticed)
         assert not line.bus.is_down
@@ -175,24 +142,21 @@ async def test_late_answers_never_become_another_registers_value() -> None:
                 writer.write(head[:4] + struct.pack(">HB", len(body) + 1, head[6]) + body)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    bus = modbus_bus(Gateway("127.0.0.1", server.sockets[0].getsockname()[1]))
     good = late = 0
-    for turn in range(1500):
-        address = 100 + turn % 2
-        try:
-            answer = await bus.ask(
-                1, Read("holding", address, 2), timeout_s=0.02, priority=Priority.BILLING
-            )
-        except Refused:
-            raise
-        except LinkFault:
-            late += 1
-        else:
-            good += 1
-            assert answer == (address, address)
-    await bus.close()
-    server.close()
+    async with listening(serve) as port, asking(Gateway("127.0.0.1", port)) as bus:
+        for turn in range(1500):
+            address = 100 + turn % 2
+            try:
+                answer = await bus.ask(
+                    1, Read("holding", address, 2), timeout_s=0.02, priority=Priority.BILLING
+                )
+            except Refused:
+                raise
+            except LinkFault:
+                late += 1
+            else:
+                good += 1
+                assert answer == (address, address)
     assert late > 5
     assert good > 1300
 

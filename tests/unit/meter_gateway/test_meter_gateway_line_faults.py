@@ -1,14 +1,14 @@
 """Dead units, dumb gateways and the return of many, on real sockets."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from types import SimpleNamespace
 
+from tests.support.lines import Deliveries, polling
 from tests.support.recording_gateway import PROFILE, RecordingGateway
 from tests.support.wait import until
 
@@ -21,9 +21,7 @@ from npms_meter_gateway.drivers.line.permit import Permit
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.errors import ModbusRefused
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
-from npms_meter_gateway.handlers.note_sights import MeterSight
 from npms_meter_gateway.polling.fleet import Fleet
-from npms_meter_gateway.polling.hooks import Hooks
 from npms_meter_gateway.polling.line import Line
 from npms_meter_gateway.polling.meter import Meter
 from npms_meter_gateway.polling.unit import Unit
@@ -34,28 +32,6 @@ CLOCK = ManualClock(datetime(2026, 3, 2, 17, 0, tzinfo=UTC))
 TIMEOUT_S = 0.1
 HIKING = load_profiles()[PROFILE]
 HURRIED = replace(HIKING, limits=replace(HIKING.limits, timeout_ms=int(TIMEOUT_S * 1000)))
-
-
-@dataclass
-class Watch:
-    polls: Counter[int] = field(default_factory=Counter)
-    links: list[tuple[int, bool]] = field(default_factory=list)
-    lost: list[int] = field(default_factory=list)
-
-    def hooks(self) -> Hooks:
-        async def saw(sight: MeterSight) -> None:
-            self.polls[sight.installation_id] += 1
-
-        async def link_changed(meter: Meter, is_reachable: bool, _: str) -> None:  # noqa: FBT001
-            self.links.append((meter.installation_id, is_reachable))
-
-        async def refused(_: Meter, name: str) -> None:
-            raise AssertionError(name)
-
-        async def gateway_lost(meters: Sequence[Meter], _: str) -> None:
-            self.lost.append(len(meters))
-
-        return Hooks(saw, link_changed, refused, gateway_lost)
 
 
 class RefusingBus:
@@ -71,26 +47,21 @@ class RefusingBus:
 @asynccontextmanager
 async def polled(
     gateway: RecordingGateway, units: int, policy: BreakerPolicy, *, interval_s: float
-) -> AsyncIterator[tuple[Line, Watch]]:
+) -> AsyncIterator[tuple[Line, Deliveries]]:
     """A line of `units` meters behind the gateway, numbered as their unit ids are."""
-    watch, breaker = Watch(), GatewayBreaker(policy)
+    deliveries, breaker = Deliveries(), GatewayBreaker(policy)
     bus = modbus_bus(Gateway("127.0.0.1", gateway.port))
-    line = Line(bus, CLOCK, Cadence(interval_s), watch.hooks(), breaker)
+    line = Line(bus, CLOCK, Cadence(interval_s), deliveries.hooks(), breaker)
     for number in range(1, units + 1):
         driver = ModbusDriver(bus, number, HURRIED)
         line.add(Meter(number, number, str(number), Unit(driver, HURRIED, policy, gateway=breaker)))
-    task = asyncio.create_task(line.run())
-    try:
-        yield line, watch
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await bus.close()
+    async with polling(line):
+        yield line, deliveries
+    assert deliveries.refused == []
 
 
 @asynccontextmanager
-async def listening(*gateways: RecordingGateway) -> AsyncIterator[None]:
+async def gateways_on(*gateways: RecordingGateway) -> AsyncIterator[None]:
     for gateway in gateways:
         await gateway.start()
     try:
@@ -107,11 +78,11 @@ async def test_t3_one_dead_unit_of_32_costs_the_others_less_than_a_twentieth() -
     wounded.silent.add(dead)
     policy = BreakerPolicy(first_pause_s=25 * TIMEOUT_S, longest_pause_s=50 * TIMEOUT_S)
 
-    def cycles(watch: Watch) -> float:
+    def cycles(watch: Deliveries) -> float:
         return sum(watch.polls[n] for n in range(1, units + 1) if n != dead) / (units - 1)
 
     async with (
-        listening(healthy, wounded),
+        gateways_on(healthy, wounded),
         polled(healthy, units, policy, interval_s=0.05) as (_, well),
         polled(wounded, units, policy, interval_s=0.05) as (_, ill),
     ):
@@ -134,7 +105,7 @@ async def test_t2_a_gateway_that_never_answers_is_asked_once_a_pause_and_harms_n
     mute, others = RecordingGateway(mute=True), [RecordingGateway() for _ in range(10)]
     policy = BreakerPolicy(first_pause_s=pause_s, longest_pause_s=2 * pause_s)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(listening(mute, *others))
+        await stack.enter_async_context(gateways_on(mute, *others))
         for gateway in others:
             await stack.enter_async_context(polled(gateway, units, policy, interval_s=interval_s))
         await until(lambda: _async(all(len(g.asked) > 10 * units for g in others)))
@@ -177,7 +148,7 @@ async def test_t6_an_exception_of_the_gateway_counts_against_the_unit_alone() ->
 async def test_t9_a_gateway_with_room_for_one_client_is_not_stormed() -> None:
     gateway = RecordingGateway(most=1)
     policy = BreakerPolicy(first_pause_s=0.3, longest_pause_s=0.6)
-    async with listening(gateway):
+    async with gateways_on(gateway):
         _, other = await asyncio.open_connection("127.0.0.1", gateway.port)
         await until(lambda: _async(gateway.open_now == 1))
         async with polled(gateway, 3, policy, interval_s=0.05) as (line, watch):
@@ -198,8 +169,8 @@ async def test_t9_a_thousand_gateways_come_back_without_a_storm() -> None:
     """
     number, per_s = 1000, 250
     gateways = [RecordingGateway(f"127.7.{n // 250}.{n % 250 + 1}") for n in range(number)]
-    watch, policy = Watch(), BreakerPolicy(first_pause_s=1, longest_pause_s=2)
-    async with listening(*gateways):
+    watch, policy = Deliveries(), BreakerPolicy(first_pause_s=1, longest_pause_s=2)
+    async with gateways_on(*gateways):
         pass
     fleet = Fleet(
         {PROFILE: HIKING},
@@ -211,7 +182,7 @@ async def test_t9_a_thousand_gateways_come_back_without_a_storm() -> None:
     )
     await fleet.follow([_row(n, gateway) for n, gateway in enumerate(gateways, 1)])  # type: ignore[misc]
     await until(lambda: _async(all(bus.is_down for bus in fleet.buses())), within_s=60)
-    async with listening(*gateways):
+    async with gateways_on(*gateways):
         await until(lambda: _async(len(watch.polls) == number), within_s=90)
         await fleet.close()
     connects = sorted(at for gateway in gateways for at in gateway.connects)

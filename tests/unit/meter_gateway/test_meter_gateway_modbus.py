@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pymodbus.pdu import DecodePDU
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
+from tests.support.lines import asking, listening
 from tests.support.modbus import Asker
 from tests.support.proxy import Manner, Proxy, delayed, split_at
 from tests.support.wait import until
@@ -19,7 +20,7 @@ from typer.testing import CliRunner
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.drivers.line.bus import BUSY_PAUSE_S, BUSY_RETRIES, Bus, LineOptions
+from npms_meter_gateway.drivers.line.bus import BUSY_PAUSE_S, BUSY_RETRIES, LineOptions
 from npms_meter_gateway.drivers.line.errors import (
     BadAnswer,
     LinkFault,
@@ -66,11 +67,8 @@ async def peer(script: Script) -> AsyncIterator[tuple[int, list[Frame]]]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1], asked
-    finally:
-        server.close()
+    async with listening(serve) as port:
+        yield port, asked
 
 
 REGISTERS = bytes([3, 4]) + struct.pack(">HH", 0x1234, 0x5678)
@@ -84,15 +82,6 @@ async def ask(port: int, request: Request = READ, timeout_s: float = 0.1) -> tup
         return await connection.ask(7, request, timeout_s=timeout_s)
     finally:
         connection.close()
-
-
-@asynccontextmanager
-async def to(port: int, **gateway: int) -> AsyncIterator[Bus]:
-    bus = modbus_bus(Gateway("127.0.0.1", port, **gateway))  # type: ignore[arg-type]
-    try:
-        yield bus
-    finally:
-        await bus.close()
 
 
 async def test_reads_registers() -> None:
@@ -134,7 +123,10 @@ async def test_t4_what_does_not_fit_is_counted_by_cause_and_never_decoded(
     answer: Callable[[int, int], bytes], cause: str
 ) -> None:
     answers = [answer, lambda t, u: frame(t, u, REGISTERS)]
-    async with peer(lambda t, u, _: [answers.pop(0)(t, u)]) as (port, _), to(port) as bus:
+    async with (
+        peer(lambda t, u, _: [answers.pop(0)(t, u)]) as (port, _),
+        asking(Gateway("127.0.0.1", port)) as bus,
+    ):
         with pytest.raises(BadAnswer):
             await bus.ask(7, READ, timeout_s=2, priority=Priority.BILLING)
         assert bus.counts.take().faults == {cause: 1}
@@ -216,7 +208,7 @@ async def test_t6_a_busy_meter_is_asked_again_and_others_meanwhile() -> None:
     answers = {1: [bytes([0x83, 6]), REGISTERS], 2: [REGISTERS]}
     loop = asyncio.get_running_loop()
     async with peer(lambda t, u, _: [frame(t, u, answers[u].pop(0))]) as (port, asked):
-        async with to(port) as bus:
+        async with asking(Gateway("127.0.0.1", port)) as bus:
             began = loop.time()
             both = [bus.ask(u, READ, timeout_s=1, priority=Priority.BILLING) for u in (1, 2)]
             assert await asyncio.gather(*both) == [(0x1234, 0x5678)] * 2
@@ -226,7 +218,7 @@ async def test_t6_a_busy_meter_is_asked_again_and_others_meanwhile() -> None:
 
 async def test_t6_a_meter_that_stays_busy_is_given_up() -> None:
     async with peer(lambda t, u, _: [frame(t, u, bytes([0x83, 6]))]) as (port, asked):
-        async with to(port) as bus:
+        async with asking(Gateway("127.0.0.1", port)) as bus:
             with pytest.raises(Refused, match="0x06"):
                 await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING)
     assert len(asked) == 1 + BUSY_RETRIES
@@ -234,7 +226,7 @@ async def test_t6_a_meter_that_stays_busy_is_given_up() -> None:
 
 async def test_t6_a_write_that_is_being_worked_on_is_not_sent_again() -> None:
     async with peer(lambda t, u, p: [frame(t, u, bytes([p[0] | 0x80, 5]))]) as (port, asked):
-        async with to(port) as bus:
+        async with asking(Gateway("127.0.0.1", port)) as bus:
             with pytest.raises(Refused, match="0x05"):
                 await bus.ask(1, WRITE, timeout_s=1, priority=Priority.RELAY_WRITE)
     assert len(asked) == 1
@@ -245,7 +237,10 @@ async def test_t6_a_unit_that_the_gateway_cannot_reach_is_no_fault_of_the_gatewa
     code: int,
 ) -> None:
     answers = {1: bytes([0x83, code]), 2: REGISTERS}
-    async with peer(lambda t, u, _: [frame(t, u, answers[u])]) as (port, asked), to(port) as bus:
+    async with (
+        peer(lambda t, u, _: [frame(t, u, answers[u])]) as (port, asked),
+        asking(Gateway("127.0.0.1", port)) as bus,
+    ):
         with pytest.raises(Refused) as caught:
             await bus.ask(1, READ, timeout_s=1, priority=Priority.BILLING)
         assert caught.value.is_about_unit
@@ -262,8 +257,8 @@ async def test_t7_who_asked_is_told_at_once_of_a_reset_and_nothing_is_sent_again
     async with peer(lambda t, u, _: [frame(t, u, p) for p in answers.pop(0)]) as (port, asked):
         proxy = await Proxy("127.0.0.1", port).start()
         loop = asyncio.get_running_loop()
-        async with to(proxy.port) as bus:
-            asking = asyncio.create_task(
+        async with asking(Gateway("127.0.0.1", proxy.port)) as bus:
+            request_task = asyncio.create_task(
                 bus.ask(1, request_, timeout_s=30, priority=Priority.RELAY_WRITE)
             )
 
@@ -274,7 +269,7 @@ async def test_t7_who_asked_is_told_at_once_of_a_reset_and_nothing_is_sent_again
             reset_at = loop.time()
             proxy.reset()
             with pytest.raises(PeerClosed):
-                await asking
+                await request_task
             assert loop.time() - reset_at < 0.1
             assert len(asked) == 1, "a write whose fate is unknown is read back, not repeated"
             back = await bus.ask(1, READ, timeout_s=2, priority=Priority.READ_BACK)
@@ -288,7 +283,7 @@ async def test_t5_what_a_slow_network_cuts_is_put_together(manner: Manner) -> No
     async with peer(lambda t, u, _: [frame(t, u, REGISTERS)]) as (port, _):
         proxy = await Proxy("127.0.0.1", port).start()
         proxy.manner = manner
-        async with to(proxy.port) as bus:
+        async with asking(Gateway("127.0.0.1", proxy.port)) as bus:
             for _ in range(2):
                 answer = await bus.ask(1, READ, timeout_s=2, priority=Priority.BILLING)
                 assert answer == (0x1234, 0x5678)
@@ -349,7 +344,7 @@ async def gateway_answering(
 async def test_t10_several_in_flight_are_matched_by_transaction() -> None:
     """Eight are answered last first, each with its own registers; none gets another's."""
     async with gateway_answering(lambda frames: frames[::-1]) as (gateway, segments):
-        async with to(gateway.port, depth=8) as bus:
+        async with asking(Gateway("127.0.0.1", gateway.port, depth=8)) as bus:
             answers = await asyncio.gather(
                 *(
                     bus.ask(1, Read("holding", n, 2), timeout_s=2, priority=Priority.BILLING)
@@ -379,7 +374,7 @@ async def test_t10_the_command_line_says_what_a_gateway_bears(bears: int, said: 
 
 async def test_t10_without_pipelining_one_request_is_sent_at_a_time() -> None:
     async with gateway_answering(lambda frames: frames[:1]) as (gateway, segments):
-        async with to(gateway.port) as bus:
+        async with asking(Gateway("127.0.0.1", gateway.port)) as bus:
             asked = (bus.ask(u, READ, timeout_s=2, priority=Priority.BILLING) for u in range(1, 9))
             await asyncio.gather(*asked)
     assert segments == [1] * 8
@@ -387,7 +382,7 @@ async def test_t10_without_pipelining_one_request_is_sent_at_a_time() -> None:
 
 async def test_t10_a_late_answer_among_several_fails_only_its_own_request() -> None:
     async with gateway_answering(lambda f: [x for x in f if x[1] != 3]) as (gateway, _):
-        async with to(gateway.port, depth=4) as bus:
+        async with asking(Gateway("127.0.0.1", gateway.port, depth=4)) as bus:
             asked = (bus.ask(u, READ, timeout_s=0.5, priority=Priority.BILLING) for u in range(8))
             answers = await asyncio.gather(*asked, return_exceptions=True)
     assert [n for n, answer in enumerate(answers) if isinstance(answer, NoAnswer)] == [3]

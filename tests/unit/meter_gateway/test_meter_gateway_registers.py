@@ -8,42 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.support.register_states import (
+    QUARTER_S,
+    T0,
+    U32_OF_10_WH,
+    register_state,
+    verdict_of,
+)
 
 from npms_meter_gateway.domain.decoding import decode, whole
 from npms_meter_gateway.domain.held import Neighbours, Unfit, correct, estimate, release
 from npms_meter_gateway.domain.profile import ENERGY
 from npms_meter_gateway.domain.reckoning import PLAIN, Reckoning, shown, unrolled
-from npms_meter_gateway.domain.validation import RegisterState, Verdict, validate_readings
+from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.storage.reckonings import exact
 
-T0 = 1_800_000_000
-QUARTER_S = 900
-U32_OF_10_WH = 42_949_672_960
 SIX_DIGITS_WH = 100_000_000
 EIGHT_DIGITS_WH = 100_000_000_000
-
-
-def register_state(**changes: object) -> RegisterState:
-    base = RegisterState(
-        installation_id=1,
-        account_id=10,
-        partition=3,
-        at_s=T0,
-        register_wh=1_000_000,
-        max_power_w=9_200,
-        resolution_wh=10,
-        rollover_wh=U32_OF_10_WH,
-        has_readings=True,
-    )
-    return replace(base, **changes)  # type: ignore[arg-type]
-
-
-def judge(known: RegisterState, shown_wh: int, *, after_s: int = QUARTER_S) -> Verdict:
-    validated = validate_readings(
-        [1], [known.at_s + after_s], [shown_wh], register_states={1: known}, latest_s=T0 + 10**8
-    )
-    return validated.others.get(0, Verdict.ACCEPTED)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +46,7 @@ def test_r1_a_rollover_is_counted_on_exactly(
         resolution_wh=resolution_wh,
     )
     before_wh = known.register_wh
-    assert judge(known, then_shown) is Verdict.ACCEPTED
+    assert verdict_of(known, then_shown) is Verdict.ACCEPTED
     assert known.register_wh - before_wh == modulus_wh - last_shown + then_shown > 0
     assert shown(known.register_wh, modulus_wh) == then_shown
 
@@ -76,7 +58,7 @@ def test_r1_the_modulus_is_the_profile_s() -> None:
         known = register_state(
             register_wh=modulus_wh - 1000, rollover_wh=modulus_wh, resolution_wh=1
         )
-        assert judge(known, 500) is Verdict.ACCEPTED
+        assert verdict_of(known, 500) is Verdict.ACCEPTED
         assert known.register_wh == modulus_wh + 500
 
 
@@ -95,7 +77,7 @@ def test_r2_a_fall_is_a_rollover_only_near_the_end_and_within_the_fuse(
 ) -> None:
     known = register_state(register_wh=last_wh, rollover_wh=SIX_DIGITS_WH, resolution_wh=100)
     before = replace(known)
-    assert judge(known, shown_wh) is verdict
+    assert verdict_of(known, shown_wh) is verdict
     assert (known == before) is (verdict is not Verdict.ACCEPTED)
 
 
@@ -103,17 +85,17 @@ def test_r3_nothing_of_a_foreign_meter_is_believed() -> None:
     known = register_state(is_foreign=True)
     before = replace(known)
     for shown_wh in (1_000_000, 1_000_100, 5):
-        assert judge(known, shown_wh) is Verdict.FOREIGN_METER
+        assert verdict_of(known, shown_wh) is Verdict.FOREIGN_METER
     assert known == before
 
 
 def test_r5_a_step_back_is_jitter_no_reset() -> None:
     """20292.8 and then 20292.7 kWh."""
     known = register_state(register_wh=20_292_800, resolution_wh=100)
-    assert judge(known, 20_292_700) is Verdict.UNCHANGED
+    assert verdict_of(known, 20_292_700) is Verdict.UNCHANGED
     assert known.register_wh == 20_292_800
-    assert judge(known, 20_292_500) is Verdict.BACKWARDS
-    assert judge(known, 20_292_900) is Verdict.ACCEPTED
+    assert verdict_of(known, 20_292_500) is Verdict.BACKWARDS
+    assert verdict_of(known, 20_292_900) is Verdict.ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -125,13 +107,13 @@ def test_r6_more_than_the_fuse_lets_through_is_a_spike(
     """1.2 times fuse x voltage x phases x time, a minute of clocks added; 9113 kWh never pass."""
     power_w = fuse_a * voltage_v * phases
     most_wh = power_w * 12 * (3600 + 60) // 36_000
-    assert judge(register_state(max_power_w=power_w), 10_113_000, after_s=3600) is Verdict.JUMP
+    assert verdict_of(register_state(max_power_w=power_w), 10_113_000, after_s=3600) is Verdict.JUMP
     assert (
-        judge(register_state(max_power_w=power_w), 1_000_000 + most_wh, after_s=3600)
+        verdict_of(register_state(max_power_w=power_w), 1_000_000 + most_wh, after_s=3600)
         is Verdict.ACCEPTED
     )
     above = 1_000_000 + most_wh + 1
-    assert judge(register_state(max_power_w=power_w), above, after_s=3600) is Verdict.JUMP
+    assert verdict_of(register_state(max_power_w=power_w), above, after_s=3600) is Verdict.JUMP
 
 
 @pytest.mark.parametrize("bits", [0x7FC00000, 0x7F800000, 0xFF800000, 0xFFC00000])
@@ -174,7 +156,7 @@ def test_r9_a_change_of_ratio_cuts_the_interval_exactly(
         known = replace(known, reckoning=Reckoning(raw_wh, known.register_wh, ratio))
         for moved_wh in moves:
             raw_wh += moved_wh
-            assert judge(known, raw_wh) is Verdict.ACCEPTED
+            assert verdict_of(known, raw_wh) is Verdict.ACCEPTED
         expected_wh += sum(moves) * ratio.numerator // ratio.denominator
         assert known.register_wh == expected_wh
 
@@ -188,11 +170,11 @@ def test_r9_rollover_jitter_and_spike_are_judged_by_what_the_meter_shows() -> No
         rollover_wh=SIX_DIGITS_WH,
         reckoning=reckoning,
     )
-    assert judge(known, SIX_DIGITS_WH - 1200) is Verdict.UNCHANGED
-    assert judge(known, SIX_DIGITS_WH - 1300) is Verdict.BACKWARDS
-    assert judge(known, 200) is Verdict.ACCEPTED
+    assert verdict_of(known, SIX_DIGITS_WH - 1200) is Verdict.UNCHANGED
+    assert verdict_of(known, SIX_DIGITS_WH - 1300) is Verdict.BACKWARDS
+    assert verdict_of(known, 200) is Verdict.ACCEPTED
     assert known.register_wh == 5_000_000 + 1200 * 40
-    assert judge(known, 5_000) is Verdict.JUMP
+    assert verdict_of(known, 5_000) is Verdict.JUMP
 
 
 @pytest.mark.parametrize(
@@ -211,8 +193,8 @@ def test_r9_a_ratio_that_hides_the_raw_register_is_refused(ratio: Fraction) -> N
 
 def test_r10_the_same_again_is_nothing_new_and_another_register_a_conflict() -> None:
     known = register_state()
-    assert judge(known, 1_000_000, after_s=0) is Verdict.DUPLICATE
-    assert judge(known, 1_000_010, after_s=0) is Verdict.CONFLICT
+    assert verdict_of(known, 1_000_000, after_s=0) is Verdict.DUPLICATE
+    assert verdict_of(known, 1_000_010, after_s=0) is Verdict.CONFLICT
     assert known.register_wh == 1_000_000
 
 
@@ -234,7 +216,7 @@ def test_r14_float32_registers_sum_to_last_minus_first(moves: list[int], start_k
     for moved_wh in moves:
         true_kwh += Fraction(moved_wh, 1000)
         before_wh = known.register_wh
-        assert judge(known, seen(true_kwh)) is Verdict.ACCEPTED
+        assert verdict_of(known, seen(true_kwh)) is Verdict.ACCEPTED
         deltas.append(known.register_wh - before_wh)
     assert min(deltas) >= 0
     assert sum(deltas) == seen(true_kwh) - first_wh
@@ -312,7 +294,7 @@ class Counting(RuleBasedStateMachine):
     @rule(moved_wh=st.integers(0, 900))
     def read(self, moved_wh: int) -> None:
         self._count(moved_wh)
-        assert judge(self.known, self.display_wh) is Verdict.ACCEPTED
+        assert verdict_of(self.known, self.display_wh) is Verdict.ACCEPTED
         self.registers.append(self.known.register_wh)
 
     @precondition(lambda self: not self.fallen)
@@ -321,13 +303,13 @@ class Counting(RuleBasedStateMachine):
         """Whatever is shown once, the next good reading goes on as if it had not been."""
         before = replace(self.known)
         shown_wh = (self.display_wh + above_wh) % self.MODULUS_WH
-        assert judge(self.known, shown_wh) not in {Verdict.ACCEPTED, Verdict.UNCHANGED}
+        assert verdict_of(self.known, shown_wh) not in {Verdict.ACCEPTED, Verdict.UNCHANGED}
         assert self.known == before
 
     @rule()
     def again(self) -> None:
         before = replace(self.known)
-        verdict = judge(self.known, self.display_wh, after_s=0)
+        verdict = verdict_of(self.known, self.display_wh, after_s=0)
         assert verdict is (Verdict.CONFLICT if self.fallen else Verdict.DUPLICATE)
         assert self.known == before
 
@@ -343,7 +325,7 @@ class Counting(RuleBasedStateMachine):
         """Somebody clears the counter."""
         before = replace(self.known)
         self.display_wh = position_wh
-        assert judge(self.known, position_wh) is Verdict.BACKWARDS
+        assert verdict_of(self.known, position_wh) is Verdict.BACKWARDS
         assert self.known == before
         self.fallen = True
 

@@ -18,13 +18,13 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU
+from tests.support.lines import asking, listening
 from tests.support.wait import until
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.drivers.line.errors import BadAnswer, LinkFault, NoAnswer, NotConnected
-from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read, Request, WriteCoil, WriteRegisters
 from npms_meter_gateway.drivers.modbus.rtu import Rtu, crc16
 
@@ -62,21 +62,8 @@ async def converter(script: Script) -> AsyncIterator[tuple[Gateway, list[bytes]]
                 script(asked[-1], send)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(serve) as port:
         yield Gateway("127.0.0.1", port, "rtu_over_tcp", late_window_ms=WINDOW_MS), asked
-    finally:
-        server.close()
-
-
-@asynccontextmanager
-async def asking(gateway: Gateway) -> AsyncIterator[Bus]:
-    bus = modbus_bus(gateway)
-    try:
-        yield bus
-    finally:
-        await bus.close()
 
 
 async def ask(

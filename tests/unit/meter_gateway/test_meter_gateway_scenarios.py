@@ -7,39 +7,22 @@ from fractions import Fraction
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from tests.support.register_states import QUARTER_S, register_state, verdict_of
 
 from npms_meter_gateway.domain.decoding import decode, whole
 from npms_meter_gateway.domain.point import ENERGY, Order, Point
-from npms_meter_gateway.domain.validation import RegisterState, Verdict, validate_readings
+from npms_meter_gateway.domain.validation import RegisterState, Verdict
 from npms_meter_gateway.profiles import load_profiles
 
 MODULUS_WH = 100_000_000
 """Five digits and two decimals of a kWh, counted to the Wh times ten."""
-STEP_WH, QUARTER_S = 10, 900
-T0 = 1_800_000_000
+STEP_WH = 10
 MOST_WH = 9_200 * (QUARTER_S + 60) // 3000
 """What the fuse lets through in a quarter of an hour, with a fifth added, clocks a minute apart."""
 
 
-def register_state(register_wh: int) -> RegisterState:
-    return RegisterState(
-        installation_id=1,
-        account_id=10,
-        partition=3,
-        at_s=T0,
-        register_wh=register_wh,
-        max_power_w=9_200,
-        resolution_wh=STEP_WH,
-        rollover_wh=MODULUS_WH,
-        has_readings=True,
-    )
-
-
-def judge(known: RegisterState, register_wh: int) -> Verdict:
-    validated = validate_readings(
-        [1], [T0 + QUARTER_S], [register_wh], register_states={1: known}, latest_s=T0 + 10**6
-    )
-    return validated.others.get(0, Verdict.ACCEPTED)
+def counting(register_wh: int) -> RegisterState:
+    return register_state(register_wh=register_wh, resolution_wh=STEP_WH, rollover_wh=MODULUS_WH)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +41,8 @@ def judge(known: RegisterState, register_wh: int) -> Verdict:
 def test_r6_a_rollover_is_known_from_a_register_that_fell_to_the_unit(
     before_wh: int, shown_wh: int, verdict: Verdict
 ) -> None:
-    known = register_state(before_wh)
-    assert judge(known, shown_wh) is verdict
+    known = counting(before_wh)
+    assert verdict_of(known, shown_wh) is verdict
     if verdict is Verdict.ACCEPTED:
         rolled = MODULUS_WH if shown_wh < before_wh else 0
         assert known.register_wh == shown_wh + rolled
@@ -87,13 +70,11 @@ def test_r10_a_wrong_word_order_is_never_billed(point: Point, true_wh: int, move
         replace(point, order=Order.ABCD if point.order is Order.CDAB else Order.CDAB), words
     )
     assert shown is not None
-    known = replace(
-        register_state(max(0, whole(shown) - moved_wh)), resolution_wh=1, rollover_wh=None
-    )
-    assert judge(replace(known), whole(shown)) is Verdict.ACCEPTED
+    known = replace(counting(max(0, whole(shown) - moved_wh)), resolution_wh=1, rollover_wh=None)
+    assert verdict_of(replace(known), whole(shown)) is Verdict.ACCEPTED
     if crossed is not None:
         before = replace(known)
-        assert judge(known, whole(crossed)) is not Verdict.ACCEPTED
+        assert verdict_of(known, whole(crossed)) is not Verdict.ACCEPTED
         assert known == before
 
 

@@ -3,6 +3,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.register_states import T0, register_state, verdict_of
+from tests.support.register_states import U32_OF_10_WH as U32_WH
 
 from npms_meter_gateway.domain.validation import (
     RegisterState,
@@ -11,33 +13,14 @@ from npms_meter_gateway.domain.validation import (
     validate_readings,
 )
 
-U32_WH = 42_949_672_960
-T0 = 1_800_000_000
+
+def verdict_at(
+    known: RegisterState, at_s: int, register_wh: int, latest_s: int = T0 + 10**6
+) -> Verdict:
+    return verdict_of(known, register_wh, after_s=at_s - known.at_s, latest_s=latest_s)
 
 
-def register_state(**changes: object) -> RegisterState:
-    base = RegisterState(
-        installation_id=1,
-        account_id=10,
-        partition=3,
-        at_s=T0,
-        register_wh=1_000_000,
-        max_power_w=9_200,
-        resolution_wh=10,
-        rollover_wh=U32_WH,
-        has_readings=True,
-    )
-    return replace(base, **changes)  # type: ignore[arg-type]
-
-
-def judge(known: RegisterState, at_s: int, register_wh: int, latest_s: int = T0 + 10**6) -> Verdict:
-    validated = validate_readings(
-        [1], [at_s], [register_wh], register_states={1: known}, latest_s=latest_s
-    )
-    return validated.others.get(0, Verdict.ACCEPTED)
-
-
-def test_a_plausible_reading_moves_the_track() -> None:
+def test_a_plausible_reading_moves_the_state() -> None:
     known = register_state()
     validated = validate_readings(
         [1], [T0 + 900], [1_000_400], register_states={1: known}, latest_s=T0 + 900
@@ -68,7 +51,7 @@ def test_a_plausible_reading_moves_the_track() -> None:
 def test_verdicts(at_s: int, register_wh: int, verdict: Verdict) -> None:
     known = register_state(rollover_wh=None)
     before = replace(known)
-    assert judge(known, at_s, register_wh) is verdict
+    assert verdict_at(known, at_s, register_wh) is verdict
     if verdict is not Verdict.ACCEPTED:
         assert known == before
 
@@ -76,41 +59,42 @@ def test_verdicts(at_s: int, register_wh: int, verdict: Verdict) -> None:
 def test_unknown_and_closed_installations_are_parked() -> None:
     validated = validate_readings([2], [T0], [1], register_states={}, latest_s=T0)
     assert validated.others == {0: Verdict.UNKNOWN_INSTALLATION}
-    assert judge(register_state(closed=True), T0 + 900, 1_000_400) is Verdict.CLOSED
+    assert verdict_at(register_state(closed=True), T0 + 900, 1_000_400) is Verdict.CLOSED
 
 
 def test_the_opening_register_may_have_been_noted_an_hour_before() -> None:
     fresh = register_state(has_readings=False)
-    assert judge(fresh, T0 + 1, 1_000_000 + 11_000) is Verdict.ACCEPTED
-    assert judge(register_state(), T0 + 1, 1_000_000 + 11_000) is Verdict.JUMP
+    assert verdict_at(fresh, T0 + 1, 1_000_000 + 11_000) is Verdict.ACCEPTED
+    assert verdict_at(register_state(), T0 + 1, 1_000_000 + 11_000) is Verdict.JUMP
 
 
 def test_a_reading_in_the_second_of_the_opening_is_nothing_new() -> None:
-    assert judge(register_state(has_readings=False), T0, 1_000_000) is Verdict.UNCHANGED
+    assert verdict_at(register_state(has_readings=False), T0, 1_000_000) is Verdict.UNCHANGED
 
 
 def test_a_rollover_is_unrolled_exactly() -> None:
     known = register_state(register_wh=U32_WH - 10)
-    assert judge(known, T0 + 900, 20) is Verdict.ACCEPTED
+    assert verdict_at(known, T0 + 900, 20) is Verdict.ACCEPTED
     assert known.register_wh == U32_WH + 20
-    assert judge(known, T0 + 1800, 120) is Verdict.ACCEPTED
+    assert verdict_at(known, T0 + 1800, 120) is Verdict.ACCEPTED
     assert known.register_wh == U32_WH + 120
-    assert judge(known, T0 + 2700, 110) is Verdict.UNCHANGED
-    assert judge(known, T0 + 2700, 60) is Verdict.BACKWARDS
+    assert verdict_at(known, T0 + 2700, 110) is Verdict.UNCHANGED
+    assert verdict_at(known, T0 + 2700, 60) is Verdict.BACKWARDS
 
 
 def test_a_reset_is_no_rollover() -> None:
-    assert judge(register_state(register_wh=U32_WH // 2), T0 + 900, 0) is Verdict.BACKWARDS
+    assert verdict_at(register_state(register_wh=U32_WH // 2), T0 + 900, 0) is Verdict.BACKWARDS
     assert (
-        judge(register_state(register_wh=U32_WH - 10), T0 + 900, U32_WH // 2) is Verdict.BACKWARDS
+        verdict_at(register_state(register_wh=U32_WH - 10), T0 + 900, U32_WH // 2)
+        is Verdict.BACKWARDS
     )
-    assert judge(register_state(register_wh=U32_WH - 10), T0 + 900, 100_000) is Verdict.JUMP
+    assert verdict_at(register_state(register_wh=U32_WH - 10), T0 + 900, 100_000) is Verdict.JUMP
 
 
 def test_a_jump_is_believed_once_enough_time_has_passed() -> None:
     known = register_state(rollover_wh=None)
-    assert judge(known, T0 + 900, 1_100_000) is Verdict.JUMP
-    assert judge(known, T0 + 36_000, 1_100_000) is Verdict.ACCEPTED
+    assert verdict_at(known, T0 + 900, 1_100_000) is Verdict.JUMP
+    assert verdict_at(known, T0 + 36_000, 1_100_000) is Verdict.ACCEPTED
 
 
 STEPS = st.lists(
