@@ -1,6 +1,7 @@
-"""What the domain says, in the words of the contracts."""
+"""What tariff publishes, in the form of the contracts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -56,32 +57,37 @@ def plan_version_activated(version: PlanVersion, plan: Plan) -> PlanVersionActiv
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """Of an installation, for [from_s, to_s)."""
+
+    kind: AdjustmentKind
+    adjustment_id: UUID
+    plan_version_id: int
+    from_s: int
+    to_s: int
+    lines: list[ChargeLine]
+    reason: str
+    energy_wh: int = 0
+
+
 def adjustment_charged(
-    state: RatingState,
-    *,
-    kind: AdjustmentKind,
-    adjustment_id: UUID,
-    plan_version_id: int,
-    span: tuple[int, int],
-    lines: list[ChargeLine],
-    reason: str,
-    at: datetime,
-    energy_wh: int = 0,
+    state: RatingState, adjustment: Adjustment, *, at: datetime
 ) -> AdjustmentCharged:
-    """Of an installation, for [from, to) in seconds."""
+    lines = adjustment.lines
     return AdjustmentCharged(
-        adjustment_id=adjustment_id,
-        kind=kind,
+        adjustment_id=adjustment.adjustment_id,
+        kind=adjustment.kind,
         installation_id=state.installation_id,
         account_id=state.account_id,
         currency=state.currency,
-        plan_version_id=plan_version_id,
-        from_s=span[0],
-        to_s=span[1],
-        energy_wh=energy_wh,
+        plan_version_id=adjustment.plan_version_id,
+        from_s=adjustment.from_s,
+        to_s=adjustment.to_s,
+        energy_wh=adjustment.energy_wh,
         amount_micro=sum(line[4] for line in lines),
         tax_micro=sum(line[4] for line in lines if line[0].startswith("tax:")),
         lines=lines,
-        reason=reason,
+        reason=adjustment.reason,
         told_at=at,
     )

@@ -17,7 +17,7 @@ from npms_tariff.domain.records import Correction, CorrectionItem
 from npms_tariff.domain.rerating import Difference
 from npms_tariff.domain.state import LISTS, NUMBERS
 from npms_tariff.handlers.rerate_installation import Rerated
-from npms_tariff.outgoing import adjustment_charged
+from npms_tariff.outgoing import Adjustment, adjustment_charged
 from npms_tariff.storage import corrections, plan_usage, states, usage
 
 
@@ -76,17 +76,17 @@ async def _add_usage(conn: AsyncConnection, rerated: Rerated, deltas: Hours) -> 
 def _adjustment(
     rerated: Rerated, difference: Difference, correction: Correction, at: datetime
 ) -> AdjustmentCharged:
-    return adjustment_charged(
-        rerated.old,
+    adjustment = Adjustment(
         kind="correction",
         adjustment_id=new_id(),
         plan_version_id=difference.plan_version_id,
-        span=(difference.from_s, difference.to_s),
+        from_s=difference.from_s,
+        to_s=difference.to_s,
         lines=difference.lines,
         reason=correction.reason,
-        at=at,
         energy_wh=difference.energy_wh,
     )
+    return adjustment_charged(rerated.old, adjustment, at=at)
 
 
 def _month(difference: Difference, adjustment_id: UUID) -> dict[str, Any]:

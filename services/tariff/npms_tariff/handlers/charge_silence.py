@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,8 +25,9 @@ from npms_tariff.domain.rating import NoPlanInForce
 from npms_tariff.domain.state import RatingState
 from npms_tariff.handlers.context import Context
 from npms_tariff.handlers.load_states import load_states
-from npms_tariff.outgoing import adjustment_charged
+from npms_tariff.outgoing import Adjustment, adjustment_charged
 from npms_tariff.storage import provisionals, states
+from npms_tariff.storage.provisionals import Provisional
 
 BATCH = 100
 PAUSE_S = 30
@@ -91,7 +91,7 @@ async def _charge(conn: AsyncConnection, state: RatingState, past: Past, now: da
         return
     charged = [(day, _provisional(state, day, now)) for day in days]
     await states.touch_state(conn, state.installation_id)
-    await provisionals.add_provisionals(conn, [_row(day, event) for day, event in charged])
+    await provisionals.add_provisionals(conn, [_record(day, event) for day, event in charged])
     await outbox.publish_all(conn, [(event, str(state.account_id)) for _, event in charged])
     metrics.PROVISIONAL_CHARGED.inc(len(charged))
 
@@ -117,27 +117,27 @@ def _estimates(state: RatingState, past: Past, now: datetime) -> list[Estimate]:
 
 def _provisional(state: RatingState, day: Estimate, now: datetime) -> AdjustmentCharged:
     local = datetime.fromtimestamp(day.day_s, UTC).astimezone(state.calendar.zone)
-    return adjustment_charged(
-        state,
+    adjustment = Adjustment(
         kind="provisional",
         adjustment_id=new_id(),
         plan_version_id=day.plan_version_id,
-        span=(day.day_s, day.end_s),
+        from_s=day.day_s,
+        to_s=day.end_s,
         lines=day.lines,
         reason=f"no readings on {local.date()}: estimated by the days before",
-        at=now,
     )
+    return adjustment_charged(state, adjustment, at=now)
 
 
-def _row(day: Estimate, event: AdjustmentCharged) -> dict[str, Any]:
-    return {
-        "installation_id": event.installation_id,
-        "day_s": day.day_s,
-        "end_s": day.end_s,
-        "adjustment_id": event.adjustment_id,
-        "plan_version_id": day.plan_version_id,
-        "energy_wh": day.energy_wh,
-        "amount_micro": event.amount_micro,
-        "lines": event.lines,
-        "charged_at": event.told_at,
-    }
+def _record(day: Estimate, event: AdjustmentCharged) -> Provisional:
+    return Provisional(
+        installation_id=event.installation_id,
+        day_s=day.day_s,
+        end_s=day.end_s,
+        adjustment_id=event.adjustment_id,
+        plan_version_id=day.plan_version_id,
+        energy_wh=day.energy_wh,
+        amount_micro=event.amount_micro,
+        lines=event.lines,
+        charged_at=event.told_at,
+    )

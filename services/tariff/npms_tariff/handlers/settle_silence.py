@@ -11,7 +11,7 @@ from npms_shared.ids import new_id
 from npms_shared.messaging import outbox
 from npms_tariff.domain.estimating import total_lines
 from npms_tariff.domain.state import RatingState
-from npms_tariff.outgoing import adjustment_charged
+from npms_tariff.outgoing import Adjustment, adjustment_charged
 from npms_tariff.storage import provisionals
 from npms_tariff.storage.provisionals import OpenProvisional
 
@@ -43,16 +43,16 @@ async def settle_silence(
 async def _settle_installation(
     conn: AsyncConnection, state: RatingState, days: list[OpenProvisional], at: datetime
 ) -> AdjustmentCharged:
-    event = adjustment_charged(
-        state,
+    adjustment = Adjustment(
         kind="settlement",
         adjustment_id=new_id(),
         plan_version_id=days[-1].plan_version_id,
-        span=(days[0].day_s, days[-1].end_s),
+        from_s=days[0].day_s,
+        to_s=days[-1].end_s,
         lines=total_lines((line for day in days for line in day.lines), sign=-1),
         reason=f"readings are back: {len(days)} estimated days are taken back",
-        at=at,
     )
+    event = adjustment_charged(state, adjustment, at=at)
     await provisionals.settle(
         conn,
         state.installation_id,

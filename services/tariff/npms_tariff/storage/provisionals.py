@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -72,6 +71,21 @@ _SETTLE = text(
 
 
 @dataclass(frozen=True, slots=True)
+class Provisional:
+    """An estimated day that was charged."""
+
+    installation_id: int
+    day_s: int
+    end_s: int
+    adjustment_id: UUID
+    plan_version_id: int
+    energy_wh: int
+    amount_micro: int
+    lines: list[ChargeLine]
+    charged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OpenProvisional:
     installation_id: int
     day_s: int
@@ -116,9 +130,9 @@ async def opened_at_s(conn: AsyncConnection, ids: Sequence[int]) -> dict[int, in
     return {row[0]: row[1] for row in await conn.execute(_OPENED, {"ids": array(ids)})}
 
 
-async def add_provisionals(conn: AsyncConnection, rows: list[dict[str, Any]]) -> None:
-    """Rows: the columns by name; `lines` as lists."""
-    await conn.execute(_ADD, [{**row, "lines": json.dumps(row["lines"])} for row in rows])
+async def add_provisionals(conn: AsyncConnection, charged: Sequence[Provisional]) -> None:
+    rows = [{**asdict(day), "lines": json.dumps(day.lines)} for day in charged]
+    await conn.execute(_ADD, rows)
 
 
 async def with_open(conn: AsyncConnection, ids: Sequence[int]) -> set[int]:
