@@ -40,7 +40,7 @@ def foreseen(
     items: list[dict[str, Any]] = []
     query: dict[str, Any] = {"hours": hours, "limit": 500}
     if policy is not None:
-        query["policy_code"] = policy
+        query["credit_policy"] = policy
     while True:
         page = ask(installation, "ledger", "/v1/dry-run/cuts", **query)
         items += page["items"]

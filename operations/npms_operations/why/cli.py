@@ -27,11 +27,11 @@ def charge(
 ) -> None:
     """Why a charge, or any other posting, is as it is."""
     installation = _installation(profile, url)
-    told = ask(installation, "ledger", f"/v1/accounts/{account}/postings/{seq}/why")
-    lines = list(words.of_charge(told))
-    if told["charge"] is not None and not as_json:
-        lines += words.of_rating(ask(installation, "tariff", told["charge"]["rating"]))
-    _say(told, lines, as_json=as_json)
+    answer = ask(installation, "ledger", f"/v1/accounts/{account}/postings/{seq}/why")
+    lines = list(words.of_charge(answer))
+    if answer["charge"] is not None and not as_json:
+        lines += words.of_rating(ask(installation, "tariff", answer["charge"]["rating"]))
+    _say(answer, lines, as_json=as_json)
 
 
 @app.command()
@@ -47,8 +47,8 @@ def balance(
 ) -> None:
     """Where the money went: opening, what came and went, closing."""
     span = {name: at for name, at in (("from", begin), ("to", end)) if at is not None}
-    told = ask(_installation(profile, url), "ledger", f"/v1/accounts/{account}/why", **span)
-    _say(told, words.of_balance(told), as_json=as_json)
+    answer = ask(_installation(profile, url), "ledger", f"/v1/accounts/{account}/why", **span)
+    _say(answer, words.of_balance(answer), as_json=as_json)
 
 
 @app.command()
@@ -59,8 +59,8 @@ def cut(
     as_json: Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Why supply was cut last, what had avoided it, and where the money went."""
-    told = ask(_installation(profile, url), "ledger", f"/v1/accounts/{account}/supply/why")
-    _say(told, words.of_cut(told), as_json=as_json)
+    answer = ask(_installation(profile, url), "ledger", f"/v1/accounts/{account}/supply/why")
+    _say(answer, words.of_cut(answer), as_json=as_json)
 
 
 @app.command()
@@ -71,13 +71,13 @@ def top_up(
     as_json: Json = False,  # noqa: FBT002 - a flag of the command line
 ) -> None:
     """Where a payment went, in the order of the waterfall."""
-    told = ask(_installation(profile, url), "ledger", f"/v1/payments/{payment_id}/why")
-    _say(told, words.of_top_up(told), as_json=as_json)
+    answer = ask(_installation(profile, url), "ledger", f"/v1/payments/{payment_id}/why")
+    _say(answer, words.of_top_up(answer), as_json=as_json)
 
 
 def _installation(profile: Path | None, urls: list[str] | None) -> Installation:
     return find_installation(profile, urls, of="ledger")
 
 
-def _say(told: Any, lines: Iterable[str], *, as_json: bool) -> None:
-    typer.echo(json.dumps(told, indent=2) if as_json else "\n".join(lines))
+def _say(answer: Any, lines: Iterable[str], *, as_json: bool) -> None:
+    typer.echo(json.dumps(answer, indent=2) if as_json else "\n".join(lines))

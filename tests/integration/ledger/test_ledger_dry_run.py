@@ -58,11 +58,11 @@ async def test_pages_and_policies(house, homes):
     second = await foreseen(house, 200, f"&limit=1&cursor={first['next_cursor']}")
     found = [item["account_id"] for page in (first, second) for item in page["items"]]
     assert found == [homes[0]["account_id"], homes[1]["account_id"]]
-    assert (await foreseen(house, 200, "&policy_code=standard"))["items"] == []
+    assert (await foreseen(house, 200, "&credit_policy=standard"))["items"] == []
 
 
 async def test_a_policy_is_tried_before_it_is_written(house, homes):
-    body = {"hours": 1, "policy_code": "town", "policy": {**PLAIN, "floor": "150"}}
+    body = {"hours": 1, "credit_policy": "town", "policy": {**PLAIN, "floor": "150"}}
     answer = await house.post("/v1/dry-run/cuts", body)
     assert answer.status_code == 200, answer.text
     items = answer.json()["items"]
@@ -78,7 +78,7 @@ async def test_a_policy_is_tried_before_it_is_written(house, homes):
     other = {**body, "policy": {**PLAIN, "currency": "ZAR"}}
     refused = await house.post("/v1/dry-run/cuts", other)
     assert refusal(refused) == (422, "currency_mismatch")
-    unknown = await house.post("/v1/dry-run/cuts", {**body, "policy_code": "none"})
+    unknown = await house.post("/v1/dry-run/cuts", {**body, "credit_policy": "none"})
     assert unknown.json()["code"] == "unknown_credit_policy"
     assert await house.broken() == []
 

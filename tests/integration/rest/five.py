@@ -241,7 +241,7 @@ def bodies() -> dict[str, Any]:
         "approve_mass_cut": {"reason": "The new floor is right."},
         "reject_mass_cut": {"reason": "The new floor is wrong."},
         "finish_review_task": {"note": "Visited; agreed on instalments."},
-        "foresee_cuts_of_policy": {"policy_code": "standard", "policy": POLICY, "hours": 24},
+        "foresee_cuts_of_policy": {"credit_policy": "standard", "policy": POLICY, "hours": 24},
         "create_plan": {**PLAN, "plan_code": f"plan-{number}"},
         "add_plan_version": version,
         "replace_plan_draft": version,

@@ -7,7 +7,7 @@ STAFF_ONLY = {"protect_account", "close_account", "fix_money", "swap_meter", "mo
               "request_refund", "keep_supply_on", "end_keep_supply_on", "list_keep_ons", "add_debt",
               "change_debt", "grant_credit", "end_grant"}  # fmt: skip
 """Closed to customers whatever the account: 403, also for their own."""
-SHOWN = {"get_account", "get_supply", "get_statement", "explain_posting",
+SHOWN = {"get_account", "list_supplies", "list_statement", "explain_posting",
          "explain_balance", "explain_supply", "get_month_statement", "export_month_statement_csv",
          "get_month_statement_json", "export_month_statement_pdf", "get_usage", "list_payments",
          "get_contacts", "list_deliveries", "list_supply_decisions", "try_top_up", "list_debts",

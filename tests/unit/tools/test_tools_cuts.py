@@ -45,7 +45,7 @@ def test_every_page_is_asked_for() -> None:
     assert assumption == "as lately"
     for heard in ledger.heard:
         assert (heard.path, heard.token) == ("/v1/dry-run/cuts", "a-token")
-        assert (heard.query["hours"], heard.query["policy_code"]) == ("6", "town")
+        assert (heard.query["hours"], heard.query["credit_policy"]) == ("6", "town")
 
 
 def test_a_row_says_why_and_what_avoids_it() -> None:

@@ -10,7 +10,7 @@ from npms_ledger.handlers.errors import AccountUnknown
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.principals import require
 
-Looker = Annotated[Principal, Depends(require("customer", "operator", "admin", "service"))]
+Reader = Annotated[Principal, Depends(require("customer", "operator", "admin", "service"))]
 
 
 async def may_see(conn: AsyncConnection, caller: Principal, *account_ids: int) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.api.access import Looker, may_see, own_customer
+from npms_ledger.api.access import Reader, may_see, own_customer
 from npms_ledger.api.account_schemas import (
     AccountDetailResponse,
     AccountResponse,
@@ -31,7 +31,7 @@ from npms_shared.web.schemas import FilterId, PathId
 def accounts_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
     _add_opening(router, context)
-    _add_looking(router, context)
+    _add_reading(router, context)
     _add_statement(router, context)
     _add_changes(router, context)
     _add_closing(router, context)
@@ -72,10 +72,10 @@ def _add_opening(router: APIRouter, context: Context) -> None:
         )
 
 
-def _add_looking(router: APIRouter, context: Context) -> None:
+def _add_reading(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_accounts", responses=problem_responses())
     async def list_accounts(
-        caller: Looker, cursor: Cursor = None, limit: Limit = 50, customer_id: FilterId = None
+        caller: Reader, cursor: Cursor = None, limit: Limit = 50, customer_id: FilterId = None
     ) -> Page[AccountResponse]:
         """By id; a customer gets their own."""
         wanted = customer_id if caller.is_staff() else own_customer(caller)
@@ -87,7 +87,7 @@ def _add_looking(router: APIRouter, context: Context) -> None:
         return page_of(found, limit, AccountResponse.of, key=lambda view: view.facts.account_id)
 
     @router.get("/{account_id}", operation_id="get_account", responses=problem_responses(404))
-    async def get_account(caller: Looker, account_id: PathId) -> AccountDetailResponse:
+    async def get_account(caller: Reader, account_id: PathId) -> AccountDetailResponse:
         """Balance, debt, emergency credit, supply, and what clears it."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
@@ -95,8 +95,10 @@ def _add_looking(router: APIRouter, context: Context) -> None:
                 await look.show_account(conn, account_id, context.clock.now())
             )
 
-    @router.get("/{account_id}/supply", operation_id="get_supply", responses=problem_responses(404))
-    async def get_supply(caller: Looker, account_id: PathId) -> Page[SupplyResponse]:
+    @router.get(
+        "/{account_id}/supply", operation_id="list_supplies", responses=problem_responses(404)
+    )
+    async def list_supplies(caller: Reader, account_id: PathId) -> Page[SupplyResponse]:
         """What each supply should be, and what its relay was seen to be."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
@@ -106,10 +108,10 @@ def _add_looking(router: APIRouter, context: Context) -> None:
 
 def _add_statement(router: APIRouter, context: Context) -> None:
     @router.get(
-        "/{account_id}/statement", operation_id="get_statement", responses=problem_responses(404)
+        "/{account_id}/statement", operation_id="list_statement", responses=problem_responses(404)
     )
-    async def statement(
-        caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
+    async def list_statement(
+        caller: Reader, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[StatementEntryResponse]:
         """Every posting, the newest first."""
         before = number_in(cursor) or look.NEWEST
@@ -129,7 +131,7 @@ def _add_changes(router: APIRouter, context: Context) -> None:
         dependencies=[COSTLY],
         responses=problem_responses(404, 409),
     )
-    async def accept_emergency_credit(caller: Looker, account_id: PathId) -> AccountDetailResponse:
+    async def accept_emergency_credit(caller: Reader, account_id: PathId) -> AccountDetailResponse:
         """Accept what is offered; 409 while it is not."""
         async with context.database.transaction() as conn:
             await may_see(conn, caller, account_id)

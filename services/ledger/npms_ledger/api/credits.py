@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.api.access import Looker, may_see
+from npms_ledger.api.access import Reader, may_see
 from npms_ledger.api.credit_schemas import (
     CreditResponse,
     GrantRequest,
@@ -38,7 +38,7 @@ def credits_router(context: Context) -> APIRouter:
 def _add_listing(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_credits", responses=problem_responses(404))
     async def list_credits(
-        caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
+        caller: Reader, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[CreditResponse]:
         """In the order of their use: balance, emergency credit and every grant there ever was."""
         begins = number_in(cursor) or 0

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_ledger.api.access import Looker, may_see
+from npms_ledger.api.access import Reader, may_see
 from npms_ledger.api.debt_schemas import (
     ChangeDebtRequest,
     DebtRequest,
@@ -37,7 +37,7 @@ def debts_router(context: Context) -> APIRouter:
 def _add_listing(router: APIRouter, context: Context) -> None:
     @router.get("", operation_id="list_debts", responses=problem_responses(404))
     async def list_debts(
-        caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
+        caller: Reader, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[DebtResponse]:
         """By number, recovered ones too."""
         after = number_in(cursor)

@@ -13,7 +13,7 @@ from npms_ledger.handlers.context import Context
 from npms_ledger.handlers.dry_run import ASSUMPTION, Foreseen, Question, foresee_cuts
 from npms_ledger.handlers.errors import CurrencyMismatch
 from npms_ledger.handlers.policies import read_policy
-from npms_shared.web.pages import Cursor, Limit, encode_cursor, number_in
+from npms_shared.web.pages import Cursor, Limit, Page, encode_cursor, number_in
 from npms_shared.web.principals import Operator
 from npms_shared.web.problems import problem_responses
 from npms_shared.web.rates import COSTLY
@@ -62,11 +62,9 @@ class ForeseenCutResponse(BaseModel):
         )
 
 
-class DryRunResponse(BaseModel):
+class DryRunResponse(Page[ForeseenCutResponse]):
     """A page may have fewer items than asked for, or none, and still be followed by another."""
 
-    items: list[ForeseenCutResponse]
-    next_cursor: str | None
     looked_at: int = Field(description="accounts of this page whose supply is on")
     until: datetime
     assumption: str
@@ -75,7 +73,7 @@ class DryRunResponse(BaseModel):
     def of(cls, found: Foreseen, question: Question) -> Self:
         following = None if found.next_after is None else encode_cursor(found.next_after)
         return cls(
-            items=[ForeseenCutResponse.of(*one) for one in found.cuts],
+            items=[ForeseenCutResponse.of(*foreseen) for foreseen in found.cuts],
             next_cursor=following,
             looked_at=found.looked_at,
             until=question.until,
@@ -87,7 +85,7 @@ class DryRunRequest(Schema):
     """What if the accounts on a credit policy were under this one?"""
 
     hours: int = Field(ge=1, le=MOST_HOURS, examples=[24])
-    policy_code: Line = Field(examples=["standard"])
+    credit_policy: Line = Field(examples=["standard"])
     policy: PolicyDocument = Field(
         description="as it would be written", examples=[{"currency": "KES", "floor": "50"}]
     )
@@ -102,13 +100,13 @@ def dry_run_router(context: Context) -> APIRouter:
     async def foresee(
         _caller: Operator,
         hours: Hours,
-        policy_code: PolicyCode = None,
+        credit_policy: PolicyCode = None,
         cursor: Cursor = None,
         limit: Limit = 50,
     ) -> DryRunResponse:
         """Who would be cut in the next hours if use went on as lately; nothing is changed."""
         now = context.clock.now()
-        question = Question(now, now + timedelta(hours=hours), policy_code)
+        question = Question(now, now + timedelta(hours=hours), credit_policy)
         async with context.database.connect() as conn:
             found = await foresee_cuts(conn, question, after=number_in(cursor) or 0, limit=limit)
         return DryRunResponse.of(found, question)
@@ -127,11 +125,11 @@ def dry_run_router(context: Context) -> APIRouter:
         question = Question(
             now,
             now + timedelta(hours=request.hours),
-            request.policy_code,
+            request.credit_policy,
             request.policy.to_policy(),
         )
         async with context.database.connect() as conn:
-            written = await read_policy(conn, request.policy_code)
+            written = await read_policy(conn, request.credit_policy)
             if written.currency != request.policy.currency:
                 raise CurrencyMismatch("credit policy", request.policy.currency, written.currency)
             found = await foresee_cuts(conn, question, after=number_in(cursor) or 0, limit=limit)

@@ -45,9 +45,9 @@ def _rows(month: Month) -> Iterator[tuple[Any, ...]]:
 def _of_day(day: Day, currency: str) -> Iterator[tuple[Any, ...]]:
     for key, amounts in summed([day]).items():
         yield _charge(day, key, amounts, currency)
-    posted = [one for top_up in day.top_ups for one in top_up.postings] + day.others
-    for one in sorted(posted, key=lambda one: one.seq):
-        yield _posting(day, one, currency)
+    posted = [booked for top_up in day.top_ups for booked in top_up.postings] + day.others
+    for booked in sorted(posted, key=lambda booked: booked.seq):
+        yield _posting(day, booked, currency)
 
 
 def _value(day: Any, kind: str, bucket: str, amount_micro: int, currency: str) -> tuple[Any, ...]:
@@ -61,9 +61,9 @@ def _charge(day: Day, key: LineKey, amounts: tuple[int, int], currency: str) -> 
     return (day.day, "charge", "balance", *what, *_money(-amounts[1], currency), "", "", "")
 
 
-def _posting(day: Day, one: Booked, currency: str) -> tuple[Any, ...]:
-    paid = one.paid
-    words = (_safe(one.reference), _safe(paid.label), _safe(one.reason))
+def _posting(day: Day, booked: Booked, currency: str) -> tuple[Any, ...]:
+    paid = booked.paid
+    words = (_safe(booked.reference), _safe(paid.label), _safe(booked.reason))
     money = _money(paid.amount_micro, currency)
     return (day.day, paid.kind, paid.bucket, "", "", "", "", *money, *words)
 

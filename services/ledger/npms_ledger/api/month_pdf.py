@@ -195,8 +195,8 @@ def _of_day(day: Day, month: Month) -> Iterator[Sequence[Any]]:
         yield f"    {_line_words(key)}", energy, shown_amount(-amount_micro, currency), ""
     for top_up in day.top_ups:
         yield from _top_up(top_up, f"{top_up.at.astimezone(zone):%H:%M}", currency)
-    for one in day.others:
-        yield _other(one, f"{one.at.astimezone(zone):%H:%M}", currency)
+    for booked in day.others:
+        yield _other(booked, f"{booked.at.astimezone(zone):%H:%M}", currency)
 
 
 def _top_up(top_up: TopUp, at: str, currency: str) -> Iterator[Sequence[Any]]:
@@ -208,11 +208,11 @@ def _top_up(top_up: TopUp, at: str, currency: str) -> Iterator[Sequence[Any]]:
         yield _cell(f"of it to {_plainly(part.what)}{label}", 14), "", amount, ""
 
 
-def _other(one: Booked, at: str, currency: str) -> Sequence[Any]:
-    about = " ".join(word for word in (one.paid.label, one.reason) if word)
-    name = f"{at} {_plainly(one.paid.kind)}, {_plainly(one.paid.bucket)}"
+def _other(booked: Booked, at: str, currency: str) -> Sequence[Any]:
+    about = " ".join(part for part in (booked.paid.label, booked.reason) if part)
+    name = f"{at} {_plainly(booked.paid.kind)}, {_plainly(booked.paid.bucket)}"
     cell = _cell(f"{name}: {about}" if about else name)
-    return cell, "", shown_amount(one.paid.amount_micro, currency), ""
+    return cell, "", shown_amount(booked.paid.amount_micro, currency), ""
 
 
 def _cell(text: str, indent: float = 9) -> Paragraph:
@@ -228,8 +228,8 @@ def _line_words(key: LineKey) -> str:
     return f"{words}, block {block}" if block else words
 
 
-def _plainly(word: str) -> str:
-    return word.replace("_", " ")
+def _plainly(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _kwh(energy_wh: int) -> str:

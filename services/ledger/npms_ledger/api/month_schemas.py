@@ -99,15 +99,15 @@ class MonthEntryResponse(BaseModel):
     amount: StatementMoneyResponse
 
     @classmethod
-    def of(cls, one: Booked, *, at: datetime, currency: str) -> Self:
+    def of(cls, booked: Booked, *, at: datetime, currency: str) -> Self:
         return cls(
-            seq=one.seq,
+            seq=booked.seq,
             at=at,
-            kind=one.paid.kind,
-            bucket=one.paid.bucket,
-            label=one.paid.label or None,
-            reason=one.reason or None,
-            amount=StatementMoneyResponse.of(one.paid.amount_micro, currency),
+            kind=booked.paid.kind,
+            bucket=booked.paid.bucket,
+            label=booked.paid.label or None,
+            reason=booked.reason or None,
+            amount=StatementMoneyResponse.of(booked.paid.amount_micro, currency),
         )
 
 
@@ -136,8 +136,8 @@ class MonthDayResponse(BaseModel):
                 for top_up in day.top_ups
             ],
             others=[
-                MonthEntryResponse.of(one, at=one.at.astimezone(zone), currency=currency)
-                for one in day.others
+                MonthEntryResponse.of(booked, at=booked.at.astimezone(zone), currency=currency)
+                for booked in day.others
             ],
             balance=StatementMoneyResponse.of(day.balance_micro, currency),
         )

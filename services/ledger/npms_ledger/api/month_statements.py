@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Response
 from fastapi.responses import JSONResponse
 
-from npms_ledger.api.access import Looker, may_see
+from npms_ledger.api.access import Reader, may_see
 from npms_ledger.api.month_csv import HEADER, to_csv
 from npms_ledger.api.month_schemas import PATH_EXAMPLE, MonthStatementResponse
 from npms_ledger.handlers.context import Context
@@ -62,7 +62,7 @@ def _add_negotiated(router: APIRouter, asked: _Asked) -> None:
         responses={**problem_responses(404, 406), 200: _described(*KINDS)},
     )
     async def get_month_statement(
-        caller: Looker, account_id: PathId, month: PathMonth, accept: Accept = JSON
+        caller: Reader, account_id: PathId, month: PathMonth, accept: Accept = JSON
     ) -> Response:
         """Opening and closing, and day by day energy, charges, top-ups and all else, adding up."""
         kind = _chosen(accept)
@@ -76,7 +76,7 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
         responses=problem_responses(404),
     )
     async def get_month_statement_json(
-        caller: Looker, account_id: PathId, month: PathMonth
+        caller: Reader, account_id: PathId, month: PathMonth
     ) -> MonthStatementResponse:
         """The statement, exact and as people read it."""
         return MonthStatementResponse.of(await asked.month(caller, account_id, month))
@@ -89,7 +89,7 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
         responses={**problem_responses(404), 200: _described(CSV)},
     )
     async def export_month_statement_csv(
-        caller: Looker, account_id: PathId, month: PathMonth
+        caller: Reader, account_id: PathId, month: PathMonth
     ) -> Response:
         """The statement as a table: of each bucket, opening + all amounts = closing."""
         return await _answer(await asked.month(caller, account_id, month), CSV)
@@ -102,7 +102,7 @@ def _add_files(router: APIRouter, asked: _Asked) -> None:
         responses={**problem_responses(404), 200: _described(PDF)},
     )
     async def export_month_statement_pdf(
-        caller: Looker, account_id: PathId, month: PathMonth
+        caller: Reader, account_id: PathId, month: PathMonth
     ) -> Response:
         """The statement on paper."""
         return await _answer(await asked.month(caller, account_id, month), PDF)

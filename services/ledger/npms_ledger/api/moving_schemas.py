@@ -55,4 +55,4 @@ class MoveOutRequest(Schema):
     reason: Line = Field(examples=["Moves to another town."])
 
     def registers_wh(self) -> dict[int, int]:
-        return {one.installation_id: one.register_.wh for one in self.final_readings}
+        return {reading.installation_id: reading.register_.wh for reading in self.final_readings}

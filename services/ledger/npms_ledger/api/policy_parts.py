@@ -16,11 +16,11 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _written(given: object) -> object:
+def _written(value: object) -> object:
     """Else a number would be read as seconds of the day."""
-    if not isinstance(given, str | time):
+    if not isinstance(value, str | time):
         raise CodedError("not_a_time", "expected hours and minutes, e.g. 18:00")
-    return given
+    return value
 
 
 def _local(moment: time) -> time:

@@ -45,4 +45,6 @@ def _add_listing(router: APIRouter, context: Context) -> None:
             found = await policy_requests.list_requests(
                 conn, before=id_in(cursor), limit=limit + 1, state=state
             )
-        return page_of(found, limit, PolicyRequestResponse.of, key=lambda one: one.row.request_id)
+        return page_of(
+            found, limit, PolicyRequestResponse.of, key=lambda asked: asked.row.request_id
+        )

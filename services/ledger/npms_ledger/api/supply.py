@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from npms_ledger.api.access import Looker, may_see
+from npms_ledger.api.access import Reader, may_see
 from npms_ledger.api.account_schemas import AccountDetailResponse
 from npms_ledger.api.paging import page_of
 from npms_ledger.api.supply_schemas import (
@@ -104,7 +104,7 @@ def _add_decisions(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404),
     )
     async def list_supply_decisions(
-        caller: Looker, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
+        caller: Reader, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[SupplyDecisionResponse]:
         """Why the supply was switched, each time; the newest first."""
         before = number_in(cursor) or look.NEWEST

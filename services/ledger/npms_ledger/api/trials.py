@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
 
-from npms_ledger.api.access import Looker, may_see
+from npms_ledger.api.access import Reader, may_see
 from npms_ledger.domain.policy import Step
 from npms_ledger.domain.position import Bucket, Entry, PostingKind
 from npms_ledger.domain.waterfall import ACCUMULATED
@@ -68,7 +68,7 @@ def trials_router(context: Context) -> APIRouter:
         "/{account_id}/top-up-trial", operation_id="try_top_up", responses=problem_responses(404)
     )
     async def try_amount(
-        caller: Looker, account_id: PathId, amount: TopUpAmount
+        caller: Reader, account_id: PathId, amount: TopUpAmount
     ) -> TopUpTrialResponse:
         """Where a top-up would go now; nothing is sold and nothing is kept."""
         amount_micro = parse_amount(amount)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from npms_ledger.api.access import Looker, may_see
+from npms_ledger.api.access import Reader, may_see
 from npms_ledger.api.balance_why_schemas import BalanceWhyResponse
 from npms_ledger.api.posting_why_schemas import PostingWhyResponse
 from npms_ledger.api.supply_why_schemas import SupplyWhyResponse
@@ -51,7 +51,7 @@ def _add_posting(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404),
     )
     async def explain_posting(
-        caller: Looker, account_id: PathId, seq: PathId
+        caller: Reader, account_id: PathId, seq: PathId
     ) -> PostingWhyResponse:
         """Readings, plan version, each line as a difference of cumulative costs, tax, rounding."""
         async with context.database.connect() as conn:
@@ -66,7 +66,7 @@ def _add_balance(router: APIRouter, context: Context) -> None:
         responses=problem_responses(404),
     )
     async def explain_balance(
-        caller: Looker, account_id: PathId, begin: From = None, end: To = None
+        caller: Reader, account_id: PathId, begin: From = None, end: To = None
     ) -> BalanceWhyResponse:
         """Where the money went: bucket by bucket, opening + entries by kind = closing."""
         async with context.database.connect() as conn:
@@ -82,7 +82,7 @@ def _add_supply(router: APIRouter, context: Context) -> None:
         operation_id="explain_supply",
         responses=problem_responses(404),
     )
-    async def explain_supply(caller: Looker, account_id: PathId) -> SupplyWhyResponse:
+    async def explain_supply(caller: Reader, account_id: PathId) -> SupplyWhyResponse:
         """Why supply was cut: policy, balance, floor, hold, who decided, what had avoided it."""
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
@@ -95,7 +95,7 @@ def _add_top_up(router: APIRouter, context: Context) -> None:
         operation_id="explain_top_up",
         responses=problem_responses(404),
     )
-    async def explain_top_up(caller: Looker, payment_id: UUID) -> TopUpWhyResponse:
+    async def explain_top_up(caller: Reader, payment_id: UUID) -> TopUpWhyResponse:
         """Where a payment went: to charges, debts, emergency credit, balance; before and after."""
         async with context.database.connect() as conn:
             account_id = await explain.account_of_payment(conn, payment_id)
