@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from fractions import Fraction
 
-from npms_meter_gateway.domain.planning import Block, Spot, plan, split
+from npms_meter_gateway.domain.planning import Block, RegisterSpan, plan, split
 from npms_meter_gateway.domain.probing import (
     Found,
     Trial,
     Words,
-    all_spots,
-    telling_spots,
+    all_spans,
+    identifying_spans,
     try_profile,
 )
 from npms_meter_gateway.domain.profile import Limits, Profile
@@ -32,19 +32,19 @@ class Unit:
         self._known: dict[tuple[str, int, int], Words | None] = {}
         self._has_answered = False
 
-    async def find(self, spots: Iterable[Spot], limits: Limits) -> Found:
-        """What stands in each spot; None for one that is refused, or only silence follows."""
+    async def find(self, spans: Iterable[RegisterSpan], limits: Limits) -> Found:
+        """What stands in each span; None for one that is refused, or only silence follows."""
         found: dict[str, Words | None] = {}
-        blocks = list(plan(spots, limits))
+        blocks = list(plan(spans, limits))
         while blocks:
             block = blocks.pop(0)
             words = await self._words(block, limits)
-            if words is None and len(block.spots) > 1:
+            if words is None and len(block.spans) > 1:
                 blocks = [*split(block, limits), *blocks]
                 continue
-            for spot in block.spots:
-                start = spot.address - block.address
-                found[spot.name] = None if words is None else words[start : start + spot.count]
+            for span in block.spans:
+                start = span.address - block.address
+                found[span.name] = None if words is None else words[start : start + span.count]
         return found
 
     async def _words(self, block: Block, limits: Limits) -> Words | None:
@@ -82,7 +82,7 @@ async def try_all(unit: Unit, profiles: Iterable[Profile]) -> list[Trial]:
 
 async def _try(unit: Unit, profile: Profile) -> list[Trial]:
     """The whole map is read only where the telling registers rule nothing out."""
-    trials = try_profile(profile, await unit.find(telling_spots(profile), profile.limits))
+    trials = try_profile(profile, await unit.find(identifying_spans(profile), profile.limits))
     if not any(trial.fits for trial in trials):
         return trials
-    return try_profile(profile, await unit.find(all_spots(profile), profile.limits))
+    return try_profile(profile, await unit.find(all_spans(profile), profile.limits))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from npms_meter_gateway.domain.planning import plan, spots_of
+from npms_meter_gateway.domain.planning import plan, spans_of
 from npms_meter_gateway.domain.point import Group
 from npms_meter_gateway.domain.profile import RELAY, Profile, ProfileError
 from npms_meter_gateway.drivers.golden import golden_faults
@@ -62,8 +62,8 @@ def _remarks(profile: Profile) -> Iterator[str]:
     yield f"{profile.code} is good: {len(profile.points)} points, {profile.confidence}"
     for group in Group if profile.driver == "modbus" else ():
         names = profile.names_of(group) | ({RELAY} if group is Group.BILLING else set())
-        for block in plan(spots_of(profile, names), profile.limits):
-            inside = ", ".join(spot.name for spot in block.spots)
+        for block in plan(spans_of(profile, names), profile.limits):
+            inside = ", ".join(span.name for span in block.spans)
             place = f"{block.table} {block.address:#06x} + {block.count}"
             yield f"{group} reads {place}: {inside}"
     if profile.golden:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.domain.planning import Spot
+from npms_meter_gateway.domain.planning import RegisterSpan
 from npms_meter_gateway.domain.point import Order
 from npms_meter_gateway.domain.probing import Trial, recognised
 from npms_meter_gateway.domain.profile import Profile
@@ -168,7 +168,7 @@ async def test_a_line_is_silent_as_long_as_its_slowest_meter_needs() -> None:
         loop = asyncio.get_running_loop()
         unit, began = Unit(bus, meter.unit_id), loop.time()
         for number in range(4):
-            await unit.find([Spot("any", "input", 2 * number, 2)], profile.limits)
+            await unit.find([RegisterSpan("any", "input", 2 * number, 2)], profile.limits)
         assert loop.time() - began >= 3 * 0.06
         await bus.close()
 

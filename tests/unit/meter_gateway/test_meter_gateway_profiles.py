@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npms_meter_gateway.domain.decoding import decode, text_of, whole
-from npms_meter_gateway.domain.planning import Block, Spot, plan, split, spots_of, tell_apart
+from npms_meter_gateway.domain.planning import (
+    Block,
+    RegisterSpan,
+    plan,
+    spans_of,
+    split,
+    tell_apart,
+)
 from npms_meter_gateway.domain.point import Group, Point
 from npms_meter_gateway.domain.profile import (
     ENERGY,
@@ -75,17 +82,17 @@ def test_every_profile_reads_back_what_its_meter_shows(profile: Profile) -> None
 
 @pytest.mark.parametrize("profile", MODBUS.values(), ids=MODBUS.keys())
 def test_every_plan_covers_its_spots_inside_the_limits(profile: Profile) -> None:
-    spots = spots_of(profile, {*profile.points, RELAY, LOAD_LIMIT})
-    blocks = plan(set(spots), profile.limits)
-    covered = {spot for block in blocks for spot in block.spots}
-    assert covered == set(spots)
+    spans = spans_of(profile, {*profile.points, RELAY, LOAD_LIMIT})
+    blocks = plan(set(spans), profile.limits)
+    covered = {span for block in blocks for span in block.spans}
+    assert covered == set(spans)
     for block in blocks:
         assert block.count <= profile.limits.max_read
         if profile.limits.even and block.table != "coil":
             assert block.address % 2 == block.count % 2 == 0
-        for spot in block.spots:
-            assert block.address <= spot.address
-            assert spot.address + spot.count <= block.address + block.count
+        for span in block.spans:
+            assert block.address <= span.address
+            assert span.address + span.count <= block.address + block.count
 
 
 @pytest.mark.parametrize("profile", MODBUS.values(), ids=MODBUS.keys())
@@ -156,15 +163,15 @@ class Silence:
 def test_billing_reads_stay_inside_the_limits_and_cover_their_points(profile: Profile) -> None:
     blocks = planned(profile, Group.BILLING)
     names = names_of(profile, Group.BILLING)
-    spots = [spot for block in blocks for spot in block.spots]
-    assert sorted(s.name for s in spots) == sorted(s.name for s in spots_of(profile, names))
+    spans = [span for block in blocks for span in block.spans]
+    assert sorted(s.name for s in spans) == sorted(s.name for s in spans_of(profile, names))
     for block in blocks:
         assert block.count <= profile.limits.max_read
         if profile.limits.even and block.table != "coil":
             assert block.address % 2 == block.count % 2 == 0
-        for spot in block.spots:
-            assert block.address <= spot.address
-            assert spot.address + spot.count <= block.address + block.count
+        for span in block.spans:
+            assert block.address <= span.address
+            assert span.address + span.count <= block.address + block.count
 
 
 @pytest.mark.parametrize(
@@ -175,7 +182,7 @@ def test_no_other_answer_of_a_meter_has_the_length_of_its_energy(code: str) -> N
     """So that a late one cannot be taken for it. The EM737's energy stands alone."""
     billing, slow = (planned(PROFILES[code], group) for group in (Group.BILLING, Group.SLOW))
     lengths = [(block.table, block.count) for block in (*billing, *slow)]
-    [energy] = [b for b in billing if any(spot.name == ENERGY for spot in b.spots)]
+    [energy] = [b for b in billing if any(span.name == ENERGY for span in b.spans)]
     assert lengths.count((energy.table, energy.count)) == 1
 
 
@@ -190,18 +197,18 @@ def test_reads_told_apart_still_cover_inside_the_limits(
     even: bool,  # noqa: FBT001
 ) -> None:
     limits = Limits(max_read=40, max_hole=hole, even=even)
-    spots = [Spot(str(place), "holding", 2 * place, 2) for place in places]
-    mine, rest = spots[:billed], spots[billed:]
+    spans = [RegisterSpan(str(place), "holding", 2 * place, 2) for place in places]
+    mine, rest = spans[:billed], spans[billed:]
     others = plan(rest, limits)
     blocks = tell_apart(plan(mine, limits), others, rest, limits)
-    assert sorted(s.name for b in blocks for s in b.spots) == sorted(s.name for s in mine)
+    assert sorted(s.name for b in blocks for s in b.spans) == sorted(s.name for s in mine)
     for block in blocks:
         assert block.count <= limits.max_read
         assert not even or block.address % 2 == block.count % 2 == 0
-        for spot in block.spots:
-            assert block.address <= spot.address
-            assert spot.address + spot.count <= block.address + block.count
-        served = {at for s in spots for at in range(s.address, s.address + s.count)}
+        for span in block.spans:
+            assert block.address <= span.address
+            assert span.address + span.count <= block.address + block.count
+        served = {at for s in spans for at in range(s.address, s.address + s.count)}
         assert block.address in served
         assert block.address + block.count - 1 in served
 
@@ -237,9 +244,9 @@ async def test_t6_a_lengthened_read_that_is_refused_loses_nothing() -> None:
 
 def test_one_read_brings_everything_of_the_hiking_relay_meter() -> None:
     profile = PROFILES["hiking_dds238_2_znsr"]
-    blocks = plan(spots_of(profile, POLLED), profile.limits)
+    blocks = plan(spans_of(profile, POLLED), profile.limits)
     assert [(b.address, b.count) for b in blocks] == [(0x0A, 17)]
-    assert all(len(part.spots) == 1 for part in split(blocks[0], profile.limits))
+    assert all(len(part.spans) == 1 for part in split(blocks[0], profile.limits))
 
 
 @given(st.sets(st.integers(0, 400), min_size=1, max_size=40), st.integers(0, 30), st.booleans())
@@ -249,12 +256,12 @@ def test_plans_keep_to_holes_and_lengths(addresses: set[int], hole: int, even: b
         points={ENERGY: {"table": "holding", "address": 2, "type": "u32", "scale": "10"}},
     )
     limits = parse_profile(data, name="t").limits
-    spots = [Spot(str(a), "input", a * 2, 2) for a in addresses]
-    blocks = plan(spots, limits)
-    assert sorted(s.address for b in blocks for s in b.spots) == sorted(s.address for s in spots)
+    spans = [RegisterSpan(str(a), "input", a * 2, 2) for a in addresses]
+    blocks = plan(spans, limits)
+    assert sorted(s.address for b in blocks for s in b.spans) == sorted(s.address for s in spans)
     for block in blocks:
         assert block.count <= 40
-        inside = sorted(block.spots, key=lambda s: s.address)
+        inside = sorted(block.spans, key=lambda s: s.address)
         for before, after in pairwise(inside):
             assert after.address - (before.address + before.count) <= hole
 

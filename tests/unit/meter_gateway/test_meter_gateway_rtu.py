@@ -241,7 +241,7 @@ def test_t1_what_came_while_this_process_stood_still_is_dropped(
             next_one = asyncio.create_task(ask(bus))
 
             async def reopened() -> bool:
-                return accepted.is_set() and bus._quiet.is_kept
+                return accepted.is_set() and bus._silence.is_kept
 
             await until(reopened, every_s=0.005)
             busy, other = socket.socketpair()

@@ -11,7 +11,7 @@ MAX_READ_PDU = 125
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class RegisterSpan:
     """A named run of registers (or one coil) that a read must cover."""
 
     name: str
@@ -27,45 +27,48 @@ class Block:
     table: Table
     address: int
     count: int
-    spots: tuple[Spot, ...]
+    spans: tuple[RegisterSpan, ...]
 
 
-def spots_of(profile: Profile, names: Collection[str]) -> list[Spot]:
+def spans_of(profile: Profile, names: Collection[str]) -> list[RegisterSpan]:
     """Where what is asked for stands, as far as the meter has it."""
-    spots = [spot_of(point) for name, point in profile.points.items() if name in names]
+    spans = [span_of(point) for name, point in profile.points.items() if name in names]
     relay, limit = profile.relay, profile.load_limit
     if relay and relay.read_back and RELAY in names:
-        spots.append(Spot(RELAY, relay.read_back.table, relay.read_back.address, 1))
+        spans.append(RegisterSpan(RELAY, relay.read_back.table, relay.read_back.address, 1))
     if relay and relay.fault and RELAY_FAULT in names:
-        spots.append(Spot(RELAY_FAULT, relay.fault.table, relay.fault.address, 1))
+        spans.append(RegisterSpan(RELAY_FAULT, relay.fault.table, relay.fault.address, 1))
     if limit and LOAD_LIMIT in names:
-        spots.append(Spot(LOAD_LIMIT, "holding", limit.address, 1))
-    return spots
+        spans.append(RegisterSpan(LOAD_LIMIT, "holding", limit.address, 1))
+    return spans
 
 
-def spot_of(point: Point) -> Spot:
-    return Spot(point.name, point.table, point.address, NumberType(point.type).registers)
+def span_of(point: Point) -> RegisterSpan:
+    return RegisterSpan(point.name, point.table, point.address, NumberType(point.type).registers)
 
 
-def plan(spots: Iterable[Spot], limits: Limits) -> tuple[Block, ...]:
-    """Reads that cover all spots, merged while the hole and the length stay inside the limits."""
+def plan(spans: Iterable[RegisterSpan], limits: Limits) -> tuple[Block, ...]:
+    """Reads that cover all spans, merged while the hole and the length stay inside the limits."""
     blocks: list[Block] = []
-    for spot in sorted(spots, key=lambda s: (s.table, s.address)):
-        merged = _merge(blocks[-1], spot, limits) if blocks else None
+    for span in sorted(spans, key=lambda s: (s.table, s.address)):
+        merged = _merge(blocks[-1], span, limits) if blocks else None
         if merged is None:
-            blocks.append(_block(spot, limits))
+            blocks.append(_block(span, limits))
         else:
             blocks[-1] = merged
     return tuple(blocks)
 
 
 def tell_apart(
-    blocks: Iterable[Block], others: Iterable[Block], spare: Collection[Spot], limits: Limits
+    blocks: Iterable[Block],
+    others: Iterable[Block],
+    spare: Collection[RegisterSpan],
+    limits: Limits,
 ) -> tuple[Block, ...]:
     """The blocks, lengthened where that makes each of another length than any other of its table.
 
     In frames without a transaction (RTU) nothing but its length shows that a late answer belongs to
-    another read. They are lengthened over `spare` spots only: registers that the meter serves. The
+    another read. They are lengthened over `spare` spans only: registers that the meter serves. The
     first of `blocks` has the first choice.
     """
     taken = {(other.table, other.count) for other in others}
@@ -78,54 +81,54 @@ def tell_apart(
     return tuple(apart)
 
 
-def _lengthened(block: Block, spare: Collection[Spot], limits: Limits) -> list[Block]:
-    """The block over its next spare spot, over two of them …; after it first, then before it."""
-    near = [spot for spot in spare if spot.table == block.table != "coil"]
+def _lengthened(block: Block, spare: Collection[RegisterSpan], limits: Limits) -> list[Block]:
+    """The block over its next spare span, over two of them …; after it first, then before it."""
+    near = [span for span in spare if span.table == block.table != "coil"]
     after = sorted((s for s in near if s.address >= block.address), key=lambda s: s.address)
     before = sorted((s for s in near if s.address < block.address), key=lambda s: -s.address)
     found: list[Block] = []
     for row in (after, before):
         longer: Block | None = block
-        for spot in row:
-            longer = _over(longer, spot, limits) if longer else None
+        for span in row:
+            longer = _over(longer, span, limits) if longer else None
             if longer and longer.count > block.count:
                 found.append(longer)
     return found
 
 
-def _over(block: Block, spot: Spot, limits: Limits) -> Block | None:
-    """The block grown over a spot, where the hole between them and the length are allowed."""
-    also, end = _block(spot, limits), block.address + block.count
+def _over(block: Block, span: RegisterSpan, limits: Limits) -> Block | None:
+    """The block grown over a span, where the hole between them and the length are allowed."""
+    also, end = _block(span, limits), block.address + block.count
     start, end_also = min(block.address, also.address), also.address + also.count
     hole = max(also.address - end, block.address - end_also)
     count = max(end, end_also) - start
     if hole > limits.max_hole or count > min(limits.max_read, MAX_READ_PDU):
         return None
-    return Block(block.table, start, count, block.spots)
+    return Block(block.table, start, count, block.spans)
 
 
 def split(block: Block, limits: Limits) -> tuple[Block, ...]:
-    """The block's spots, each read apart: for a meter that refuses what lies between them."""
-    return tuple(_block(spot, limits) for spot in block.spots)
+    """The block's spans, each read apart: for a meter that refuses what lies between them."""
+    return tuple(_block(span, limits) for span in block.spans)
 
 
-def _block(spot: Spot, limits: Limits) -> Block:
-    end = _aligned_end(spot.address + spot.count, spot.table, limits)
-    start = spot.address - (spot.address % 2 if _aligns(spot.table, limits) else 0)
-    return Block(spot.table, start, end - start, (spot,))
+def _block(span: RegisterSpan, limits: Limits) -> Block:
+    end = _aligned_end(span.address + span.count, span.table, limits)
+    start = span.address - (span.address % 2 if _aligns(span.table, limits) else 0)
+    return Block(span.table, start, end - start, (span,))
 
 
-def _merge(block: Block, spot: Spot, limits: Limits) -> Block | None:
-    if spot.table != block.table or spot.table == "coil":
+def _merge(block: Block, span: RegisterSpan, limits: Limits) -> Block | None:
+    if span.table != block.table or span.table == "coil":
         return None
-    hole = spot.address - (block.address + block.count)
+    hole = span.address - (block.address + block.count)
     end = max(
         block.address + block.count,
-        _aligned_end(spot.address + spot.count, spot.table, limits),
+        _aligned_end(span.address + span.count, span.table, limits),
     )
     if hole > limits.max_hole or end - block.address > min(limits.max_read, MAX_READ_PDU):
         return None
-    return Block(block.table, block.address, end - block.address, (*block.spots, spot))
+    return Block(block.table, block.address, end - block.address, (*block.spans, span))
 
 
 def _aligns(table: Table, limits: Limits) -> bool:

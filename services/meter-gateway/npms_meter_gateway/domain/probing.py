@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from npms_meter_gateway.domain.decoding import decode, text_of
-from npms_meter_gateway.domain.planning import Spot, spot_of, spots_of
+from npms_meter_gateway.domain.planning import RegisterSpan, span_of, spans_of
 from npms_meter_gateway.domain.point import ENERGY, FREQUENCY, POWER, VOLTAGE, Order, Point
 from npms_meter_gateway.domain.profile import RELAY, Probe, Profile
 
@@ -29,7 +29,7 @@ IDLE_W = 20
 
 Words = Sequence[int]
 Found = Mapping[str, Words | None]
-"""Registers by spot; None for one that the meter does not serve."""
+"""Registers by span; None for one that the meter does not serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,15 @@ class Trial:
         return energy == 1 or any(points[name].type.registers > 1 for name in self.mains)
 
 
-def telling_spots(profile: Profile) -> list[Spot]:
+def identifying_spans(profile: Profile) -> list[RegisterSpan]:
     """The few registers by which most profiles are ruled out."""
     names = set(MAINS) & set(profile.points)
-    return [*_identity_spots(profile), *spots_of(profile, names)]
+    return [*_identity_spans(profile), *spans_of(profile, names)]
 
 
-def all_spots(profile: Profile) -> list[Spot]:
+def all_spans(profile: Profile) -> list[RegisterSpan]:
     """Everything that a meter of this type serves."""
-    return [*_identity_spots(profile), *spots_of(profile, {*profile.points, RELAY})]
+    return [*_identity_spans(profile), *spans_of(profile, {*profile.points, RELAY})]
 
 
 def try_profile(profile: Profile, found: Found) -> list[Trial]:
@@ -90,9 +90,9 @@ def recognised(trials: Iterable[Trial]) -> Trial | None:
     return None
 
 
-def _identity_spots(profile: Profile) -> list[Spot]:
+def _identity_spans(profile: Profile) -> list[RegisterSpan]:
     return [
-        replace(spot_of(probe.point), name=f"probe.{number}")
+        replace(span_of(probe.point), name=f"probe.{number}")
         for number, probe in enumerate(profile.probe)
     ]
 
@@ -105,7 +105,7 @@ def _trial(profile: Profile, twist: Order, found: Found) -> Trial:
     }
     doubts = (
         *_refusals(profile, found),
-        *_strangers(profile, twist, found),
+        *_other_devices(profile, twist, found),
         *_out_of_range(profile, shown),
         *_without_sense(profile, shown),
         *_too_much_power(profile, shown),
@@ -126,7 +126,7 @@ def _refusals(profile: Profile, found: Found) -> Iterator[str]:
             yield f"{named.get(name, name)} is not served"
 
 
-def _strangers(profile: Profile, twist: Order, found: Found) -> Iterator[str]:
+def _other_devices(profile: Profile, twist: Order, found: Found) -> Iterator[str]:
     for number, probe in enumerate(profile.probe):
         words = found.get(f"probe.{number}")
         if words is None:

@@ -27,7 +27,7 @@ class Cadence:
 
 
 @dataclass(slots=True)
-class Agenda:
+class PollSchedule:
     """When each group of one meter is due, in seconds of a steady clock.
 
     After its first read a group keeps to a grid: `phase` (0 … 1) of its interval after

@@ -10,7 +10,7 @@ from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.breaker import GatewayBreaker
 from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.point import Group
-from npms_meter_gateway.domain.schedule import Agenda, Cadence, names_of
+from npms_meter_gateway.domain.schedule import Cadence, PollSchedule, names_of
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.drivers.line.errors import Lapsed, LinkFault
@@ -61,13 +61,13 @@ class Line:
         self.meters[meter.installation_id] = meter
         phase = crc32(meter.serial.encode()) % 1000 / 1000
         now = asyncio.get_running_loop().time()
-        meter.agenda = Agenda(
+        meter.schedule = PollSchedule(
             self._intervals,
             phase=phase,
             origin=now - self._clock.wall_now().timestamp(),
             first=now + phase * min(self._cadence.billing_s, within_s),
         )
-        self._put(meter, meter.agenda.next_due)
+        self._put(meter, meter.schedule.next_due)
 
     def remove(self, installation_id: int) -> None:
         meter = self.meters.pop(installation_id, None)
@@ -101,7 +101,7 @@ class Line:
         if self.breaker.is_open:
             self._put(meter, turn.due)
             return
-        groups = meter.agenda.groups_at(began)
+        groups = meter.schedule.groups_at(began)
         if not meter.missed:
             _note_lateness(meter, groups, began)
         try:
@@ -136,7 +136,7 @@ class Line:
             return max(breaker.closed_to, now)
         if meter.missed:
             return now + min(self._cadence.billing_s, RETRY_S)
-        return meter.agenda.next_due
+        return meter.schedule.next_due
 
     async def _wait_for_gateway(self, loop: asyncio.AbstractEventLoop) -> None:
         """One of the workers waits for the gateway's next probe and sends it, the others behind."""
@@ -167,8 +167,8 @@ class Line:
         for meter in self.meters.values():
             if meter.is_reachable is False:
                 meter.is_silence_unreported, meter.missed = True, 0
-            meter.agenda.hurry(Group.BILLING, now + spread * meter.agenda.phase)
-            self._put(meter, meter.agenda.next_due)
+            meter.schedule.hurry(Group.BILLING, now + spread * meter.schedule.phase)
+            self._put(meter, meter.schedule.next_due)
 
     async def _poll(self, meter: Meter, groups: frozenset[Group], *, probe: bool = False) -> None:
         names = frozenset().union(*(names_of(meter.unit.profile, group) for group in groups))
@@ -189,7 +189,7 @@ class Line:
 
     async def _saw(self, meter: Meter, groups: frozenset[Group], answer: MeterAnswer) -> None:
         now, seen_at = asyncio.get_running_loop().time(), self._clock.now()
-        meter.agenda.done(groups, now)
+        meter.schedule.done(groups, now)
         self._answered_at[meter.installation_id] = now
         is_slow = Group.SLOW in groups
         points = answer.values if is_slow else None
@@ -203,7 +203,7 @@ class Line:
             )
             meter.is_slow_polled = True
         elif not meter.is_slow_polled:
-            meter.agenda.hurry(Group.SLOW, now)
+            meter.schedule.hurry(Group.SLOW, now)
 
     async def _heard(self, meter: Meter) -> None:
         meter.missed, meter.is_known = 0, True
@@ -238,5 +238,5 @@ class Line:
 
 def _note_lateness(meter: Meter, groups: frozenset[Group], began: float) -> None:
     for group in groups:
-        lateness_s = max(began - meter.agenda.due[group], 0)
+        lateness_s = max(began - meter.schedule.due[group], 0)
         metrics.POLL_LATENESS.labels(group=group.value).observe(lateness_s)

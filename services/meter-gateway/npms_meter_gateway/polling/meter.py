@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from npms_meter_gateway.domain.schedule import Agenda
+from npms_meter_gateway.domain.schedule import PollSchedule
 from npms_meter_gateway.polling.unit import Unit
 
 
@@ -23,7 +23,7 @@ class Meter:
     """Whether it has answered since this process polls it."""
     is_slow_polled: bool = False
     """Whether it has had its slow poll since then, or since it was last silent."""
-    agenda: Agenda = field(init=False)
+    schedule: PollSchedule = field(init=False)
     """Given by the line it is added to."""
     turn: "Turn | None" = None
     """Its only turn in the line that counts."""

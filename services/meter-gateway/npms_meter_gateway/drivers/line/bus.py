@@ -28,8 +28,8 @@ from npms_meter_gateway.drivers.line.framing import Framing, LineRequest
 from npms_meter_gateway.drivers.line.line_counts import LineCounts
 from npms_meter_gateway.drivers.line.opening import connect
 from npms_meter_gateway.drivers.line.permit import Permit
-from npms_meter_gateway.drivers.line.quiet import Quiet
 from npms_meter_gateway.drivers.line.request_queue import RequestQueue
+from npms_meter_gateway.drivers.line.silence import Silence
 
 RECONNECT = BreakerPolicy(trip_after=1, first_pause_s=1.0, longest_pause_s=60.0)
 BUSY_RETRIES = 2
@@ -79,7 +79,7 @@ class Bus:
         self._transaction = random.randrange(LAST_TRANSACTION)  # noqa: S311 - no secret
         self._connection: Connection | None = None
         self._opening: asyncio.Task[None] | None = None
-        self._quiet = Quiet(self._go_on, self._count_stray, gateway.pause_s)
+        self._silence = Silence(self._go_on, self._count_stray, gateway.pause_s)
         self._busy_since = 0.0
         self._is_closed = False
 
@@ -107,7 +107,7 @@ class Bus:
 
     def keep_gap(self, gap_ms: int) -> None:
         """Be silent at least so long after each answer: the slowest meter on the line sets it."""
-        self._quiet.pause_s = max(self._quiet.pause_s, gap_ms / 1000)
+        self._silence.pause_s = max(self._silence.pause_s, gap_ms / 1000)
 
     async def close(self) -> None:
         """Stop; requests that still wait fail with NotConnected."""
@@ -116,7 +116,7 @@ class Bus:
             self._opening.cancel()
             with suppress(asyncio.CancelledError):
                 await self._opening
-        self._quiet.cancel()
+        self._silence.cancel()
         self._queue.cancel()
         if self._connection is not None:
             self._connection.close()
@@ -131,7 +131,7 @@ class Bus:
         return not (
             self._waiting
             or connection.is_tainted
-            or self._quiet.is_kept
+            or self._silence.is_kept
             or len(connection.pending) >= self._depth
         )
 
@@ -142,7 +142,7 @@ class Bus:
             if connection is None or connection.is_tainted:
                 self._renew()
                 return
-            if self._quiet.is_kept or len(connection.pending) >= self._depth:
+            if self._silence.is_kept or len(connection.pending) >= self._depth:
                 return
             exchange = self._queue.take()
             if not exchange.answer.done():
@@ -170,15 +170,17 @@ class Bus:
         self._transaction = self._transaction % LAST_TRANSACTION + 1
         return self._transaction
 
-    def _over(self, exchange: Exchange, words: Words | None, fault: LinkFault | None) -> None:
+    def _exchange_ended(
+        self, exchange: Exchange, words: Words | None, fault: LinkFault | None
+    ) -> None:
         """An exchange has ended; with it the line is free for the next."""
         connection = self._connection
         assert connection is not None
         now = connection.loop.time()
         self.counts.count(now - self._busy_since, fault)
         self._busy_since = now
-        if self._quiet.pause_s:
-            self._keep_quiet(self._quiet.pause_s)
+        if self._silence.pause_s:
+            self._keep_silence(self._silence.pause_s)
         if fault is None or not self._is_to_repeat(exchange, fault):
             exchange.settle(words, fault)
         if self._is_unnumbered and connection.is_tainted:
@@ -200,8 +202,8 @@ class Bus:
         else:
             self._put(exchange)
 
-    def _keep_quiet(self, seconds: float) -> None:
-        self._quiet.keep(seconds, prolonged_s=self._late_window_s)
+    def _keep_silence(self, seconds: float) -> None:
+        self._silence.keep(seconds, prolonged_s=self._late_window_s)
 
     def _count_stray(self) -> int:
         return self._connection.stray_bytes if self._connection else 0
@@ -214,7 +216,7 @@ class Bus:
         if connection is not None and connection.is_open:
             if self.gateway.transport == "serial":
                 connection.clear()
-                self._keep_quiet(self._late_window_s)
+                self._keep_silence(self._late_window_s)
                 return
             connection.close()
         if self._is_closed:
@@ -242,12 +244,12 @@ class Bus:
         finally:
             self._opening = None
         if self._is_unnumbered:
-            self._keep_quiet(self._late_window_s)
+            self._keep_silence(self._late_window_s)
         self._go_on()
 
     def _framed(self) -> Connection:
         owed = self._connection.owed if self._connection else ()
-        return Connection(self._framing, self._over, lost=self._lost, owed=owed)
+        return Connection(self._framing, self._exchange_ended, lost=self._lost, owed=owed)
 
     def _closed_unused(self) -> NotConnected:
         return NotConnected(f"{self.gateway.name} closed before anything was sent")

@@ -54,7 +54,7 @@ class Exchange:
             self.answer.set_result(words)
 
 
-Over = Callable[[Exchange, Words | None, LinkFault | None], None]
+Ended = Callable[[Exchange, Words | None, LinkFault | None], None]
 Lost = Callable[["Connection"], None]
 
 
@@ -63,7 +63,7 @@ def _nothing(_connection: "Connection") -> None:
 
 
 class Connection(asyncio.Protocol):
-    """Tells `over` of each exchange exactly once, and `lost` when the peer closes it unused.
+    """Tells `ended` of each exchange exactly once, and `lost` when the peer closes it unused.
 
     `owed` are transactions that the connections before have left without an answer: a gateway may
     deliver those here, and they are dropped.
@@ -75,12 +75,12 @@ class Connection(asyncio.Protocol):
     def __init__(
         self,
         framing: Framing,
-        over: Over,
+        ended: Ended,
         *,
         lost: Lost = _nothing,
         owed: Iterable[int] = (),
     ) -> None:
-        self._framing, self._over, self._lost = framing, over, lost
+        self._framing, self._exchange_ended, self._lost = framing, ended, lost
         self.loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.made: asyncio.Future[None] = self.loop.create_future()
@@ -201,7 +201,7 @@ class Connection(asyncio.Protocol):
         except BadAnswer:
             self.pending[transaction] = exchange  # it ends as all the others do
             raise
-        self._over(exchange, words, refusal)
+        self._exchange_ended(exchange, words, refusal)
 
     def _ignore(self, transaction: int) -> None:
         """A late answer while others are still awaited is no fault of theirs."""
@@ -233,10 +233,10 @@ class Connection(asyncio.Protocol):
             self._watch(min(exchange.deadline for exchange in self.pending.values()))
         for exchange in ended:
             detail = f"unit {exchange.unit}: nothing in {exchange.timeout_s:g} s"
-            self._over(exchange, None, NoAnswer(detail))
+            self._exchange_ended(exchange, None, NoAnswer(detail))
 
     def _end(self, fault: LinkFault) -> None:
         ended, self.pending, self._rest = self.pending, {}, b""
         self._given_up |= dict.fromkeys(ended)
         for exchange in ended.values():
-            self._over(exchange, None, fault)
+            self._exchange_ended(exchange, None, fault)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from npms_meter_gateway.drivers.line.errors import Lapsed
 
 
-class Pace:
+class ConnectRate:
     """Gives turns in the order they are asked for, at most `per_s` a second.
 
     A turn is counted from when the one before was really taken: after a stall there is no burst.
@@ -36,7 +36,7 @@ class Permit:
         self, holds: Callable[[], bool] = lambda: True, connects_per_s: float | None = None
     ) -> None:
         self._holds = holds
-        self._pace = Pace(connects_per_s) if connects_per_s else None
+        self._rate = ConnectRate(connects_per_s) if connects_per_s else None
 
     def check(self) -> None:
         """Raises Lapsed when somebody else may be speaking by now."""
@@ -45,6 +45,6 @@ class Permit:
 
     async def connect(self) -> None:
         """Wait for the turn to open a connection; raises Lapsed."""
-        if self._pace is not None:
-            await self._pace.turn()
+        if self._rate is not None:
+            await self._rate.turn()
         self.check()

@@ -5,7 +5,14 @@ from fractions import Fraction
 
 from npms_meter_gateway.domain.decoding import decode, whole
 from npms_meter_gateway.domain.meter_answer import MeterAnswer
-from npms_meter_gateway.domain.planning import Block, Spot, plan, split, spots_of, tell_apart
+from npms_meter_gateway.domain.planning import (
+    Block,
+    RegisterSpan,
+    plan,
+    spans_of,
+    split,
+    tell_apart,
+)
 from npms_meter_gateway.domain.profile import (
     ENERGY,
     LOAD_LIMIT,
@@ -32,7 +39,7 @@ class ModbusDriver(KeepsRecords):
         self._plans: dict[frozenset[str], tuple[Block, ...]] = {}
 
     async def read(self, names: Collection[str], priority: Priority) -> MeterAnswer:
-        found = await self._read_spots(frozenset(names), priority)
+        found = await self._read_spans(frozenset(names), priority)
         values, limit = dict(self._values(found)), self.profile.load_limit
         relay = self.profile.relay
         back, fault = (relay.read_back, relay.fault) if relay else (None, None)
@@ -71,7 +78,7 @@ class ModbusDriver(KeepsRecords):
             WriteRegisters(limit.address, (limit.raw_of(limit_w),)), Priority.RELAY_WRITE
         )
 
-    async def _read_spots(self, names: frozenset[str], priority: Priority) -> dict[str, Words]:
+    async def _read_spans(self, names: frozenset[str], priority: Priority) -> dict[str, Words]:
         found: dict[str, Words] = {}
         blocks = list(self._plan_of(names))
         while blocks:
@@ -92,16 +99,16 @@ class ModbusDriver(KeepsRecords):
     def _planned(self, names: frozenset[str]) -> tuple[Block, ...]:
         """What is billed is read in lengths of its own, so that no other answer fits."""
         limits, served = self.profile.limits, self._served()
-        blocks = plan([spot for spot in served if spot.name in names], limits)
+        blocks = plan([span for span in served if span.name in names], limits)
         if ENERGY not in names:
             return blocks
-        rest = [spot for spot in served if spot.name not in names]
-        energy_first = sorted(blocks, key=lambda b: all(s.name != ENERGY for s in b.spots))
+        rest = [span for span in served if span.name not in names]
+        energy_first = sorted(blocks, key=lambda b: all(s.name != ENERGY for s in b.spans))
         return tell_apart(energy_first, plan(rest, limits), rest, limits)
 
-    def _served(self) -> list[Spot]:
+    def _served(self) -> list[RegisterSpan]:
         everything = {*self.profile.points, RELAY, RELAY_FAULT, LOAD_LIMIT}
-        return [s for s in spots_of(self.profile, everything) if s.name not in self.refused]
+        return [s for s in spans_of(self.profile, everything) if s.name not in self.refused]
 
     def _give_way(self, names: frozenset[str], block: Block) -> Iterable[Block]:
         """Read apart what the meter refuses together; drop what it refuses alone. Remembered."""
@@ -109,14 +116,14 @@ class ModbusDriver(KeepsRecords):
         at = blocks.index(block)
         apart = split(block, self.profile.limits)
         if apart == (block,):
-            self.refused.append(block.spots[0].name)
+            self.refused.append(block.spans[0].name)
             apart = ()
         self._plans[names] = (*blocks[:at], *apart, *blocks[at + 1 :])
         return apart
 
     async def _read(self, block: Block, priority: Priority) -> dict[str, Words]:
         words = await self._ask(read_of(block.table, block.address, block.count), priority)
-        return {spot.name: _cut(words, spot, block) for spot in block.spots}
+        return {span.name: _cut(words, span, block) for span in block.spans}
 
     async def _ask(self, request: Request, priority: Priority) -> Words:
         timeout_s = self.profile.limits.timeout_ms / 1000
@@ -130,6 +137,6 @@ class ModbusDriver(KeepsRecords):
                 yield name, value
 
 
-def _cut(words: Words, spot: Spot, block: Block) -> Words:
-    start = spot.address - block.address
-    return words[start : start + spot.count]
+def _cut(words: Words, span: RegisterSpan, block: Block) -> Words:
+    start = span.address - block.address
+    return words[start : start + span.count]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from npms_meter_gateway.drivers.line.connection import POLLS
 
 
-class Quiet:
+class Silence:
     """Holds requests back for a time, and calls `over` when it ends.
 
     Where `stray_bytes` shows that something came meanwhile it is prolonged by `pause_s`, though not
