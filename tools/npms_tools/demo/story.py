@@ -170,7 +170,7 @@ class Story:
         return receipts[0] if receipts else None
 
     def _deliveries(self) -> list[dict[str, Any]]:
-        """What the hero was why, the newest first."""
+        """What the hero was told, the newest first."""
         path = f"/v1/accounts/{self.hero.account_id}/deliveries"
         items: list[dict[str, Any]] = self.api.get("notifier", path)["items"]
         return items
@@ -230,12 +230,12 @@ class Story:
     def _warnings(self) -> tuple[list[Any], list[Any]]:
         """(e-mails, SMS) of the template low_balance at the hero's addresses, in this descent."""
         since = takewhile(lambda d: d["template"] != RECEIPT, self._deliveries())
-        why = {delivery["body"] for delivery in since if delivery["template"] == "low_balance"}
+        bodies = {delivery["body"] for delivery in since if delivery["template"] == "low_balance"}
         emails = self.api.get("sinks", "/emails", to=self.hero.email)
         sms = self.api.get("sinks", "/sms", to=self.hero.phone)
         return (
-            [e for e in emails if any(_same(e["text"], body) for body in why)],
-            [s for s in sms if s["text"] in why],
+            [e for e in emails if any(_same(e["text"], body) for body in bodies)],
+            [s for s in sms if s["text"] in bodies],
         )
 
     def borrow(self) -> str:

@@ -14,7 +14,7 @@ from npms_ledger.api.account_schemas import (
 )
 from npms_ledger.api.opening_schemas import OpenAccountRequest, OpenedResponse, opened_facts
 from npms_ledger.api.paging import page_of
-from npms_ledger.api.statement_schemas import StatementEntryResponse
+from npms_ledger.api.statement_schemas import PostingResponse
 from npms_ledger.api.supply_schemas import SupplyResponse
 from npms_ledger.handlers import audit_facts, change_account, look
 from npms_ledger.handlers.context import Context
@@ -112,14 +112,14 @@ def _add_statement(router: APIRouter, context: Context) -> None:
     )
     async def list_statement(
         caller: Reader, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
-    ) -> Page[StatementEntryResponse]:
+    ) -> Page[PostingResponse]:
         """Every posting, the newest first."""
         before = number_in(cursor) or look.NEWEST
         async with context.database.connect() as conn:
             await may_see(conn, caller, account_id)
             currency = await look.currency_of(conn, account_id)
             rows = await look.show_statement(conn, account_id, before=before, limit=limit)
-        items = [StatementEntryResponse.of(row, currency) for row in rows]
+        items = [PostingResponse.of(row, currency) for row in rows]
         more = bool(items) and items[-1].seq > 1
         return Page(items=items, next_cursor=encode_cursor(items[-1].seq) if more else None)
 

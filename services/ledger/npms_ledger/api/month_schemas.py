@@ -87,7 +87,7 @@ class MonthTopUpResponse(BaseModel):
         )
 
 
-class MonthEntryResponse(BaseModel):
+class MonthPostingResponse(BaseModel):
     """Anything else that was posted; positive in the customer's favour."""
 
     seq: int
@@ -119,7 +119,7 @@ class MonthDayResponse(BaseModel):
     charged: StatementMoneyResponse
     lines: list[MonthLineResponse]
     top_ups: list[MonthTopUpResponse]
-    others: list[MonthEntryResponse]
+    others: list[MonthPostingResponse]
     balance: StatementMoneyResponse = Field(description="at its end")
 
     @classmethod
@@ -136,7 +136,7 @@ class MonthDayResponse(BaseModel):
                 for top_up in day.top_ups
             ],
             others=[
-                MonthEntryResponse.of(booked, at=booked.at.astimezone(zone), currency=currency)
+                MonthPostingResponse.of(booked, at=booked.at.astimezone(zone), currency=currency)
                 for booked in day.others
             ],
             balance=StatementMoneyResponse.of(day.balance_micro, currency),

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from npms_ledger.api.statement_schemas import (
     AdjustmentResponse,
     PaymentResponse,
-    StatementEntryResponse,
+    PostingResponse,
 )
 from npms_ledger.domain.explaining import LineKey, price_that_follows
 from npms_ledger.handlers.explain import PostingStory
@@ -164,7 +164,7 @@ class PostingWhyResponse(BaseModel):
     @classmethod
     def of(cls, story: PostingStory) -> Self:
         row, currency = story.row, story.currency
-        entry = StatementEntryResponse.of(row, currency)
+        entry = PostingResponse.of(row, currency)
         return cls(
             account_id=row.account_id,
             seq=row.seq,

@@ -102,7 +102,7 @@ class PaymentResponse(BaseModel):
     reference: str | None
 
 
-class StatementEntryResponse(BaseModel):
+class PostingResponse(BaseModel):
     """One posting. `amount` is positive in the customer's favour; `after` is its bucket's value."""
 
     seq: int

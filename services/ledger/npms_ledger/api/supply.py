@@ -6,7 +6,7 @@ from npms_ledger.api.access import Reader, may_see
 from npms_ledger.api.account_schemas import AccountDetailResponse
 from npms_ledger.api.paging import page_of
 from npms_ledger.api.supply_schemas import (
-    KeepOnEntryResponse,
+    KeepOnRecordResponse,
     KeepOnRequest,
     SupplyDecisionResponse,
 )
@@ -82,7 +82,7 @@ def _add_keep_on_list(router: APIRouter, context: Context) -> None:
     )
     async def list_keep_ons(
         _caller: Operator, account_id: PathId, cursor: Cursor = None, limit: Limit = 50
-    ) -> Page[KeepOnEntryResponse]:
+    ) -> Page[KeepOnRecordResponse]:
         """Who ever kept the supply on, until when and why; the newest first."""
         async with context.database.connect() as conn:
             await look.owner_of(conn, account_id)
@@ -92,7 +92,7 @@ def _add_keep_on_list(router: APIRouter, context: Context) -> None:
         return page_of(
             rows,
             limit,
-            KeepOnEntryResponse.of,
+            KeepOnRecordResponse.of,
             key=lambda row: row.keep_on_id,
         )
 

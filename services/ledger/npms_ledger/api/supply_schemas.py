@@ -35,7 +35,7 @@ class KeepOnRequest(Schema):
     reason: Line = Field(examples=["Oxygen at home until Tuesday; the bill is being looked into"])
 
 
-class KeepOnEntryResponse(BaseModel):
+class KeepOnRecordResponse(BaseModel):
     keep_on_id: UUID
     until: datetime
     reason: str

@@ -9,7 +9,7 @@ from sqlalchemy import Row
 from npms_ledger.api.balance_why_schemas import BalanceWhyResponse
 from npms_ledger.api.policy_schemas import PolicyResponse
 from npms_ledger.api.statement_schemas import (
-    StatementEntryResponse,
+    PostingResponse,
 )
 from npms_ledger.api.supply_schemas import SupplyDecisionResponse
 from npms_ledger.domain.explaining import supply_sentence
@@ -49,9 +49,7 @@ class SupplyWhyResponse(BaseModel):
         description="the last posting that left the balance above the floor; null: never before"
     )
     since_in_credit: BalanceWhyResponse
-    entries: list[StatementEntryResponse] = Field(
-        description="since then, newest first, at most 200"
-    )
+    entries: list[PostingResponse] = Field(description="since then, newest first, at most 200")
     since_last_top_up: BalanceWhyResponse = Field(description="the top-up included")
 
     @classmethod
@@ -69,7 +67,7 @@ class SupplyWhyResponse(BaseModel):
             now=[SupplyNowResponse.model_validate(row, from_attributes=True) for row in story.now],
             last_in_credit=_in_credit(story.in_credit, currency),
             since_in_credit=BalanceWhyResponse.of(story.since_credit),
-            entries=[StatementEntryResponse.of(row, currency) for row in story.entries],
+            entries=[PostingResponse.of(row, currency) for row in story.entries],
             since_last_top_up=BalanceWhyResponse.of(story.since_top_up),
         )
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from npms_ledger.api.statement_schemas import (
-    StatementEntryResponse,
+    PostingResponse,
 )
 from npms_ledger.domain.explaining import Part
 from npms_ledger.handlers.explain import TopUpStory
@@ -57,7 +57,7 @@ class TopUpWhyResponse(BaseModel):
     buckets: list[BucketChangeResponse]
     reversed_at: datetime | None
     reversal_reason: str | None
-    taken_back: list[StatementEntryResponse]
+    taken_back: list[PostingResponse]
 
     @classmethod
     def of(cls, story: TopUpStory) -> Self:
@@ -75,7 +75,7 @@ class TopUpWhyResponse(BaseModel):
             buckets=_changes(story.before, story.after, currency),
             reversed_at=payment.reversed_at,
             reversal_reason=payment.reversal_reason,
-            taken_back=[StatementEntryResponse.of(row, currency) for row in story.reversal],
+            taken_back=[PostingResponse.of(row, currency) for row in story.reversal],
         )
 
 
