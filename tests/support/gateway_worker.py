@@ -12,6 +12,7 @@ from datetime import datetime
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.polling.operation import Operation
 from npms_meter_gateway.profiles import load_profiles
@@ -24,14 +25,13 @@ async def main(url: str, anchor: str, start: str, interval_s: float, lease_s: fl
         anchor=datetime.fromisoformat(anchor), start=datetime.fromisoformat(start), speed=600.0
     )
     database, profiles = Database(url, application="npms-test-worker"), load_profiles()
+    switching = SwitchingPolicy(first_pause_s=0.2, longest_pause_s=0.4)
+    context = Context(database, clock, profiles, switching=switching)
     operation = Operation(
-        database=database,
-        clock=clock,
-        profiles=profiles,
-        recorder=ReadingRecorder(database, profiles, clock),
+        context=context,
+        recorder=ReadingRecorder(context),
         cadence=Cadence(interval_s),
         units=BreakerPolicy(first_pause_s=0.3, longest_pause_s=0.6),
-        switching=SwitchingPolicy(first_pause_s=0.2, longest_pause_s=0.4),
         concurrency=8,
         lease_s=lease_s,
     )

@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
-from npms_meter_gateway.bootstrap import build, reading_desk
+from npms_meter_gateway.bootstrap import build, make_context
 from npms_meter_gateway.domain.verdicts import WORDS
 from npms_meter_gateway.handlers.import_readings import ImportReport, import_readings
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.settings import MeterGatewaySettings
-from npms_shared.bootstrap import open_database
+from npms_shared.actor import Actor
 from npms_shared.cli import make_cli
+from npms_shared.clock import clock_from_environment
+from npms_shared.parked_cli import By
 from npms_shared.settings import load_settings
 
 app = make_cli(MeterGatewaySettings, build, help_text="Reads meters and works their relays.")
@@ -22,6 +25,7 @@ app = make_cli(MeterGatewaySettings, build, help_text="Reads meters and works th
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, UTF-8")],
+    by: By,
     dry_run: Annotated[  # noqa: FBT002 - a flag of the command line
         bool, typer.Option("--dry-run", help="judge everything, store nothing")
     ] = False,
@@ -30,17 +34,19 @@ def import_(
 
     Columns: serial or installation_id, taken_at with its offset, register_kwh or register_wh.
     """
-    raise typer.Exit(code=_tell(asyncio.run(_import(file, dry_run=dry_run)), dry_run=dry_run))
+    raise typer.Exit(
+        code=_tell(asyncio.run(_import(file, Actor(by), dry_run=dry_run)), dry_run=dry_run)
+    )
 
 
-async def _import(file: Path, *, dry_run: bool) -> ImportReport:
-    settings = load_settings(MeterGatewaySettings)
-    database = open_database(settings, service="meter-gateway")
+async def _import(file: Path, by: Actor, *, dry_run: bool) -> ImportReport:
+    context = make_context(load_settings(MeterGatewaySettings), clock_from_environment())
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            return await import_readings(reading_desk(settings, database), lines, dry_run=dry_run)
+            text = lines.read()
+        return await import_readings(ReadingRecorder(context), text, by=by, dry_run=dry_run)
     finally:
-        await database.close()
+        await context.database.close()
 
 
 def _tell(report: ImportReport, *, dry_run: bool) -> int:
@@ -50,8 +56,8 @@ def _tell(report: ImportReport, *, dry_run: bool) -> int:
     if report.faults:
         typer.echo(f"{len(report.faults)} faults; nothing was taken", err=True)
         return 1
-    for one in report.lines:
-        typer.echo(f"line {one.line}: {one.verdict}: {WORDS[one.verdict]}")
+    for imported in report.lines:
+        typer.echo(f"line {imported.line}: {imported.verdict}: {WORDS[imported.verdict]}")
     word = "would be stored" if dry_run else "stored"
     typer.echo(f"{len(report.lines)} readings: {report.accepted} {word}")
     return 0

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 
 from npms_meter_gateway.domain.addressing import SERIAL_PATTERNS
 from npms_meter_gateway.domain.event_kinds import severity_of
+from npms_meter_gateway.domain.held import Moment
 from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.domain.reconciling import Desired, Finding
+from npms_meter_gateway.domain.reconciling import Finding
+from npms_meter_gateway.domain.supplies import Supply
 from npms_meter_gateway.domain.validation import Columns, RegisterState
 from npms_shared.contracts.meter_gateway import (
     HoldLift,
@@ -46,15 +48,13 @@ def profile_published(profile: Profile) -> ProfilePublished:
     )
 
 
-def supply_reported(
-    installation_id: int, account_id: int, finding: Finding, *, desired: Desired, at: datetime
-) -> SupplyReported:
+def supply_reported(supply: Supply, finding: Finding, *, at: datetime) -> SupplyReported:
     return SupplyReported(
-        installation_id=installation_id,
-        account_id=account_id,
+        installation_id=supply.installation_id,
+        account_id=supply.account_id,
         state=finding.state,
-        desired_revision=desired.revision,
-        desired_state=desired.state,
+        desired_revision=supply.desired.revision,
+        desired_state=supply.desired.state,
         verified=finding.verified,
         observed_at=at,
         detail=finding.detail,
@@ -64,13 +64,27 @@ def supply_reported(
     )
 
 
-def register_fell(register_state: RegisterState, at_s: int, register_wh: int) -> RegisterFell:
+def hold_lift(
+    installation_id: int, last: Moment, *, before: Moment, by: str, note: str
+) -> HoldLift:
+    """From the `last` register that fell on billing may go on, after the accepted one `before`."""
+    return HoldLift(
+        installation_id=installation_id,
+        taken_at_s=last[0],
+        register_wh=last[1],
+        last_register_wh=before[1],
+        by=by,
+        note=note,
+    )
+
+
+def register_fell(state: RegisterState, at_s: int, register_wh: int) -> RegisterFell:
     return RegisterFell(
-        installation_id=register_state.installation_id,
-        account_id=register_state.account_id,
+        installation_id=state.installation_id,
+        account_id=state.account_id,
         taken_at=datetime.fromtimestamp(at_s, UTC),
         register_wh=register_wh,
-        last_register_wh=register_state.register_wh,
+        last_register_wh=state.register_wh,
     )
 
 

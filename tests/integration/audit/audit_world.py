@@ -22,6 +22,7 @@ from npms_ledger.handlers.grants import NewGrant, grant_credit
 from npms_ledger.handlers.open_account import NewCustomer, OpenAccount, open_account
 from npms_ledger.handlers.swap_meter import SwapMeter, swap_meter
 from npms_meter_gateway.consumers import subscriptions as gateway_hears
+from npms_meter_gateway.handlers.context import Context as GatewayContext
 from npms_meter_gateway.handlers.publish_profiles import publish_profiles
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
 from npms_meter_gateway.profiles import load_profiles
@@ -145,14 +146,17 @@ class World:
     databases: Databases
     clock: ManualClock = field(default_factory=lambda: ManualClock(OPENED_AT))
     hearers: dict[str, list[Subscription]] = field(init=False)
+    gateway: GatewayContext = field(init=False)
     recorder: ReadingRecorder = field(init=False)
     payments: Context = field(init=False)
     tariff: TariffContext = field(init=False)
     registers: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        gateway = self.databases["meter-gateway"].database
-        self.recorder = ReadingRecorder(gateway, PROFILES, self.clock)
+        self.gateway = GatewayContext(
+            self.databases["meter-gateway"].database, self.clock, PROFILES, partitions=PARTITIONS
+        )
+        self.recorder = ReadingRecorder(self.gateway)
         self.payments = Context(
             database=self.databases["payments"].database,
             clock=self.clock,
@@ -173,7 +177,7 @@ class World:
         )
         self.hearers = {
             "ledger": ledger_hears(self.clock),
-            "meter-gateway": gateway_hears(PROFILES, self.clock, partitions=PARTITIONS),
+            "meter-gateway": gateway_hears(self.gateway),
             "payments": payments_hears(self.payments),
             "tariff": tariff_hears(self.tariff),
         }
@@ -227,8 +231,13 @@ class World:
                 await activate_seen(conn, self.tariff, version)
         await self.settle()
 
+    async def of_gateway(self, handler: Any, *words: Any, **more: Any) -> Any:
+        """What a handler of the gateway answers, in a transaction of its own."""
+        async with self.gateway.database.transaction() as conn:
+            return await handler(conn, self.gateway, *words, **more)
+
     async def announce_profiles(self) -> None:
-        await publish_profiles(self.databases["meter-gateway"].database, PROFILES.values())
+        await self.of_gateway(publish_profiles)
         await self.settle()
 
     async def open(

@@ -2,21 +2,29 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.integration.audit.audit_world import PROFILES, World
+from tests.integration.audit.audit_world import World
 from tests.integration.audit.test_audit_rules import audit, broken
 from tests.support.databases import DatabaseFactory
 
 from npms_meter_gateway.domain.validation import Verdict
-from npms_meter_gateway.handlers.decide_held import HeldDesk, Word
+from npms_meter_gateway.handlers.decide_held import (
+    Correction,
+    correct_held,
+    reject_held,
+    release_held,
+)
 from npms_meter_gateway.handlers.record_readings import Outcome, Readings
 from npms_operations.audit.rules import held
+from npms_shared.actor import Actor
 from npms_tools.stack.services import SERVICES
 
 QUARTER = timedelta(minutes=15)
-WORD = Word("amina", "cleared by the fitter, order 17")
+WHY = "cleared by the fitter, order 17"
+AMINA: Any = {"by": Actor("amina"), "reason": WHY}
 
 
 @pytest.fixture
@@ -44,10 +52,6 @@ async def take(world: World, *registers_wh: int) -> Outcome:
     )
     await world.settle()
     return outcome
-
-
-def desk(world: World) -> HeldDesk:
-    return HeldDesk(world.databases["meter-gateway"].database, PROFILES, world.clock)
 
 
 async def rows(world: World, service: str, query: str) -> list[tuple]:
@@ -81,7 +85,7 @@ async def test_r4_a_cleared_counter_is_held_told_once_and_charged_exactly_after_
     assert await is_held(world)
     events = await rows(world, "meter-gateway", "SELECT kind FROM meter_event")
     assert events == [("register_fell",)], "once, not at every reading"
-    await desk(world).release(1, WORD)
+    await world.of_gateway(release_held, 1, **AMINA)
     await world.settle()
     assert not await is_held(world)
     assert (await take(world, 1_050)).accepted == 1
@@ -90,14 +94,14 @@ async def test_r4_a_cleared_counter_is_held_told_once_and_charged_exactly_after_
     states = await rows(world, "meter-gateway", "SELECT state FROM held_reading")
     assert states == [("released",)] * 3
     released = await rows(world, "tariff", "SELECT released_by, note FROM billing_hold LIMIT 1")
-    assert released == [("amina", WORD.reason)]
+    assert released == [("amina", WHY)]
     await prove(world)
 
 
 async def test_r4_the_energy_that_a_cleared_counter_lost_is_put_in_by_a_correction(world):
     await take(world, 1_000_400, 1_000_800)
     await take(world, 0, 350)
-    await desk(world).correct(1, WORD, register_wh=1_001_100, counts_on=None)
+    await world.of_gateway(correct_held, 1, Correction(1_001_100), **AMINA)
     await world.settle()
     assert (await take(world, 700)).accepted == 1
     assert (await charged(world))[-1][1] == 1_001_800
@@ -108,7 +112,7 @@ async def test_r4_a_fall_that_was_a_misreading_is_rejected_and_billing_goes_on(w
     await take(world, 1_000_400)
     await take(world, 12, 1_000_800, 1_001_200)
     assert await is_held(world)
-    await desk(world).reject(1, WORD)
+    await world.of_gateway(reject_held, 1, **AMINA)
     await world.settle()
     assert not await is_held(world)
     await take(world, 1_001_600)
@@ -118,10 +122,10 @@ async def test_r4_a_fall_that_was_a_misreading_is_rejected_and_billing_goes_on(w
 
 async def test_r4_billing_stays_held_until_every_fall_is_decided(world):
     await take(world, 1_000_400, 12, 20, 1_000_800)
-    await desk(world).reject(1, WORD)
+    await world.of_gateway(reject_held, 1, **AMINA)
     await world.settle()
     assert await is_held(world)
-    await desk(world).reject(2, WORD, all_of_cause=True)
+    await world.of_gateway(reject_held, 2, all_of_cause=True, **AMINA)
     await world.settle()
     assert not await is_held(world)
     await prove(world)
@@ -140,7 +144,7 @@ async def test_a_fall_told_after_it_was_decided_holds_nothing(world):
                 text("DELETE FROM outbox WHERE routing_key = 'register_fell.v1' RETURNING *")
             )
         ).one()
-    await desk(world).reject(1, WORD)
+    await world.of_gateway(reject_held, 1, **AMINA)
     await world.settle()
     async with gateway.transaction() as conn:
         await conn.execute(
@@ -167,7 +171,7 @@ async def test_r6_a_spike_of_9113_kwh_is_held_never_charged_and_harmless_in_the_
 
 async def test_what_is_released_is_counted_by_the_audit(world):
     await take(world, 1_000_400, 12)
-    await desk(world).release(1, WORD)
+    await world.of_gateway(release_held, 1, **AMINA)
     await world.settle()
     found = await audit(world.databases, {})
     assert found[held.RULE].checked == {"released": 1}

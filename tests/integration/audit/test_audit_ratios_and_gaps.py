@@ -4,6 +4,7 @@ import struct
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from fractions import Fraction
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,13 +14,14 @@ from tests.support.databases import DatabaseFactory
 
 from npms_meter_gateway.domain.decoding import decode, whole
 from npms_meter_gateway.domain.held import Unfit
+from npms_meter_gateway.domain.meters import UnknownMeter
 from npms_meter_gateway.domain.profile import ENERGY
-from npms_meter_gateway.handlers.change_ratio import Ratio, RatioDesk, UnknownMeter
-from npms_meter_gateway.handlers.decide_held import Word
+from npms_meter_gateway.handlers.change_ratio import Ratio, change_ratio
 from npms_meter_gateway.handlers.record_readings import Readings
+from npms_shared.actor import Actor
 from npms_tools.stack.services import SERVICES
 
-WORD = Word("amina", "transformers of 200/5 A")
+AMINA: Any = {"by": Actor("amina"), "reason": "transformers of 200/5 A"}
 QUARTER = timedelta(minutes=15)
 
 
@@ -41,10 +43,6 @@ async def world(empty: World) -> World:
     return empty
 
 
-def desk(world: World) -> RatioDesk:
-    return RatioDesk(world.databases["meter-gateway"].database, PROFILES, world.clock)
-
-
 def seconds(world: World) -> int:
     return int(world.clock.now().timestamp())
 
@@ -52,7 +50,7 @@ def seconds(world: World) -> int:
 async def test_r9_a_ratio_counts_from_its_instant_on_and_cuts_the_interval_there(world: World):
     await take(world, 1_000_040)
     world.clock.advance(timedelta(minutes=5))
-    await desk(world).change(1, Ratio(seconds(world), Fraction(40), 1_000_050), WORD)
+    await world.of_gateway(change_ratio, 1, Ratio(seconds(world), Fraction(40), 1_000_050), **AMINA)
     await world.settle()
     outcome = await take(world, 1_000_060, 1_000_061)
     assert outcome.accepted == 2
@@ -66,7 +64,9 @@ async def test_r9_a_ratio_counts_from_its_instant_on_and_cuts_the_interval_there
 
 async def test_r9_the_same_reading_again_is_known_by_what_the_meter_showed(world: World):
     await take(world, 1_000_040)
-    await desk(world).change(1, Ratio(seconds(world), Fraction("7.5"), 1_000_040), WORD)
+    await world.of_gateway(
+        change_ratio, 1, Ratio(seconds(world), Fraction("7.5"), 1_000_040), **AMINA
+    )
     sent = await take(world, 1_000_045)
     assert sent.accepted == 1
     at_s = seconds(world)
@@ -80,7 +80,7 @@ async def test_r9_the_same_reading_again_is_known_by_what_the_meter_showed(world
 
 async def test_r9_a_ratio_from_the_opening_on_begins_at_the_opening_register(world: World):
     opened_s = int(OPENED_AT.timestamp())
-    await desk(world).change(1, Ratio(opened_s, Fraction(40), 25_000), WORD)
+    await world.of_gateway(change_ratio, 1, Ratio(opened_s, Fraction(40), 25_000), **AMINA)
     await take(world, 25_010)
     assert (await charged(world))[-1] == (1_000_000, 1_000_400)
     await prove(world)
@@ -97,14 +97,14 @@ async def test_r9_a_ratio_that_contradicts_what_was_accepted_is_refused(world: W
         (Ratio(last_s + 9_000, Fraction(40), 1_000_090), "not_believed"),
     ):
         with pytest.raises(Unfit) as refused:
-            await desk(world).change(1, ratio, WORD)
+            await world.of_gateway(change_ratio, 1, ratio, **AMINA)
         assert refused.value.code == code
     with pytest.raises(UnknownMeter):
-        await desk(world).change(77, Ratio(last_s, Fraction(40), 0), WORD)
+        await world.of_gateway(change_ratio, 77, Ratio(last_s, Fraction(40), 0), **AMINA)
     assert await rows(world, "meter-gateway", "SELECT * FROM reckoning") == []
-    await desk(world).change(1, Ratio(last_s, Fraction(40), 1_000_080), WORD)
+    await world.of_gateway(change_ratio, 1, Ratio(last_s, Fraction(40), 1_000_080), **AMINA)
     with pytest.raises(Unfit) as refused:
-        await desk(world).change(1, Ratio(last_s, Fraction(50), 1_000_080), WORD)
+        await world.of_gateway(change_ratio, 1, Ratio(last_s, Fraction(50), 1_000_080), **AMINA)
     assert refused.value.code == "moment_taken"
     await prove(world)
 

@@ -5,7 +5,7 @@ import time
 from contextlib import asynccontextmanager
 
 from tests.integration.ledger.house import M
-from tests.integration.meter_gateway.gateway_world import PROFILES, World, operation
+from tests.integration.meter_gateway.gateway_world import World, operation
 from tests.integration.meter_gateway.switch_world import PATIENT
 from tests.support.messages import message_of
 from tests.support.relay_meter import RelayMeter, socket_of
@@ -56,7 +56,7 @@ async def test_l1_five_seconds_after_the_charge_the_command_is_on_the_wire(
 ):
     world = World(await database_for("meter-gateway"), SystemClock())
     meter, outside = RelayMeter("plain"), Broker(amqp_url, name="outside")
-    heard = subscriptions(PROFILES, world.clock, partitions=2)
+    heard = subscriptions(world.context(partitions=2))
     polling = operation(world, units=PATIENT)
     ledger = house.service
     workers = (

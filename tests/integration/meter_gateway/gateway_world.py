@@ -15,6 +15,7 @@ from npms_meter_gateway.consumers import subscriptions
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.polling.operation import Operation
 from npms_meter_gateway.profiles import load_profiles
@@ -49,7 +50,7 @@ class World:
     hear: EventSubscription = field(init=False)
 
     def __post_init__(self) -> None:
-        heard = subscriptions(PROFILES, self.clock, partitions=PARTITIONS)[0]
+        heard = subscriptions(self.context())[0]
         assert isinstance(heard, EventSubscription)
         self.hear = heard
 
@@ -57,8 +58,16 @@ class World:
     def database(self) -> Database:
         return self.store.database
 
+    def context(self, **changes: Any) -> Context:
+        return Context(self.database, self.clock, PROFILES, **{"partitions": PARTITIONS, **changes})
+
     def recorder(self) -> ReadingRecorder:
-        return ReadingRecorder(self.database, PROFILES, self.clock)
+        return ReadingRecorder(self.context())
+
+    async def do(self, handler: Any, *words: Any, **more: Any) -> Any:
+        """What a handler answers, in a transaction of its own."""
+        async with self.database.transaction() as conn:
+            return await handler(conn, self.context(), *words, **more)
 
     async def tell(self, event: Any) -> None:
         async with self.database.transaction() as conn:
@@ -179,14 +188,12 @@ def operation(
     switching: SwitchingPolicy = SwitchingPolicy(first_pause_s=0.2, longest_pause_s=0.4),  # noqa: B008
 ) -> Operation:
     """Everything that speaks to meters, hurried."""
+    context = world.context(switching=switching)
     return Operation(
-        database=world.database,
-        clock=world.clock,
-        profiles=PROFILES,
-        recorder=world.recorder(),
+        context=context,
+        recorder=ReadingRecorder(context),
         cadence=Cadence(interval_s, slow_s=slow_s),
         units=units,
-        switching=switching,
         concurrency=8,
         lease_s=lease_s,
     )

@@ -11,10 +11,12 @@ from tests.support.relay_meter import IDIOMS, RelayMeter, profile_file, socket_o
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
+from npms_meter_gateway.domain.supplies import DueSupply
 from npms_meter_gateway.drivers.line.bus import Bus
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
-from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
+from npms_meter_gateway.handlers.context import Context
+from npms_meter_gateway.handlers.switch_supply import Wanted, list_due
 from npms_meter_gateway.polling.switching import SupplySwitcher
 from npms_meter_gateway.polling.unit import Unit
 from npms_meter_gateway.profiles.loading import parse_profile
@@ -38,8 +40,8 @@ class Rig:
     policy: SwitchingPolicy
     breaker: BreakerPolicy = PATIENT
 
-    def book(self) -> SupplyBook:
-        return SupplyBook(self.world.database, self.world.clock, self.policy)
+    def context(self) -> Context:
+        return self.world.context(switching=self.policy)
 
     async def open(self, installation_id: int, idiom: str, serial: str = "") -> None:
         await self.world.open(
@@ -58,8 +60,11 @@ class Rig:
         return Unit(ModbusDriver(self.bus, installation_id, profile), profile, self.breaker)
 
     async def due(self, installation_id: int = 1) -> DueSupply | None:
-        book = self.book()
-        found = [*await book.due("off", limit=100), *await book.due("on", limit=100)]
+        found = [
+            supply
+            for state in ("off", "on")
+            for supply in await self.world.do(list_due, Wanted(state, limit=100))
+        ]
         return next((s for s in found if s.installation_id == installation_id), None)
 
     async def attempt(self, idiom: str, installation_id: int = 1, unit: Unit | None = None) -> str:
@@ -68,7 +73,7 @@ class Rig:
         if supply is None:
             return "settled"
         unit = unit or self.unit(installation_id, idiom)
-        return await SupplySwitcher(self.book(), lambda _: unit, concurrency=1).attempt(
+        return await SupplySwitcher(self.context(), lambda _: unit, concurrency=1).attempt(
             supply, unit
         )
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import pytest
 from tests.integration.meter_gateway.gateway_world import (
-    PARTITIONS,
-    PROFILES,
     World,
     operating,
     operation,
@@ -126,10 +124,11 @@ async def test_an_address_that_is_not_allowed_is_told_of_when_it_is_opened_and_w
 ):
     gateway = RecordingGateway()
     await gateway.start()
-    world.hear = subscriptions(PROFILES, world.clock, partitions=PARTITIONS, allowed=PRODUCTION)[0]
+    context = world.context(allowed=PRODUCTION)
+    world.hear = subscriptions(context)[0]
     await world.open(1, meter=meter(1, "127.0.0.1", 1, gateway.port))
     assert await world.events(1) == ["address_refused"]
-    async with operating(replace(operation(world), allowed=PRODUCTION)):
+    async with operating(replace(operation(world), context=context)):
 
         async def told():
             return (await alarms(world, 1)).get("unreachable")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -17,9 +18,8 @@ from tests.integration.meter_gateway.gateway_world import (
 from tests.support.databases import TestDatabase
 from tests.support.wait import until
 
-from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm, report_link
-from npms_meter_gateway.handlers.show_fleet import FleetView
+from npms_meter_gateway.loops import every, measure_fleet
 from npms_shared.loops import Loop
 from npms_tools.street.meter import Faults
 from npms_tools.street.street import Plan, build_street
@@ -33,22 +33,17 @@ async def world(database_for: MakeDatabase) -> World:
 
 
 async def raised(world: World, number: int, kind: str, detail: str = "seen") -> bool:
-    async with world.database.transaction() as conn:
-        return await raise_alarm(
-            conn,
-            world.clock,
-            installation_id=number,
-            account_id=number * 10,
-            kind=kind,
-            detail=detail,
-        )
+    return await world.do(
+        raise_alarm,
+        installation_id=number,
+        account_id=number * 10,
+        kind=kind,
+        detail=detail,
+    )
 
 
 async def cleared(world: World, number: int, kind: str, detail: str = "over") -> bool:
-    async with world.database.transaction() as conn:
-        return await clear_alarm(
-            conn, world.clock, installation_id=number, kind=kind, detail=detail
-        )
+    return await world.do(clear_alarm, installation_id=number, kind=kind, detail=detail)
 
 
 async def listed(http: httpx.AsyncClient, query: str = "") -> list[tuple[int, str]]:
@@ -114,7 +109,7 @@ async def test_open_alarms_are_counted_by_kind(world: World) -> None:
     await world.open(2)
     for number in (1, 2):
         await raised(world, number, "phase_loss")
-    async with _running(fleet_gauges(FleetView(world.database, world.clock, 900), every_s=0.01)):
+    async with _running(every(0.01, partial(measure_fleet, world.context()))):
         await until(lambda: _gauge("phase_loss", 2))
         await cleared(world, 1, "phase_loss")
         await cleared(world, 2, "phase_loss")
@@ -144,9 +139,8 @@ async def test_a_silent_meter_is_an_alarm_until_it_answers(
 async def test_reach_is_noted_for_a_meter_never_heard(world: World) -> None:
     await world.open(1)
     for is_reachable in (False, False, True, True):
-        await report_link(
-            world.database,
-            world.clock,
+        await world.do(
+            report_link,
             installation_id=1,
             account_id=10,
             is_reachable=is_reachable,

@@ -1,19 +1,26 @@
-"""A meter's life with people who decide, against a sum kept beside it: recorder, desk, database."""
+"""A meter's life with people who decide, against a sum kept beside it: recorder and database."""
 
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import PROFILES, World
+from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
 
 from npms_meter_gateway.domain.validation import Verdict
-from npms_meter_gateway.handlers.change_ratio import Ratio, RatioDesk
-from npms_meter_gateway.handlers.decide_held import HeldDesk, Word
+from npms_meter_gateway.handlers.change_ratio import Ratio, change_ratio
+from npms_meter_gateway.handlers.decide_held import (
+    Correction,
+    correct_held,
+    reject_held,
+    release_held,
+)
 from npms_meter_gateway.handlers.record_readings import Readings
 from npms_meter_gateway.invariants import RULES
+from npms_shared.actor import Actor
 from npms_shared.clock import ManualClock
 from npms_shared.db import invariants
 
@@ -21,7 +28,7 @@ START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MODULUS_WH = 42_949_672_960
 OPENING_WH = MODULUS_WH - 40_000
 QUARTER = timedelta(minutes=15)
-WORD = Word("amina", "seen on site")
+AMINA: Any = {"by": Actor("amina"), "reason": "seen on site"}
 
 
 class Life:
@@ -30,8 +37,6 @@ class Life:
     def __init__(self, world: World, seed: int) -> None:
         self.world, self.chance = world, random.Random(seed)
         self.recorders = [world.recorder(), world.recorder()]
-        self.desk = HeldDesk(world.database, PROFILES, world.clock)
-        self.ratios = RatioDesk(world.database, PROFILES, world.clock)
         self.display_wh, self.expected_wh = OPENING_WH, OPENING_WH
         self.ratio, self.since_wh, self.base_wh = Fraction(1), 0, OPENING_WH
         self.held: list[int] = []
@@ -67,7 +72,7 @@ class Life:
         wrong_wh = (self.display_wh + self.chance.randrange(10**9, 3 * 10**10)) % MODULUS_WH
         assert await self.send(wrong_wh) in {Verdict.JUMP, Verdict.BACKWARDS}
         if self.chance.random() < 0.5:
-            await self.desk.reject(await self.last_held(), WORD, all_of_cause=True)
+            await self.world.do(reject_held, await self.last_held(), all_of_cause=True, **AMINA)
 
     async def clear(self) -> None:
         """The counter begins anew; some readings later a person has decided."""
@@ -82,18 +87,19 @@ class Life:
             self.use()
             assert await self.send(self.display_wh) is Verdict.BACKWARDS
         if self.chance.random() < 0.5:
-            await self.desk.release(held_id, WORD)
+            await self.world.do(release_held, held_id, **AMINA)
         else:
             lost_wh = self.chance.randrange(0, 5_000)
             right_wh = self.base_wh + lost_wh
             self.base_wh, self.expected_wh = right_wh, self.expected_wh + lost_wh
-            await self.desk.correct(held_id, WORD, register_wh=right_wh, counts_on=True)
+            correction = Correction(right_wh, counts_on=True)
+            await self.world.do(correct_held, held_id, correction, **AMINA)
 
     async def change_ratio(self) -> None:
         self.use()
         ratio = self.chance.choice([Fraction(1), Fraction(15, 2), Fraction(40)])
         at_s = int(self.world.clock.now().timestamp())
-        await self.ratios.change(1, Ratio(at_s, ratio, self.display_wh), WORD)
+        await self.world.do(change_ratio, 1, Ratio(at_s, ratio, self.display_wh), **AMINA)
         self.begin(ratio)
 
     async def last_held(self) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 from tests.integration.meter_gateway.gateway_world import (
-    PROFILES,
     World,
     operating,
     operation,
@@ -18,8 +17,8 @@ from tests.integration.meter_gateway.keeping_meter import KeepingMeter
 from tests.support.databases import TestDatabase
 from tests.support.wait import until
 
-from npms_meter_gateway.handlers.change_ratio import Ratio, RatioDesk
-from npms_meter_gateway.handlers.decide_held import Word
+from npms_meter_gateway.handlers.change_ratio import Ratio, change_ratio
+from npms_shared.actor import Actor
 from npms_shared.clock import ScaledClock, wall_now
 from npms_tools.street.meter import WMS_PER_WH
 from npms_tools.street.street import Plan, Street, build_street
@@ -195,10 +194,13 @@ async def test_r9_a_ratio_in_the_meter_that_is_not_the_recorded_one_is_an_alarm(
             assert await opened(world) == ["ratio_changed"]
             (alarm,) = await world.rows("SELECT detail FROM alarm")
             assert alarm["detail"] == "40 in the meter, 1 recorded"
-        desk = RatioDesk(world.database, PROFILES, world.clock)
         at_s = int(world.clock.now().timestamp())
-        await desk.change(
-            1, Ratio(at_s, Fraction(40), meter.register_wh), Word("amina", "Transformers 200/5.")
+        await world.do(
+            change_ratio,
+            1,
+            Ratio(at_s, Fraction(40), meter.register_wh),
+            by=Actor("amina"),
+            reason="Transformers 200/5.",
         )
         async with working(world):
 

@@ -8,8 +8,8 @@ import pytest
 from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
 
-from npms_meter_gateway.handlers.check_feeders import FeederBook
 from npms_meter_gateway.handlers.record_readings import Readings
+from npms_meter_gateway.loops import check_feeders
 from npms_shared.clock import ManualClock
 
 NAIROBI_MIDNIGHT = datetime(2026, 3, 2, 21, tzinfo=UTC)
@@ -62,18 +62,18 @@ async def test_r18_a_day_beyond_its_tolerance_raises_an_alarm_until_one_is_withi
     world: World, http: httpx.AsyncClient
 ) -> None:
     assert (await http.put("/v1/feeders/1", json=BODY)).json()["changed_by"] == "amina"
-    book = FeederBook(world.database, world.clock)
+    context = world.context()
     await use(world, 0, feeder_wh=24_000, tenants_wh=(12_000, 11_000))
     world.clock.advance(timedelta(hours=3))
-    assert await book.judge() == 2, "the day of the change too"
+    assert await check_feeders(context) == 2, "the day of the change too"
     assert await alarms(world) == []
     await use(world, 1, feeder_wh=24_000, tenants_wh=(12_000, 7_000))
     world.clock.advance(timedelta(hours=3))
-    assert (await book.judge(), await book.judge()) == (1, 0)
+    assert (await check_feeders(context), await check_feeders(context)) == (1, 0)
     assert await alarms(world) == [("feeder_loss", True)]
     await use(world, 2, feeder_wh=24_000, tenants_wh=(12_000, 12_000))
     world.clock.advance(timedelta(hours=3))
-    assert await book.judge() == 1
+    assert await check_feeders(context) == 1
     assert await alarms(world) == [("feeder_loss", False)]
     answer = await http.get(
         "/v1/feeders/1/losses", params={"from": "2026-03-03", "to": "2026-03-06"}
@@ -92,18 +92,18 @@ async def test_r18_a_silent_member_is_named_and_the_day_waits_for_it(
     world: World, http: httpx.AsyncClient
 ) -> None:
     await http.put("/v1/feeders/1", json=BODY)
-    book = FeederBook(world.database, world.clock)
+    context = world.context()
     await use(world, 0, feeder_wh=24_000, tenants_wh=(12_000, 11_000))
     await world.open(4)
     await http.put("/v1/feeders/1", json={**BODY, "members": [2, 3, 4]})
     await use(world, 1, feeder_wh=24_000, tenants_wh=(12_000, 11_000))
     world.clock.advance(timedelta(hours=3))
-    assert await book.judge() == 0
+    assert await check_feeders(context) == 0
     span = {"from": "2026-03-04", "to": "2026-03-05"}
     (day,) = (await http.get("/v1/feeders/1/losses", params=span)).json()["days"]
     assert (day["missing"], day["loss"], day["counted"]["value"]) == ([4], None, "23.000")
     world.clock.advance(timedelta(hours=46))
-    assert await book.judge() == 1
+    assert await check_feeders(context) == 1
     assert await alarms(world) == [], "nothing is raised of what cannot be told"
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
@@ -29,8 +30,7 @@ from npms_meter_gateway.drivers.line.errors import LinkFault
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.handlers import watch_meters
-from npms_meter_gateway.handlers.measure_fleet import fleet_gauges
-from npms_meter_gateway.handlers.show_fleet import FleetView
+from npms_meter_gateway.loops import every, measure_fleet
 from npms_meter_gateway.polling.quality import keep_quality
 from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_tools.street.meter import Faults
@@ -240,7 +240,7 @@ async def _listed(http: httpx.AsyncClient, query: str) -> list[int]:
 
 async def _gauges_show(world: World, **counts: int) -> None:
     stopping = asyncio.Event()
-    gauges = fleet_gauges(FleetView(world.database, world.clock, 900), every_s=0.01)
+    gauges = every(0.01, partial(measure_fleet, world.context()))
     setting = asyncio.create_task(gauges(stopping))
 
     async def shown() -> bool:

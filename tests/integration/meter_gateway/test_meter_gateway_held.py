@@ -15,7 +15,7 @@ from tests.support.databases import TestDatabase
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.handlers.record_readings import Outcome, Readings
 from npms_meter_gateway.handlers.suspect_meter import suspect_meter, trust_meter
-from npms_meter_gateway.handlers.tend_held import tend_held
+from npms_meter_gateway.loops import tend_held
 from npms_shared.clock import ManualClock
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -183,8 +183,8 @@ async def test_r3_readings_of_a_meter_under_suspicion_are_held_until_a_person_kn
 
     assert (await sent(1, 1_000_100)).accepted == 1
     async with world.database.transaction() as conn:
-        assert await suspect_meter(conn, world.clock, 1, detail="serial 9 for 7")
-        assert not await suspect_meter(conn, world.clock, 1, detail="again")
+        assert await suspect_meter(conn, world.context(), 1, detail="serial 9 for 7")
+        assert not await suspect_meter(conn, world.context(), 1, detail="again")
     for n in (2, 3):
         assert (await sent(n, 1_000_100 + 100 * n)).others == {0: Verdict.FOREIGN_METER}
     assert await world.registers(1) == [1_000_100]
@@ -192,8 +192,8 @@ async def test_r3_readings_of_a_meter_under_suspicion_are_held_until_a_person_kn
     assert await states(world) == [("foreign_meter", "released")] * 2
     assert (await sent(4, 1_000_500)).accepted == 1
     async with world.database.transaction() as conn:
-        await suspect_meter(conn, world.clock, 1, detail="serial 9 for 7")
-        assert await trust_meter(conn, world.clock, 1)
+        await suspect_meter(conn, world.context(), 1, detail="serial 9 for 7")
+        assert await trust_meter(conn, world.context(), 1)
     assert (await sent(5, 1_000_600)).accepted == 1
 
 
@@ -201,7 +201,7 @@ async def test_what_a_later_reading_makes_harmless_is_superseded_and_a_fall_is_n
     world: World, http: httpx.AsyncClient
 ) -> None:
     await take(world, (1, 1_000_100), (2, 12), (3, 9_000_000), (4, 1_000_300), (2, 1_000_150))
-    await tend_held(world.database, world.clock, kept_days=0)
+    await tend_held(world.context(held_kept_days=0))
     assert await states(world) == [
         ("backwards", "held"), ("jump", "superseded"), ("late", "superseded"),
     ]  # fmt: skip
@@ -222,9 +222,9 @@ async def test_rejected_ones_are_dropped_when_old_and_evidence_is_kept(
     await good(http, 1, "reject")
     await good(http, 2, "release")
     world.clock.advance(timedelta(days=10))
-    await tend_held(world.database, world.clock, kept_days=11)
+    await tend_held(world.context(held_kept_days=11))
     assert len(await states(world)) == 2
-    await tend_held(world.database, world.clock, kept_days=9)
+    await tend_held(world.context(held_kept_days=9))
     assert await states(world) == [("jump", "released")]
 
 

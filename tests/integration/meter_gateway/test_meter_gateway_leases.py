@@ -19,7 +19,7 @@ from tests.support import wait
 from tests.support.databases import TestDatabase
 from tests.support.recording_gateway import PROFILE, RecordingGateway
 
-from npms_meter_gateway.handlers.lead import Fenced, LeaseLost, Worker
+from npms_meter_gateway.handlers.leases import Fenced, LeaseHolder, LeaseLost
 from npms_meter_gateway.storage import leases
 from npms_shared.contracts.ledger import MeterConnection
 
@@ -207,12 +207,12 @@ async def test_a_frozen_worker_that_wakes_sends_nothing_to_what_another_took_ove
 async def test_who_has_lapsed_writes_nothing_and_has_nothing(
     world: World, gateways: list[RecordingGateway]
 ) -> None:
-    worker = Worker(world.database, ttl_s=0.5, margin_s=0.2)
+    worker = LeaseHolder(world.database, ttl_s=0.5, margin_s=0.2)
     await worker.join()
     await worker.surplus()
     await worker.claim()
     assert len(worker.held) == GATEWAYS
-    other = Worker(world.database, ttl_s=30, margin_s=1)
+    other = LeaseHolder(world.database, ttl_s=30, margin_s=1)
     await other.join()
 
     async def taken_over() -> bool:
@@ -234,7 +234,7 @@ async def test_whatever_changes_of_the_leases_shows_in_their_fingerprint(
     world: World, gateways: list[RecordingGateway]
 ) -> None:
     """Also two workers that exchange what they hold: the leases are read only when it differs."""
-    one, other = Worker(world.database), Worker(world.database)
+    one, other = LeaseHolder(world.database), LeaseHolder(world.database)
     await one.join()
     await other.join()
     first, second, *_ = await _gateway_ids(world)

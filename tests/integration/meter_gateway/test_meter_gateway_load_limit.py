@@ -20,7 +20,7 @@ from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
-from npms_meter_gateway.handlers.switch_supply import SupplyBook
+from npms_meter_gateway.handlers.switch_supply import Wanted, list_due
 from npms_meter_gateway.polling.switching import SupplySwitcher
 from npms_meter_gateway.polling.unit import Unit
 from npms_tools.street.meter import Faults, Meter
@@ -136,14 +136,15 @@ async def test_d1_a_top_up_right_before_the_write_cancels_the_cut(
     meter.faults = Faults(stuck_relay=1)
     await world.open(1, meter)
     await world.desire(1, "off")
-    book = SupplyBook(world.database, world.clock, SwitchingPolicy())
     bus = modbus_bus(Gateway(meter.host, meter.port))
     driver = ModbusDriver(bus, meter.unit_id, PROFILES[profile])
     unit = Interrupted(driver, PROFILES[profile], BreakerPolicy())
     unit.meanwhile = lambda: world.desire(1, "on")
     try:
-        (supply,) = await book.due("off", limit=1)
-        outcome = await SupplySwitcher(book, lambda _: unit, concurrency=1).attempt(supply, unit)
+        (supply,) = await world.do(list_due, Wanted("off", limit=1))
+        outcome = await SupplySwitcher(world.context(), lambda _: unit, concurrency=1).attempt(
+            supply, unit
+        )
     finally:
         await bus.close()
     assert outcome == "superseded"

@@ -20,8 +20,8 @@ from tests.support.wait import until
 from npms_meter_gateway import metrics
 from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.domain.broker import broker_of
-from npms_meter_gateway.handlers.take_messages import MessageDesk
-from npms_meter_gateway.handlers.take_readings import ReadingDesk
+from npms_meter_gateway.handlers import take_messages, take_readings
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.intake.mqtt import MqttIntake
 from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_shared.clock import SystemClock, wall_now
@@ -41,10 +41,8 @@ class Site:
         self.start = world.clock.now() - timedelta(hours=2)
 
     def intake(self) -> MqttIntake:
-        desk = ReadingDesk(self.world.database, self.world.recorder())
         return MqttIntake(
-            database=self.world.database,
-            desk=MessageDesk(self.world.database, desk, self.world.clock),
+            recorder=self.world.recorder(),
             broker=broker_of(self.node.url),
             password=self.node.password,
             client_id=self.prefix,
@@ -286,14 +284,14 @@ async def test_one_process_listens_and_another_takes_over(site: Site) -> None:
 async def test_a_message_that_fails_by_our_fault_is_parked_alone(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = ReadingDesk.take
+    take = take_readings.take_readings
 
-    async def stumbling(self: ReadingDesk, given: Any, **options: Any) -> Any:
-        if any(one.register_wh == 1_000_013 for one in given):
+    async def stumbling(recorder: ReadingRecorder, sent: Any, **options: Any) -> Any:
+        if any(reading.register_wh == 1_000_013 for reading in sent):
             raise RuntimeError("a fault of ours")
-        return await take(self, given, **options)
+        return await take(recorder, sent, **options)
 
-    monkeypatch.setattr(ReadingDesk, "take", stumbling)
+    monkeypatch.setattr(take_messages, "take_readings", stumbling)
     async with site.listening():
         await site.send_many(range(10, 20))
         await site.has([1_000_000 + n for n in range(10, 20) if n != 13])

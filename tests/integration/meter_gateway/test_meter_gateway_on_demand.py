@@ -16,8 +16,9 @@ from tests.support.tokens import TestIssuer
 from tests.support.wait import until
 
 from npms_meter_gateway.bootstrap import build
-from npms_meter_gateway.handlers.read_meter import LineDown, ReadDesk
+from npms_meter_gateway.handlers.read_meter import LineDown, read_meter
 from npms_meter_gateway.settings import MeterGatewaySettings
+from npms_shared.actor import Actor
 from npms_tools.street.meter import Faults
 from npms_tools.street.street import Plan, Street, build_street
 
@@ -99,7 +100,7 @@ async def test_what_nobody_polls_is_not_read(
     world: World, street: Street, http: httpx.AsyncClient
 ) -> None:
     with pytest.raises(LineDown):
-        await ReadDesk(world.database, within_s=0.3).read_meter(1)
+        await read_meter(world.context(), 1, by=Actor("amina"), within_s=0.3)
     await world.open(77)
     await world.close(1)
     for number, wanted in ((77, "meter_not_polled"), (1, "meter_not_polled"), (99, "not_found")):

@@ -77,7 +77,7 @@ async def test_a_settled_supply_is_not_vouched_for_by_another_meter(
         await world.desire(1, "off")
         assert await line.attempt("plain") == "switched"
         async with world.database.transaction() as conn:
-            await suspect_meter(conn, world.clock, 1, detail=f"{OTHER} answers")
+            await suspect_meter(conn, world.context(), 1, detail=f"{OTHER} answers")
         assert await line.attempt("plain") == "suspect"
         assert (await line.blocked())[-1] == ("unknown", "suspect")
         meter.serial_number = OTHER
@@ -141,7 +141,7 @@ async def test_a_command_does_not_leave_once_another_process_has_seen_another_me
 
         async def suspected() -> None:
             async with world.database.transaction() as conn:
-                await suspect_meter(conn, world.clock, 1, detail=f"{OTHER} answers")
+                await suspect_meter(conn, world.context(), 1, detail=f"{OTHER} answers")
 
         unit.meanwhile = suspected
         assert await line.attempt("plain", unit=unit) == "superseded"

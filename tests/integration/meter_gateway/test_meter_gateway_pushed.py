@@ -9,7 +9,8 @@ from tests.integration.meter_gateway.gateway_world import World, scaled_clock
 from tests.support.databases import TestDatabase
 
 from npms_meter_gateway.domain.validation import Verdict
-from npms_meter_gateway.handlers.take_readings import Given, ReadingDesk
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder
+from npms_meter_gateway.handlers.take_readings import SentReading, take_readings
 from npms_shared.contracts.ledger import MeterConnection
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
@@ -30,18 +31,18 @@ async def test_a_reading_sent_for_a_meter_that_is_polled_is_refused_or_marked(
     await world.open(1, meter=POLLED, opened_at=before)
     await world.open(2, opened_at=before)
     at_s = int(world.clock.now().timestamp())
-    given = [
-        Given("P1", at_s, 1_000_100),
-        Given(1, at_s - 60, 1_000_050),
-        Given(2, at_s, 1_000_100),
+    sent = [
+        SentReading("P1", at_s, 1_000_100),
+        SentReading(1, at_s - 60, 1_000_050),
+        SentReading(2, at_s, 1_000_100),
     ]
-    taken = await ReadingDesk(world.database, world.recorder()).take(given, source="rest")
+    taken = await take_readings(world.recorder(), sent, source="rest")
     refused = Verdict.POLLED_METER
     assert list(taken.verdicts) == [refused, refused, Verdict.ACCEPTED]
     assert await world.registers(1) == []
     assert await world.rows("SELECT 1 FROM held_reading") == []
-    marking = ReadingDesk(world.database, world.recorder(), "mark")
-    taken = await marking.take(given, source="rest")
+    marking = ReadingRecorder(world.context(sent_for_polled="mark"))
+    taken = await take_readings(marking, sent, source="rest")
     assert list(taken.verdicts)[:2] == [Verdict.ACCEPTED] * 2
     begin, end = "2026-03-01T00:00:00Z", "2026-03-09T00:00:00Z"
     for installation_id, how in ((1, ["sent", "sent"]), (2, ["read"])):

@@ -221,7 +221,7 @@ async def _poll(world: World, installation_id: int, meter: RelayMeter) -> None:
     relay = None if meter.idiom == "timed" else "on" if meter.shows_on else "off"
     answer = MeterAnswer.of(power_w=meter.power_w, relay=relay)
     sight = MeterSight(installation_id, world.clock.now(), answer)
-    await note_sights(world.database, world.clock, [sight], idle_power_w=QUICK.idle_power_w)
+    await world.do(note_sights, [sight])
 
 
 async def test_power_alone_proves_open_after_a_command_and_closed_only_when_it_flows(

@@ -156,7 +156,7 @@ class Play:
         relay = None if meter.idiom == "timed" else "on" if meter.shows_on else "off"
         answer = MeterAnswer.of(power_w=meter.power_w, relay=relay)
         sight = MeterSight(self.number, world.clock.now(), answer)
-        await note_sights(world.database, world.clock, [sight], idle_power_w=QUICK.idle_power_w)
+        await world.do(note_sights, [sight])
 
     async def heal(self) -> None:
         """All faults but a welded contact end."""

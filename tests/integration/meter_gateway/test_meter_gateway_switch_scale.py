@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -23,10 +24,10 @@ from tests.support.wait import until
 from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import SERIAL
-from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.relay import State
+from npms_meter_gateway.domain.supplies import DueSupply
 from npms_meter_gateway.drivers.driver import Priority
-from npms_meter_gateway.handlers.switch_supply import SupplyBook
+from npms_meter_gateway.handlers.switch_supply import Wanted, list_due
 from npms_meter_gateway.polling.switching import SupplySwitcher
 from npms_meter_gateway.polling.unit import Unit
 from npms_shared.contracts.ledger import SupplyDesired
@@ -89,10 +90,9 @@ async def test_l10_after_an_outage_supplies_return_at_a_bounded_rate(world: Worl
     async with rig(world, meters) as line:
         for number in meters:
             await world.desire(number, "on")
-        book = SupplyBook(world.database, world.clock, SwitchingPolicy())
         units = {number: line.unit(number, "plain") for number in meters}
         pace = Pace(per_place, in_all=1200)
-        switcher = SupplySwitcher(book, units.get, concurrency=16, pace=pace)
+        switcher = SupplySwitcher(world.context(), units.get, concurrency=16, pace=pace)
         started = time.monotonic()
         task = asyncio.create_task(switcher.run())
         await until(lambda: _all_settled(world), within_s=60)
@@ -130,11 +130,14 @@ async def test_l10_who_paid_returns_first_and_of_those_who_waited_longest(world:
                 ),
                 {"number": number, "hours": hours},
             )
-    book = SupplyBook(world.database, world.clock, SwitchingPolicy())
-    assert [s.installation_id for s in await book.due("on", limit=10)] == [3, 2, 1, 4]
-    assert [s.installation_id for s in await book.due("on", limit=10, busy=[3])] == [2, 1, 4]
-    place = (await book.due("on", limit=1))[0].place
-    assert await book.due("on", limit=10, full=[place]) == []
+
+    async def due(**wanted: Any) -> list[DueSupply]:
+        return list(await world.do(list_due, Wanted("on", limit=10, **wanted)))
+
+    assert [s.installation_id for s in await due()] == [3, 2, 1, 4]
+    assert [s.installation_id for s in await due(busy=[3])] == [2, 1, 4]
+    place = (await due())[0].place
+    assert await due(full=[place]) == []
 
 
 async def test_l1_an_open_command_is_on_the_wire_within_five_seconds(world: World) -> None:
@@ -188,9 +191,8 @@ async def test_l9_d8_after_a_restart_with_10000_pending_each_meter_is_read_first
     drivers = {n: CountingDriver(on=n % 100 == 0) for n in range(1, PENDING + 1)}
     profile = PROFILES["test_plain"]
     units = {n: Unit(driver, profile, PATIENT) for n, driver in drivers.items()}
-    book = SupplyBook(world.database, world.clock, SwitchingPolicy())
     began = time.monotonic()
-    task = asyncio.create_task(SupplySwitcher(book, units.get, concurrency=16).run())
+    task = asyncio.create_task(SupplySwitcher(world.context(), units.get, concurrency=16).run())
     await until(lambda: _settled(world, WATCHED), within_s=600, every_s=0.5)
     task.cancel()
     with suppress(asyncio.CancelledError):

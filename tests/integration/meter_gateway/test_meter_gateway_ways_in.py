@@ -225,7 +225,7 @@ async def test_the_command_takes_the_same_file(
     file.write_text(csv_of(world, ("PUSHED1", 20, "1001"), ("PUSHED2", 20, "9999")))
 
     def run(*words: str) -> tuple[int, str]:
-        result = CliRunner().invoke(app, ["import", *words])
+        result = CliRunner().invoke(app, ["import", "--by", "amina", *words])
         return result.exit_code, result.output
 
     code, said = await asyncio.to_thread(run, str(file), "--dry-run")

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from types import SimpleNamespace
 
 from tests.support.lines import Deliveries, polling
 from tests.support.recording_gateway import PROFILE, RecordingGateway
@@ -14,6 +13,7 @@ from tests.support.wait import until
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.domain.meters import PolledInstallation
 from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.line.bus import LineOptions
 from npms_meter_gateway.drivers.line.errors import Refused
@@ -180,7 +180,7 @@ async def test_t9_a_thousand_gateways_come_back_without_a_storm() -> None:
         policy=policy,
         options=LineOptions(Permit(connects_per_s=per_s)),
     )
-    await fleet.follow([_row(n, gateway) for n, gateway in enumerate(gateways, 1)])  # type: ignore[misc]
+    await fleet.follow([_polled(n, gateway) for n, gateway in enumerate(gateways, 1)])
     await until(lambda: _async(all(bus.is_down for bus in fleet.buses())), within_s=60)
     async with gateways_on(*gateways):
         await until(lambda: _async(len(watch.polls) == number), within_s=90)
@@ -191,17 +191,15 @@ async def test_t9_a_thousand_gateways_come_back_without_a_storm() -> None:
     assert busiest <= per_s * 1.2
 
 
-def _row(number: int, at: RecordingGateway) -> SimpleNamespace:
-    gateway = Gateway(at.host, at.port, gateway_id=number)
-    columns = {name: getattr(gateway, name) for name in gateway.__slots__}
-    return SimpleNamespace(
-        **columns,
+def _polled(number: int, at: RecordingGateway) -> PolledInstallation:
+    return PolledInstallation(
         installation_id=number,
         account_id=number,
         serial=f"T{number}",
         profile=PROFILE,
         unit_id=1,
         link="unknown",
+        gateway=Gateway(at.host, at.port, gateway_id=number),
     )
 
 

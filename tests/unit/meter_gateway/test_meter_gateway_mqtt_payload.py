@@ -7,7 +7,7 @@ import pytest
 
 from npms_meter_gateway.domain.broker import Broker, broker_of
 from npms_meter_gateway.handlers.take_messages import Unreadable
-from npms_meter_gateway.handlers.take_readings import Given
+from npms_meter_gateway.handlers.take_readings import SentReading
 from npms_meter_gateway.intake.payload import LARGEST, MOST, read_message
 
 AT, AT_S = "2026-11-23T18:15:00+03:00", 1_795_446_900
@@ -31,7 +31,7 @@ def says(body: Any, topic: str = "npms/v1/meters/M1/readings") -> Any:
 )
 def test_a_register_is_exact_in_each_form(register: dict[str, Any], wh: int) -> None:
     [one] = says({"taken_at": AT, **register})
-    assert one.given == Given("M1", AT_S, wh)
+    assert one.reading == SentReading("M1", AT_S, wh)
 
 
 def test_what_else_a_meter_tells_is_kept_and_what_we_do_not_know_left_alone() -> None:
@@ -44,8 +44,8 @@ def test_what_else_a_meter_tells_is_kept_and_what_we_do_not_know_left_alone() ->
 
 def test_a_list_and_a_topic_of_many_meters() -> None:
     body = [{**GOOD, "serial": "A"}, {**GOOD, "serial": "B"}]
-    assert [one.given.meter for one in says(body, "npms/v1/readings")] == ["A", "B"]
-    assert [one.given.meter for one in says([GOOD, GOOD])] == ["M1", "M1"]
+    assert [one.reading.meter for one in says(body, "npms/v1/readings")] == ["A", "B"]
+    assert [one.reading.meter for one in says([GOOD, GOOD])] == ["M1", "M1"]
 
 
 @pytest.mark.parametrize(

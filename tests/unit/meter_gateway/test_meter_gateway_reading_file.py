@@ -8,7 +8,7 @@ from npms_meter_gateway.domain.register import register_wh_of
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.domain.verdicts import WORDS
 from npms_meter_gateway.handlers.read_reading_file import MOST_LINES, LineFault, read_file
-from npms_meter_gateway.handlers.take_readings import Given
+from npms_meter_gateway.handlers.take_readings import SentReading
 
 AT = "2026-11-23T18:15:00+03:00"
 AT_S = 1_795_446_900
@@ -34,12 +34,12 @@ def test_every_verdict_has_words() -> None:
 def test_columns_in_any_order_and_units_of_both_kinds(text: str) -> None:
     found = read(text)
     assert found.faults == []
-    assert (found.given, found.lines) == ([Given("M1", AT_S, 1_250_001)], [2])
+    assert (found.readings, found.lines) == ([SentReading("M1", AT_S, 1_250_001)], [2])
 
 
 def test_installations_are_numbers() -> None:
     found = read(f"installation_id,taken_at,register_wh\n7,{AT},1\n")
-    assert found.given == [Given(7, AT_S, 1)]
+    assert found.readings == [SentReading(7, AT_S, 1)]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_line_that_cannot_be_read_is_named_with_its_column(line: str, column: 
 )
 def test_a_file_that_is_none_is_refused_as_a_whole(text: str, faults: int) -> None:
     found = read(text)
-    assert found.given == []
+    assert found.readings == []
     assert len(found.faults) in {faults, faults - 1}
 
 

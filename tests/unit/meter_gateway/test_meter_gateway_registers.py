@@ -182,7 +182,7 @@ def test_r9_rollover_jitter_and_spike_are_judged_by_what_the_meter_shows() -> No
     [("40", Fraction(40)), ("7.5", Fraction(15, 2)), ("1.000001", Fraction("1.000001"))],
 )
 def test_r9_ratios_are_kept_as_exact_decimals(text: str, fraction: Fraction) -> None:
-    assert exact(fraction.numerator, fraction.denominator) == text
+    assert exact(fraction) == text
 
 
 @pytest.mark.parametrize("ratio", [Fraction(0), Fraction(1, 2), Fraction(-3), Fraction(10**7)])

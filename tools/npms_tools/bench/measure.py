@@ -14,6 +14,7 @@ import asyncpg
 import httpx
 
 from npms_meter_gateway.bootstrap import build as build_gateway
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
 from npms_meter_gateway.profiles import load_profiles
 from npms_meter_gateway.settings import MeterGatewaySettings
@@ -122,7 +123,7 @@ def _gateway(ground: Ground) -> Service:
 
 
 def _record(service: Service) -> Record:
-    recorder = ReadingRecorder(service.database, load_profiles(None), SystemClock())
+    recorder = ReadingRecorder(Context(service.database, SystemClock(), load_profiles(None)))
 
     async def record(readings: Readings) -> int:
         outcome = await recorder.record_readings(readings, source="bench")

@@ -1,10 +1,12 @@
 """Shapes of alarms and meter events."""
 
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from npms_meter_gateway.domain.alarms import MeterEvent, OpenAlarm
 from npms_meter_gateway.domain.event_kinds import Severity
 
 
@@ -24,9 +26,17 @@ class AlarmResponse(_Raised):
     serial: str = Field(examples=["SDM-0001"])
     gateway_id: int | None = Field(examples=[1])
 
+    @classmethod
+    def of(cls, alarm: OpenAlarm) -> Self:
+        return cls.model_validate(alarm, from_attributes=True)
+
 
 class MeterEventResponse(_Raised):
     """`cleared_at` is null for what is open still, and for what does not last."""
 
     cleared_at: datetime | None
     cleared_detail: str | None = Field(examples=["answers"])
+
+    @classmethod
+    def of(cls, event: MeterEvent) -> Self:
+        return cls.model_validate(event, from_attributes=True)

@@ -1,22 +1,22 @@
 """What was raised of meters: the alarms that are open, and each meter's history."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from sqlalchemy import Row
 
 from npms_meter_gateway.api.alarm_schemas import AlarmResponse, MeterEventResponse
-from npms_meter_gateway.domain.event_kinds import severity_of
-from npms_meter_gateway.handlers.show_alarms import AlarmView
+from npms_meter_gateway.domain.alarms import AlarmFilter
+from npms_meter_gateway.handlers import list_alarms as alarms
+from npms_meter_gateway.handlers.context import Context
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import Operator
-from npms_shared.web.problems import not_found, problem_responses
+from npms_shared.web.problems import problem_responses
 from npms_shared.web.schemas import FilterId, Line, PathId
 
 Kind = Annotated[Line | None, Query(description="only of this kind")]
 
 
-def alarms_router(view: AlarmView) -> APIRouter:
+def alarms_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["alarms"])
 
     @router.get("/alarms", operation_id="list_alarms", responses=problem_responses())
@@ -29,33 +29,26 @@ def alarms_router(view: AlarmView) -> APIRouter:
         limit: Limit = 50,
     ) -> Page[AlarmResponse]:
         """What is open of meters, the newest first."""
-        rows = await view.open_alarms(
-            kind=kind,
-            installation_id=installation_id,
-            gateway_id=gateway_id,
-            before=id_in(cursor),
-            limit=limit + 1,
-        )
-        page, following = cut(rows, limit, lambda row: row.event_id)
-        return Page(items=[AlarmResponse(**_of(row)) for row in page], next_cursor=following)
+        wanted = AlarmFilter(kind, installation_id, gateway_id)
+        async with context.database.connect() as conn:
+            found = await alarms.list_alarms(conn, wanted, before=id_in(cursor), limit=limit + 1)
+        page, following = cut(found, limit, lambda alarm: alarm.event_id)
+        return Page(items=[AlarmResponse.of(alarm) for alarm in page], next_cursor=following)
 
     @router.get(
         "/meters/{installation_id}/events",
         operation_id="list_meter_events",
         responses=problem_responses(404),
     )
-    async def list_events(
+    async def list_meter_events(
         _caller: Operator, installation_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[MeterEventResponse]:
         """All that was ever raised of a meter, the newest first."""
-        rows = await view.events(installation_id, before=id_in(cursor), limit=limit + 1)
-        if rows is None:
-            raise not_found("meter")
-        page, following = cut(rows, limit, lambda row: row.event_id)
-        return Page(items=[MeterEventResponse(**_of(row)) for row in page], next_cursor=following)
+        async with context.database.connect() as conn:
+            found = await alarms.list_meter_events(
+                conn, installation_id, before=id_in(cursor), limit=limit + 1
+            )
+        page, following = cut(found, limit, lambda event: event.event_id)
+        return Page(items=[MeterEventResponse.of(event) for event in page], next_cursor=following)
 
     return router
-
-
-def _of(row: Row[Any]) -> dict[str, Any]:
-    return {**row._mapping, "severity": severity_of(row.kind)}

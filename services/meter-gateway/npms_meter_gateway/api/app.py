@@ -1,7 +1,5 @@
 """The meter gateway's REST application."""
 
-from collections.abc import Mapping
-
 from fastapi import FastAPI
 
 from npms_meter_gateway.api.alarms import alarms_router
@@ -10,7 +8,7 @@ from npms_meter_gateway.api.feeders import feeders_router
 from npms_meter_gateway.api.fleet import fleet_router
 from npms_meter_gateway.api.held import held_router
 from npms_meter_gateway.api.live import live_router
-from npms_meter_gateway.api.meters import meter_of, meters_router
+from npms_meter_gateway.api.meters import meters_router
 from npms_meter_gateway.api.problems import ERRORS
 from npms_meter_gateway.api.ratios import ratios_router
 from npms_meter_gateway.api.reading_imports import reading_imports_router
@@ -18,19 +16,9 @@ from npms_meter_gateway.api.reading_now import reading_now_router
 from npms_meter_gateway.api.readings import readings_router
 from npms_meter_gateway.api.serials import serials_router
 from npms_meter_gateway.api.switching import switching_router
-from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.handlers.change_ratio import RatioDesk
-from npms_meter_gateway.handlers.check_feeders import FeederBook
-from npms_meter_gateway.handlers.decide_held import HeldDesk
-from npms_meter_gateway.handlers.decide_supply import SupplyDesk
-from npms_meter_gateway.handlers.guard_openings import OpeningGuard
-from npms_meter_gateway.handlers.read_meter import ReadDesk
-from npms_meter_gateway.handlers.show_alarms import AlarmView
-from npms_meter_gateway.handlers.show_fleet import FleetView
-from npms_meter_gateway.handlers.take_readings import ReadingDesk
+from npms_meter_gateway.handlers.context import Context
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.watch_meters import MeterWatch
-from npms_meter_gateway.handlers.watch_serial import SerialDesk
-from npms_shared.db.engine import Database
 from npms_shared.messaging.parked import Reappliers
 from npms_shared.web.app import create_app
 from npms_shared.web.audit_trail_api import audit_trail_router
@@ -40,18 +28,7 @@ from npms_shared.web.unroutable_api import unroutable_router
 
 
 def build_app(
-    database: Database,
-    profiles: Mapping[str, Profile],
-    desk: ReadingDesk,
-    held: HeldDesk,
-    ratios: RatioDesk,
-    feeders: FeederBook,
-    serials: SerialDesk,
-    supplies: SupplyDesk,
-    openings: OpeningGuard,
-    fleet: FleetView,
-    reappliers: Reappliers,
-    edge: Edge,
+    context: Context, recorder: ReadingRecorder, reappliers: Reappliers, edge: Edge
 ) -> FastAPI:
     return create_app(
         service="meter-gateway",
@@ -59,22 +36,22 @@ def build_app(
         "the state the ledger desires.",
         edge=edge,
         routers=[
-            readings_router(desk),
-            reading_imports_router(desk),
-            held_router(database, held),
-            feeders_router(feeders),
-            ratios_router(database, ratios, interval_s=fleet.interval_s),
-            meters_router(database, profiles, fleet),
-            live_router(database, MeterWatch(database), meter_of),
-            fleet_router(fleet),
-            alarms_router(AlarmView(database)),
-            serials_router(AlarmView(database), serials),
-            commands_router(database),
-            switching_router(supplies, openings),
-            reading_now_router(ReadDesk(database)),
-            audit_trail_router(database),
-            parked_router(database, reappliers),
-            unroutable_router(database),
+            readings_router(recorder),
+            reading_imports_router(recorder),
+            held_router(context),
+            feeders_router(context),
+            ratios_router(context),
+            meters_router(context),
+            live_router(context, MeterWatch(context)),
+            fleet_router(context),
+            alarms_router(context),
+            serials_router(context),
+            commands_router(context),
+            switching_router(context),
+            reading_now_router(context),
+            audit_trail_router(context.database),
+            parked_router(context.database, reappliers),
+            unroutable_router(context.database),
         ],
         errors=ERRORS,
     )

@@ -1,16 +1,17 @@
 """Commands that were sent to meters, each with its life and its evidence."""
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
-from sqlalchemy import Row
 
-from npms_meter_gateway.handlers.command_log import list_commands
+from npms_meter_gateway.domain.commands import SupplyCommand
+from npms_meter_gateway.handlers import command_log
+from npms_meter_gateway.handlers.context import Context
 from npms_shared.auth.tokens import Principal
-from npms_shared.db.engine import Database
 from npms_shared.web.pages import Cursor, Limit, Page, cut, id_in
 from npms_shared.web.principals import require
 from npms_shared.web.problems import problem_responses
@@ -58,11 +59,11 @@ class CommandResponse(BaseModel):
     after: list[EvidenceResponse]
 
     @classmethod
-    def of(cls, row: Row[Any]) -> "CommandResponse":
-        return cls.model_validate(dict(row._mapping))
+    def of(cls, command: SupplyCommand) -> Self:
+        return cls.model_validate(asdict(command))
 
 
-def commands_router(database: Database) -> APIRouter:
+def commands_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["meters"])
 
     @router.get(
@@ -70,13 +71,15 @@ def commands_router(database: Database) -> APIRouter:
         operation_id="list_commands",
         responses=problem_responses(),
     )
-    async def list_(
+    async def list_commands(
         _caller: Staff, installation_id: PathId, cursor: Cursor = None, limit: Limit = 50
     ) -> Page[CommandResponse]:
         """Commands to the switch of an installation's meter, the newest first."""
-        async with database.connect() as conn:
-            rows = await list_commands(conn, installation_id, before=id_in(cursor), limit=limit + 1)
-        page, following = cut(rows, limit, lambda row: row.command_id)
-        return Page(items=[CommandResponse.of(row) for row in page], next_cursor=following)
+        async with context.database.connect() as conn:
+            found = await command_log.list_commands(
+                conn, installation_id, before=id_in(cursor), limit=limit + 1
+            )
+        page, following = cut(found, limit, lambda command: command.command_id)
+        return Page(items=[CommandResponse.of(command) for command in page], next_cursor=following)
 
     return router

@@ -1,14 +1,14 @@
 """Shapes of feeders and their losses."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
-from sqlalchemy import Row
 
-from npms_meter_gateway.domain.feeder import Loss
-from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Line, Schema, Zone
+from npms_meter_gateway.domain.feeder import Feeder, Loss
+from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Reason, Schema, Zone
 
 
 def _percent(text: str) -> str:
@@ -31,7 +31,7 @@ class FeederRequest(Schema):
         description="how much of a day's delivery may be lost", examples=["8"]
     )
     time_zone: Zone = Field(description="whose days are compared", examples=["Africa/Nairobi"])
-    reason: Line = Field(
+    reason: Reason = Field(
         description="for the record of who decided what", examples=["Transformer T7 measured"]
     )
 
@@ -50,9 +50,9 @@ class FeederResponse(BaseModel):
     changed_at: datetime
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Self:
-        plain = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
-        return cls(**plain, tolerance_percent=percent(row.tolerance_ppm))
+    def of(cls, feeder: Feeder) -> Self:
+        plain = {name: getattr(feeder, name) for name in cls.model_fields if hasattr(feeder, name)}
+        return cls(**plain, tolerance_percent=percent(feeder.tolerance_ppm))
 
 
 class LossDayResponse(BaseModel):
@@ -92,6 +92,11 @@ class LossesResponse(BaseModel):
 
     feeder: FeederResponse
     days: list[LossDayResponse]
+
+    @classmethod
+    def of(cls, feeder: Feeder, losses: Sequence[Loss]) -> Self:
+        days = [LossDayResponse.of(loss, feeder.tolerance_ppm) for loss in losses]
+        return cls(feeder=FeederResponse.of(feeder), days=days)
 
 
 class LossSpanRequest(Schema):

@@ -1,13 +1,23 @@
 """Shapes of gateways, sites and the quality of lines."""
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, StringConstraints
 
+from npms_meter_gateway.domain.fleet import (
+    GatewayChange,
+    KnownGateway,
+    MeterCounts,
+    QualityHour,
+    Site,
+    total_of,
+)
 from npms_meter_gateway.domain.gateway import Parity, Transport
 from npms_shared.web.schemas import Schema
 
+HOUR_MS = 3_600_000
 Words = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -23,8 +33,12 @@ class MeterCountsResponse(BaseModel):
     on_against_desired: int = Field(description="on that should be off", examples=[0])
     held_readings: int = Field(description="readings that wait for a person", examples=[3])
 
+    @classmethod
+    def of(cls, counts: MeterCounts) -> Self:
+        return cls.model_validate(counts, from_attributes=True)
 
-class GatewaySettings(BaseModel):
+
+class _Settings(BaseModel):
     """How an address is reached, and what its line bears."""
 
     transport: Transport = Field(examples=["modbus_tcp"])
@@ -44,11 +58,21 @@ class GatewaySettings(BaseModel):
     )
 
 
-class GatewayResponse(GatewaySettings):
+class GatewayResponse(_Settings):
     gateway_id: int = Field(examples=[1])
     host: str = Field(examples=["10.20.0.7"])
     port: int = Field(examples=[502])
     counts: MeterCountsResponse
+
+    @classmethod
+    def of(cls, gateway: KnownGateway) -> Self:
+        return cls(
+            gateway_id=gateway.gateway_id,
+            host=gateway.host,
+            port=gateway.port,
+            counts=MeterCountsResponse.of(gateway.counts),
+            **{**asdict(gateway.settings), "pause_ms": gateway.settings.kept_pause_ms},
+        )
 
 
 class ChangeGatewayRequest(Schema):
@@ -77,6 +101,10 @@ class GatewayChangeResponse(BaseModel):
     before: dict[str, str | int | None] = Field(examples=[{"transport": "modbus_tcp"}])
     after: dict[str, str | int | None] = Field(examples=[{"transport": "rtu_over_tcp"}])
 
+    @classmethod
+    def of(cls, change: GatewayChange) -> Self:
+        return cls.model_validate(change, from_attributes=True)
+
 
 class QualityHourResponse(BaseModel):
     """Requests of one hour. `bus_share` is the part of the hour with a request on the line."""
@@ -91,6 +119,10 @@ class QualityHourResponse(BaseModel):
     busy_ms: int = Field(examples=[225_000])
     bus_share: float = Field(examples=[0.0625])
 
+    @classmethod
+    def of(cls, hour: QualityHour) -> Self:
+        return cls(**asdict(hour), bus_share=round(hour.busy_ms / HOUR_MS, 6))
+
 
 class SiteResponse(BaseModel):
     """All meters of a site; the site without a name has those whose readings are sent to us."""
@@ -99,7 +131,17 @@ class SiteResponse(BaseModel):
     gateways: int = Field(examples=[4])
     counts: MeterCountsResponse
 
+    @classmethod
+    def of(cls, site: Site) -> Self:
+        counts = MeterCountsResponse.of(site.counts)
+        return cls(site=site.site, gateways=site.gateways, counts=counts)
+
 
 class FleetResponse(BaseModel):
     total: MeterCountsResponse
     sites: list[SiteResponse]
+
+    @classmethod
+    def of(cls, sites: list[Site]) -> Self:
+        total = MeterCountsResponse.of(total_of(sites))
+        return cls(total=total, sites=[SiteResponse.of(site) for site in sites])

@@ -1,14 +1,15 @@
 """Shapes of held readings."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
-from sqlalchemy import RowMapping
 
-from npms_meter_gateway.domain.held import Moment, State
+from npms_meter_gateway.domain.held import HeldDecision, HeldReading, Moment, State
 from npms_meter_gateway.domain.validation import Verdict
-from npms_meter_gateway.handlers.show_held import Held
-from npms_shared.web.schemas import Energy, Line, Schema
+from npms_meter_gateway.handlers.get_held import HeldCase
+from npms_shared.web.schemas import Energy, Reason, Schema
 
 WHY = "for the record of who decided what"
 
@@ -27,7 +28,7 @@ class CorrectReadingRequest(Schema):
         "are reckoned from the right register; by default where its register fell",
         examples=[True],
     )
-    reason: Line = Field(description=WHY, examples=["Photo of the display"])
+    reason: Reason = Field(description=WHY, examples=["Photo of the display"])
 
 
 class RejectReadingRequest(Schema):
@@ -37,7 +38,7 @@ class RejectReadingRequest(Schema):
         default=False,
         description="with it all of the installation that wait for the same reason",
     )
-    reason: Line = Field(description=WHY, examples=["Gateway mixed up two meters"])
+    reason: Reason = Field(description=WHY, examples=["Gateway mixed up two meters"])
 
 
 class HeldReadingResponse(BaseModel):
@@ -53,8 +54,8 @@ class HeldReadingResponse(BaseModel):
     state: State
 
     @classmethod
-    def of(cls, row: RowMapping) -> "HeldReadingResponse":
-        return cls.model_validate({**row, "register_wh": f"{row['register_wh']:f}"})
+    def of(cls, reading: HeldReading) -> Self:
+        return cls(**_plain(reading))
 
 
 class HeldDecisionResponse(BaseModel):
@@ -67,15 +68,15 @@ class HeldDecisionResponse(BaseModel):
     decided_at: datetime
 
     @classmethod
-    def of(cls, row: RowMapping) -> "HeldDecisionResponse":
-        register_wh = row["register_wh"]
+    def of(cls, decided: HeldDecision) -> Self:
+        register_wh = decided.register_wh
         return cls.model_validate(
             {
-                "decision": row["decision"],
+                "decision": decided.decision,
                 "register": None if register_wh is None else Energy.of(register_wh),
-                "by": row["by_subject"],
-                "reason": row["reason"],
-                "decided_at": row["decided_at"],
+                "by": decided.by_subject,
+                "reason": decided.reason,
+                "decided_at": decided.decided_at,
             }
         )
 
@@ -103,12 +104,15 @@ class HeldReadingDetailResponse(HeldReadingResponse):
     decisions: list[HeldDecisionResponse]
 
     @classmethod
-    def shown(cls, held: Held) -> "HeldReadingDetailResponse":
-        plain = HeldReadingResponse.of(held.row._mapping)
+    def of_case(cls, case: HeldCase) -> Self:
         return cls(
-            **plain.model_dump(),
-            before=ReadingAtResponse.of(held.near.before if held.near else None),
-            after=ReadingAtResponse.of(held.near.after if held.near else None),
-            estimate=None if held.estimate_wh is None else Energy.of(held.estimate_wh),
-            decisions=[HeldDecisionResponse.of(row._mapping) for row in held.history],
+            **_plain(case.reading),
+            before=ReadingAtResponse.of(case.near.before if case.near else None),
+            after=ReadingAtResponse.of(case.near.after if case.near else None),
+            estimate=None if case.estimate_wh is None else Energy.of(case.estimate_wh),
+            decisions=[HeldDecisionResponse.of(decided) for decided in case.history],
         )
+
+
+def _plain(reading: HeldReading) -> dict[str, Any]:
+    return {**asdict(reading), "register_wh": f"{reading.register_wh:f}"}

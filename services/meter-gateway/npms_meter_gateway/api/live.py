@@ -1,34 +1,30 @@
 """A meter's state as a stream of server-sent events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+from collections.abc import AsyncIterator
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse
-from sqlalchemy import Row
 
 from npms_meter_gateway.api.schemas import MeterResponse
-from npms_meter_gateway.handlers.show_meters import show_meter
+from npms_meter_gateway.handlers.context import Context
+from npms_meter_gateway.handlers.list_meters import get_meter
 from npms_meter_gateway.handlers.watch_meters import MeterWatch, Newest, TooManyWatchers
-from npms_shared.db.engine import Database
 from npms_shared.web.principals import Operator
-from npms_shared.web.problems import Problem, not_found, problem_responses
+from npms_shared.web.problems import Problem, problem_responses
 from npms_shared.web.schemas import PathId
 
 LONGEST_S = 900.0
 """A stream ends then, so that nobody watches on with a token long out of date."""
 
 
-def live_router(
-    database: Database, watch: MeterWatch, to_meter: Callable[[Row[Any]], MeterResponse]
-) -> APIRouter:
+def live_router(context: Context, watch: MeterWatch) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["meters"])
 
     async def watched(_caller: Operator, installation_id: PathId) -> AsyncIterator[Newest]:
-        async with database.connect() as conn:
-            if await show_meter(conn, installation_id) is None:
-                raise not_found("meter")
+        async with context.database.connect() as conn:
+            await get_meter(conn, installation_id)
         try:
             async with watch.watch(installation_id) as newest:
                 yield newest
@@ -43,7 +39,9 @@ def live_router(
         response_class=EventSourceResponse,
         responses=problem_responses(404, 503),
     )
-    async def live(newest: Annotated[Newest, Depends(watched)]) -> AsyncIterator[MeterResponse]:
+    async def watch_meter(
+        newest: Annotated[Newest, Depends(watched)],
+    ) -> AsyncIterator[MeterResponse]:
         """The meter as `GET /meters/{installation_id}` shows it: now, and after every change.
 
         The stream ends after a quarter of an hour: connect again.
@@ -53,13 +51,9 @@ def live_router(
         while (left_s := ends - loop.time()) > 0:
             try:
                 async with asyncio.timeout(left_s):
-                    row = await newest.get()
+                    meter = await newest.get()
             except TimeoutError:
                 return
-            yield to_meter(row)
+            yield MeterResponse.of(meter)
 
     return router
-
-
-def _full() -> Problem:
-    return Problem(503, "too_many_watchers", "Try again later, or ask now and then instead.")

@@ -1,7 +1,12 @@
 """Domain errors as problem documents."""
 
 from npms_meter_gateway.domain.held import Unfit
-from npms_meter_gateway.handlers.change_ratio import UnknownMeter
+from npms_meter_gateway.domain.meters import UnknownMeter
+from npms_meter_gateway.handlers.change_gateway import (
+    DeviceMissing,
+    DeviceNotAllowed,
+    UnknownGateway,
+)
 from npms_meter_gateway.handlers.check_feeders import OwnMember, UnknownFeeder, UnknownMembers
 from npms_meter_gateway.handlers.decide_held import HeldDecided, UnknownHeld
 from npms_meter_gateway.handlers.decide_supply import NotMoved
@@ -10,13 +15,7 @@ from npms_meter_gateway.handlers.read_meter import (
     AddressNotAllowed,
     LineDown,
     MeterSilent,
-    NoSuchMeter,
     NotPolled,
-)
-from npms_meter_gateway.handlers.show_fleet import (
-    DeviceMissing,
-    DeviceNotAllowed,
-    UnknownGateway,
 )
 from npms_shared.web.app import ErrorMap
 from npms_shared.web.problems import Problem, not_found
@@ -34,7 +33,6 @@ ERRORS: ErrorMap = {
     DeviceMissing: lambda _: Problem(422, "device_missing", "A serial line needs its `device`."),
     DeviceNotAllowed: lambda fault: Problem(422, "device_not_allowed", f"{fault}."),
     AddressNotAllowed: lambda fault: Problem(409, "address_not_allowed", f"{fault}."),
-    NoSuchMeter: lambda _: not_found("meter"),
     NotPolled: lambda _: Problem(
         409, "meter_not_polled", "It is closed, or its readings are sent instead of fetched."
     ),

@@ -4,12 +4,13 @@ import re
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from npms_meter_gateway.domain.reckoning import LARGEST_RATIO
-from npms_shared.web.schemas import CodedError, Energy, Instant, Line, Schema
+from npms_meter_gateway.domain.meters import AcceptedReading, How
+from npms_meter_gateway.domain.reckoning import LARGEST_RATIO, DecidedReckoning
+from npms_shared.web.schemas import CodedError, Energy, Instant, Reason, Schema
 
 _RATIO = re.compile(r"[0-9]{1,7}(\.[0-9]{1,6})?")
 
@@ -38,7 +39,7 @@ class RatioRequest(Schema):
         description="what the meter itself showed at that moment",
         examples=[{"value": "1250.000", "unit": "kWh"}],
     )
-    reason: Line = Field(
+    reason: Reason = Field(
         description="for the record of who decided what", examples=["Transformers of 200/5 A"]
     )
 
@@ -62,6 +63,20 @@ class RatioResponse(BaseModel):
     reason: str
     decided_at: datetime
 
+    @classmethod
+    def of(cls, decided: DecidedReckoning) -> Self:
+        return cls.model_validate(
+            {
+                "from": decided.from_at,
+                "ratio": f"{decided.ratio:f}",
+                "register": Energy.of(decided.raw_wh),
+                "validated": Energy.of(decided.base_wh),
+                "by": decided.by_subject,
+                "reason": decided.reason,
+                "decided_at": decided.decided_at,
+            }
+        )
+
 
 class ReadingResponse(BaseModel):
     """An accepted reading: the validated register beside the meter's own."""
@@ -72,9 +87,21 @@ class ReadingResponse(BaseModel):
         description="the meter's own, counted on across its rollovers; as it was shown, where a "
         "person has decided"
     )
-    how: Literal["read", "released", "corrected", "ratio", "sent"] = Field(
-        description="`sent`: for a meter that is polled"
-    )
+    how: How = Field(description="`sent`: for a meter that is polled")
     held_id: int | None = Field(description="the held reading that it comes from")
     since_s: int = Field(description="seconds since the reading before, or the opening")
     is_gap: bool = Field(description="whether that is twice the polling interval or more")
+
+    @classmethod
+    def of(cls, reading: AcceptedReading, interval_s: float) -> Self:
+        return cls.model_validate(
+            {
+                "taken_at": reading.taken_at,
+                "register": Energy.of(reading.register_wh),
+                "raw": Energy.of(reading.raw_wh),
+                "how": reading.how,
+                "held_id": reading.held_id,
+                "since_s": reading.since_s,
+                "is_gap": reading.since_s >= 2 * interval_s,
+            }
+        )

@@ -1,21 +1,17 @@
 """Readings as a file."""
 
-import io
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from npms_meter_gateway.api.schemas import ImportedReadingResponse, ReadingImportResponse
-from npms_meter_gateway.domain.verdicts import WORDS
-from npms_meter_gateway.handlers.import_readings import (
-    ImportedLine,
-    ImportReport,
-    import_readings,
-)
-from npms_meter_gateway.handlers.take_readings import ReadingDesk
+from npms_meter_gateway.api.schemas import ReadingImportResponse
+from npms_meter_gateway.handlers import import_readings as imports
+from npms_meter_gateway.handlers.import_readings import ImportReport
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.principals import require
 from npms_shared.web.problems import FieldError, Problem, problem_responses
+from npms_shared.web.rates import COSTLY
 
 Sender = Annotated[Principal, Depends(require("service", "operator", "admin"))]
 CSV = "text/csv"
@@ -29,17 +25,18 @@ BODY: dict[str, Any] = {
 }
 
 
-def reading_imports_router(desk: ReadingDesk) -> APIRouter:
+def reading_imports_router(recorder: ReadingRecorder) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["readings"])
 
     @router.post(
         "/reading-imports",
         operation_id="import_readings",
+        dependencies=[COSTLY],
         responses=problem_responses(413, 415),
         openapi_extra=BODY,
     )
-    async def import_(
-        _caller: Sender,
+    async def import_readings(
+        caller: Sender,
         request: Request,
         dry_run: Annotated[bool, Query(description="only say what would become of it")] = False,  # noqa: FBT002
     ) -> ReadingImportResponse:
@@ -49,12 +46,10 @@ def reading_imports_router(desk: ReadingDesk) -> APIRouter:
         nothing.
         """
         text = _text(await request.body(), request.headers.get("content-type", ""))
-        report = await import_readings(desk, io.StringIO(text, newline=""), dry_run=dry_run)
+        report = await imports.import_readings(recorder, text, by=caller.actor(), dry_run=dry_run)
         if report.faults:
             raise _unreadable(report)
-        return ReadingImportResponse(
-            dry_run=dry_run, accepted=report.accepted, lines=[_line(one) for one in report.lines]
-        )
+        return ReadingImportResponse.of(report, dry_run=dry_run)
 
     return router
 
@@ -80,13 +75,3 @@ def _unreadable(report: ImportReport) -> Problem:
     ]
     words = f"{len(report.faults)} faults; nothing was taken from the file."
     return Problem(422, "unreadable_file", words, errors=errors)
-
-
-def _line(one: ImportedLine) -> ImportedReadingResponse:
-    return ImportedReadingResponse(
-        line=one.line,
-        installation_id=one.installation_id,
-        serial=one.given.meter if isinstance(one.given.meter, str) else None,
-        result=one.verdict,
-        reason=WORDS[one.verdict],
-    )

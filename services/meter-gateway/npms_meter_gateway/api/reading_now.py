@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from npms_meter_gateway.domain.validation import Verdict
-from npms_meter_gateway.handlers.read_meter import ReadDesk
+from npms_meter_gateway.handlers import read_meter as reads
+from npms_meter_gateway.handlers.context import Context
 from npms_shared.auth.tokens import Principal
 from npms_shared.web.principals import require
 from npms_shared.web.problems import problem_responses
@@ -35,7 +36,7 @@ class MeterReadResponse(BaseModel):
     )
 
 
-def reading_now_router(desk: ReadDesk) -> APIRouter:
+def reading_now_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["meters"])
 
     @router.post(
@@ -44,11 +45,12 @@ def reading_now_router(desk: ReadDesk) -> APIRouter:
         dependencies=[COSTLY],
         responses=problem_responses(404, 409, 503, 504),
     )
-    async def read(_caller: Staff, installation_id: PathId) -> MeterReadResponse:
+    async def read_meter(caller: Staff, installation_id: PathId) -> MeterReadResponse:
         """Ahead of all polls, answered when the meter has answered; it is recorded as a reading.
 
         503 says that its gateway cannot be spoken to, 504 that the meter does not answer.
         """
-        return MeterReadResponse.model_validate(await desk.read_meter(installation_id))
+        shown = await reads.read_meter(context, installation_id, by=caller.actor())
+        return MeterReadResponse.model_validate(shown)
 
     return router

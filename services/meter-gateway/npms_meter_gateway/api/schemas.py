@@ -1,11 +1,17 @@
 """Shapes of the REST interface."""
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from npms_meter_gateway.domain.meters import KnownMeter, LinkState, SupplyState
+from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.validation import Verdict
+from npms_meter_gateway.domain.verdicts import WORDS
+from npms_meter_gateway.handlers.import_readings import ImportedLine, ImportReport
+from npms_meter_gateway.handlers.take_readings import SentReading, Taken
 from npms_shared.web.schemas import MAX_ID, CodedError, Energy, Instant, Line, Schema
 
 
@@ -28,10 +34,15 @@ class ReadingRequest(Schema):
     )
 
     @model_validator(mode="after")
-    def _names_one_meter(self) -> "ReadingRequest":
+    def _names_one_meter(self) -> Self:
         if (self.installation_id is None) == (self.serial is None):
             raise CodedError("which_meter", "give either installation_id or serial")
         return self
+
+    def sent(self) -> SentReading:
+        meter = self.serial if self.installation_id is None else self.installation_id
+        assert meter is not None
+        return SentReading(meter, int(self.taken_at.timestamp()), self.register_wh)
 
 
 class ReadingsRequest(Schema):
@@ -55,6 +66,21 @@ class ReadingsResponse(BaseModel):
     accepted: int
     results: list[ReadingResultResponse]
 
+    @classmethod
+    def of(cls, request: ReadingsRequest, taken: Taken) -> Self:
+        results = [
+            ReadingResultResponse(
+                installation_id=installation_id,
+                serial=reading.serial,
+                result=verdict,
+                reason=WORDS[verdict],
+            )
+            for reading, installation_id, verdict in zip(
+                request.readings, taken.installation_ids, taken.verdicts, strict=True
+            )
+        ]
+        return cls(accepted=taken.accepted, results=results)
+
 
 class ImportedReadingResponse(BaseModel):
     """What became of one line."""
@@ -65,11 +91,27 @@ class ImportedReadingResponse(BaseModel):
     result: Verdict = Field(examples=["accepted"])
     reason: str = Field(examples=["stored"])
 
+    @classmethod
+    def of(cls, imported: ImportedLine) -> Self:
+        meter = imported.reading.meter
+        return cls(
+            line=imported.line,
+            installation_id=imported.installation_id,
+            serial=meter if isinstance(meter, str) else None,
+            result=imported.verdict,
+            reason=WORDS[imported.verdict],
+        )
+
 
 class ReadingImportResponse(BaseModel):
     dry_run: bool
     accepted: int = Field(description="how many were, or would be, stored")
     lines: list[ImportedReadingResponse]
+
+    @classmethod
+    def of(cls, report: ImportReport, *, dry_run: bool) -> Self:
+        lines = [ImportedReadingResponse.of(imported) for imported in report.lines]
+        return cls(dry_run=dry_run, accepted=report.accepted, lines=lines)
 
 
 class LastReadingResponse(BaseModel):
@@ -110,8 +152,9 @@ class SupplyResponse(BaseModel):
         "no_relay"
     )
 
-
-LinkState = Literal["unknown", "reachable", "unreachable"]
+    @classmethod
+    def of(cls, supply: SupplyState) -> Self:
+        return cls.model_validate(asdict(supply))
 
 
 class LinkResponse(BaseModel):
@@ -138,6 +181,22 @@ class MeterResponse(BaseModel):
     voltage_mv: int | None
     relay: Literal["on", "off", "unknown"] | None
     supply: SupplyResponse | None
+
+    @classmethod
+    def of(cls, meter: KnownMeter) -> Self:
+        last = None
+        if meter.last_reading is not None:
+            taken_at, register_wh = meter.last_reading
+            last = LastReadingResponse(taken_at=taken_at, register=Energy.of(register_wh))
+        return cls(
+            **{name: getattr(meter, name) for name in _PLAIN},
+            link=LinkResponse(state=meter.link, since=meter.link_since),
+            last_reading=last,
+            supply=None if meter.supply is None else SupplyResponse.of(meter.supply),
+        )
+
+
+_PLAIN = MeterResponse.model_fields.keys() - {"link", "last_reading", "supply"}
 
 
 class SourceResponse(BaseModel):
@@ -167,3 +226,21 @@ class ProfileResponse(BaseModel):
     points: list[str]
     resolution_wh: int
     sources: list[SourceResponse]
+
+    @classmethod
+    def of(cls, profile: Profile) -> Self:
+        return cls(
+            profile=profile.code,
+            vendor=profile.vendor,
+            model=profile.model,
+            aliases=list(profile.aliases),
+            driver=profile.driver,
+            confidence=profile.confidence,
+            is_certain=profile.is_certain,
+            notes=profile.notes,
+            has_relay=profile.is_switched,
+            can_limit=profile.load_limit is not None,
+            points=sorted(profile.points),
+            resolution_wh=profile.resolution_wh,
+            sources=[SourceResponse(what=s.what, confidence=s.confidence) for s in profile.sources],
+        )

@@ -13,6 +13,21 @@ Moment = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Feeder:
+    """A feeder's meter, the installations that it supplies, and how much may be lost."""
+
+    installation_id: int
+    account_id: int
+    tolerance_ppm: int
+    time_zone: str
+    changed_by: str
+    reason: str
+    changed_at: datetime
+    opened_at: datetime
+    members: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """What is known of a register around an instant: the nearest moments at or before it, and
     after it; the opening and the closing count as such.

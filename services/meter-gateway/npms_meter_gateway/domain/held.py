@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from npms_meter_gateway.domain.reckoning import Reckoning, unrolled
@@ -23,6 +25,39 @@ REGISTER_FELL = "register_fell"
 
 Moment = tuple[int, int]
 """(epoch seconds, validated register in Wh)"""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldReading:
+    """As it came, and what became of it; `register_wh` is what the meter showed."""
+
+    held_id: int
+    installation_id: int
+    taken_at: datetime
+    register_wh: Decimal
+    reason: Verdict
+    source: str
+    held_at: datetime
+    state: State
+
+    @property
+    def at_s(self) -> int:
+        return int(self.taken_at.timestamp())
+
+    @property
+    def shown_wh(self) -> int:
+        return int(self.register_wh)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDecision:
+    """By nobody where a later reading proved it harmless."""
+
+    decision: State
+    register_wh: int | None
+    by_subject: str | None
+    reason: str
+    decided_at: datetime
 
 
 class Unfit(Exception):

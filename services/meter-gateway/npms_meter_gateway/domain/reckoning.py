@@ -1,6 +1,8 @@
 """How a meter's own register becomes the validated one, which never falls."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from fractions import Fraction
 
 ROLLOVER_FROM_PERCENT = 90
@@ -40,6 +42,19 @@ class Reckoning:
 
 
 PLAIN = Reckoning()
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedReckoning:
+    """By what a register is reckoned from an instant on, and who decided so."""
+
+    from_at: datetime
+    raw_wh: int
+    base_wh: int
+    ratio: Decimal
+    by_subject: str
+    reason: str
+    decided_at: datetime
 
 
 def shown(raw_wh: int, modulus_wh: int | None) -> int:

@@ -1,59 +1,45 @@
 """Supplies that are not worked toward what is desired, and why: told once, and kept aside."""
 
-from dataclasses import dataclass
-from datetime import timedelta
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_meter_gateway.domain.reconciling import Desired, Finding, Obstacle
+from npms_meter_gateway.domain.reconciling import Finding, Obstacle
+from npms_meter_gateway.domain.supplies import Supply
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm
 from npms_meter_gateway.outgoing import supply_reported
 from npms_meter_gateway.storage import supplies
-from npms_shared.clock import Clock
 from npms_shared.messaging import outbox
-
-
-@dataclass(frozen=True, slots=True)
-class Supply:
-    """One of an account's, and what is desired of it."""
-
-    installation_id: int
-    account_id: int
-    desired: Desired
-
 
 FOR_GOOD_S = 10 * 365 * 86_400.0
 UNREACHABLE = "it sends its readings; nothing here reaches its relay"
 
 
-async def tell_unreachable(conn: AsyncConnection, clock: Clock, installation_id: int) -> None:
+async def tell_unreachable(conn: AsyncConnection, context: Context, installation_id: int) -> None:
     """Of a meter that sends its readings, and whose relay no driver reaches: the ledger is told for
     every revision, a person once while off is desired.
     """
-    row = await supplies.unreachable(conn, installation_id)
-    if row is None:
+    supply = await supplies.unreachable(conn, installation_id)
+    if supply is None:
         return
-    desired = Desired(row.desired_state, row.desired_revision, row.desired_reason)
-    supply = Supply(installation_id, row.account_id, desired)
-    await block_supply(conn, clock, supply, "pushed", UNREACHABLE, pause_s=FOR_GOOD_S)
-    if desired.state == "off":
+    await block_supply(conn, context, supply, "pushed", UNREACHABLE, pause_s=FOR_GOOD_S)
+    if supply.desired.state == "off":
         await raise_alarm(
             conn,
-            clock,
+            context,
             installation_id=installation_id,
-            account_id=row.account_id,
+            account_id=supply.account_id,
             kind="no_relay",
             detail=UNREACHABLE,
         )
     else:
         await clear_alarm(
-            conn, clock, installation_id=installation_id, kind="no_relay", detail="on is desired"
+            conn, context, installation_id=installation_id, kind="no_relay", detail="on is desired"
         )
 
 
 async def block_supply(
     conn: AsyncConnection,
-    clock: Clock,
+    context: Context,
     supply: Supply,
     by: Obstacle,
     detail: str,
@@ -68,16 +54,10 @@ async def block_supply(
         supply.installation_id,
         by=by,
         revision=supply.desired.revision,
-        next_try_at=clock.wall_now() + timedelta(seconds=pause_s),
+        next_try_at=context.wall_after(pause_s),
     )
     if not is_news:
         return
     finding = Finding("unknown", verified=False, in_place=False, detail=detail, blocked_by=by)
-    event = supply_reported(
-        supply.installation_id,
-        supply.account_id,
-        finding,
-        desired=supply.desired,
-        at=clock.now(),
-    )
+    event = supply_reported(supply, finding, at=context.clock.now())
     await outbox.publish(conn, event, subject=str(supply.account_id))

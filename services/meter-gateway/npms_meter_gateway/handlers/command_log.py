@@ -1,25 +1,26 @@
-"""One record per command: written before it leaves, ended by what was seen of it."""
+"""One record per command: written before it leaves, ended by what was seen of it.
+
+Who reads it after a crash sees which commands may have left: those that are `sent`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.commands import Evidence, SupplyCommand, What
 from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.reconciling import Desired
-from npms_meter_gateway.handlers.block_supply import Supply
-from npms_meter_gateway.handlers.guard_openings import OpeningGuard
+from npms_meter_gateway.domain.supplies import Supply
+from npms_meter_gateway.handlers.context import Context
+from npms_meter_gateway.handlers.guard_openings import may_open
 from npms_meter_gateway.storage import commands
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.ids import new_id
 
-What = Literal["relay", "load_limit"]
 Ending = Literal["confirmed", "in_vain", "abandoned"]
 
 ACKNOWLEDGED = "acknowledged"
@@ -35,61 +36,60 @@ class Seen:
     answer: MeterAnswer
 
 
-class OpeningStopped(Exception):
-    """The gateway opens no more supplies until a person lets it."""
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """A command that is about to leave. `opens` tells that it is to open a supply that is not open
+    yet.
+    """
+
+    supply: Supply
+    what: What
+    desired: Desired
+    before: Seen
+    opens: bool = False
 
 
-class CommandLog:
-    """Who reads it after a crash sees which commands may have left: those that are `sent`."""
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """`command_id` is None where nothing may be sent: a newer revision came, another meter answers,
+    or, with `is_stopped`, the gateway opens no more supplies until a person lets it.
+    """
 
-    def __init__(self, database: Database, clock: Clock, guard: OpeningGuard) -> None:
-        self._database, self._clock, self._guard = database, clock, guard
+    command_id: UUID | None
+    is_stopped: bool = False
 
-    async def begin(
-        self, supply: Supply, what: What, desired: Desired, before: Seen, *, opens: bool = False
-    ) -> UUID | None:
-        """Commit the intention, right before the command leaves; None if it does not hold any more
-        (a newer revision came, or another meter answers), and nothing may be sent. `opens` tells
-        that it is to open a supply that is not open yet. Raises OpeningStopped.
-        """
-        command_id, installation_id = new_id(), supply.installation_id
-        async with self._database.transaction() as conn:
-            is_stopped = opens and not await self._guard.may_open(
-                conn, installation_id, supply.account_id
-            )
-            holds = not is_stopped and await commands.begin(
-                conn,
-                command_id,
-                installation_id,
-                revision=desired.revision,
-                what=what,
-                state=desired.state,
-                limit_w=desired.limit_w,
-                before=_evidence(before),
-                now=self._clock.now(),
-            )
-        if is_stopped:
-            raise OpeningStopped
-        return command_id if holds else None
 
-    async def answered(self, command_id: UUID, answer: str) -> None:
-        """It was acknowledged, or not for this cause; one that never left is abandoned."""
-        life = "acknowledged" if answer == ACKNOWLEDGED else "unanswered"
-        if answer in NEVER_SENT:
-            life = "abandoned"
-        async with self._database.transaction() as conn:
-            await commands.answered(
-                conn, command_id, life=life, answer=answer, now=self._clock.now()
-            )
+async def begin_command(conn: AsyncConnection, context: Context, intention: Intention) -> Begun:
+    """Note the intention; to be committed right before the command leaves."""
+    supply, desired = intention.supply, intention.desired
+    if intention.opens and not await may_open(
+        conn, context, supply.installation_id, supply.account_id
+    ):
+        return Begun(None, is_stopped=True)
+    command_id = new_id()
+    holds = await commands.begin(
+        conn,
+        command_id,
+        supply.installation_id,
+        revision=desired.revision,
+        what=intention.what,
+        state=desired.state,
+        limit_w=desired.limit_w,
+        before=_evidence(intention.before),
+        now=context.clock.now(),
+    )
+    return Begun(command_id if holds else None)
 
-    async def settle(
-        self, installation_id: int, revision: int, ending: Ending, after: Sequence[Seen]
-    ) -> None:
-        """End what was left open, as after a crash, by what is seen now."""
-        async with self._database.transaction() as conn:
-            await close_commands(
-                conn, installation_id, revision, ending, after, now=self._clock.now()
-            )
+
+async def note_answer(
+    conn: AsyncConnection, context: Context, command_id: UUID, answer: str
+) -> None:
+    """It was acknowledged, or not for this cause; one that never left is abandoned."""
+    life = "acknowledged" if answer == ACKNOWLEDGED else "unanswered"
+    if answer in NEVER_SENT:
+        life = "abandoned"
+    now = context.clock.now()
+    await commands.answered(conn, command_id, life=life, answer=answer, now=now)
 
 
 async def close_commands(
@@ -101,7 +101,9 @@ async def close_commands(
     *,
     now: datetime,
 ) -> None:
-    """End every open command of an installation; older revisions' are superseded."""
+    """End every open command of an installation, as after a crash, by what is seen now; older
+    revisions' are superseded.
+    """
     closed = await commands.close(
         conn,
         installation_id,
@@ -110,18 +112,18 @@ async def close_commands(
         after=[_evidence(seen) for seen in after],
         now=now,
     )
-    for row in closed:
-        metrics.COMMANDS.labels(what=row.what, state=row.state, life=row.life).inc()
+    for ended in closed:
+        metrics.COMMANDS.labels(what=ended.what, state=ended.state, life=ended.life).inc()
 
 
 async def list_commands(
     conn: AsyncConnection, installation_id: int, *, before: UUID | None, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[SupplyCommand]:
     """The newest first."""
     return await commands.page(conn, installation_id, before=before, limit=limit)
 
 
-def _evidence(seen: Seen) -> commands.Evidence:
+def _evidence(seen: Seen) -> Evidence:
     answer = seen.answer
     return {
         "at": seen.at.isoformat(),

@@ -7,10 +7,11 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from npms_meter_gateway.domain.meter_answer import MeterAnswer
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.storage import installations, supplies
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class MeterSight:
 
 
 async def note_sights(
-    database: Database, clock: Clock, sights: Sequence[MeterSight], *, idle_power_w: int
+    conn: AsyncConnection, context: Context, sights: Sequence[MeterSight]
 ) -> None:
     """Keep the newest sight of each meter; take up supplies seen other than desired."""
     newest: dict[int, MeterSight] = {}
@@ -38,9 +39,9 @@ async def note_sights(
         "relays": [sight.answer.relay for sight in newest.values()],
         "points": [_json_of(sight.points) for sight in newest.values()],
     }
-    async with database.transaction() as conn:
-        await installations.note_sights(conn, columns)
-        await supplies.unsettle(conn, columns, idle_power_w=idle_power_w, now=clock.wall_now())
+    await installations.note_sights(conn, columns)
+    idle_power_w = context.switching.idle_power_w
+    await supplies.unsettle(conn, columns, idle_power_w=idle_power_w, now=context.clock.wall_now())
 
 
 def _over(older: MeterSight | None, newer: MeterSight) -> MeterSight:

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from npms_meter_gateway.domain.register import register_wh_of
-from npms_meter_gateway.handlers.take_readings import Given
+from npms_meter_gateway.handlers.take_readings import SentReading
+from npms_shared.texts import is_readable_line, one_line
 
 MOST_LINES = 10_000
 METERS, REGISTERS = ("serial", "installation_id"), ("register_kwh", "register_wh")
@@ -32,7 +33,7 @@ class LineFault:
 class ReadingFile:
     """`lines` has the line number of each reading."""
 
-    given: list[Given] = field(default_factory=list)
+    readings: list[SentReading] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     faults: list[LineFault] = field(default_factory=list)
 
@@ -48,7 +49,7 @@ def read_file(lines: Iterable[str]) -> ReadingFile:
                 _read_row(found, rows.line_num, names, row)
     except csv.Error as fault:
         found.faults.append(LineFault(rows.line_num, "", str(fault)))
-    if not found.given and not found.faults:
+    if not found.readings and not found.faults:
         found.faults.append(LineFault(1, "", "there is no reading in it"))
     return found
 
@@ -70,7 +71,7 @@ def _heading_faults(names: Sequence[str]) -> list[LineFault]:
 def _read_row(found: ReadingFile, line: int, names: Sequence[str], row: Sequence[str]) -> None:
     if not row:
         return
-    if len(found.given) >= MOST_LINES:
+    if len(found.readings) >= MOST_LINES:
         raise csv.Error(f"a file has at most {MOST_LINES} readings")
     if len(row) != len(names):
         found.faults.append(LineFault(line, "", f"expected {len(names)} fields"))
@@ -83,14 +84,15 @@ def _read_row(found: ReadingFile, line: int, names: Sequence[str], row: Sequence
         except ValueError as fault:
             found.faults.append(LineFault(line, name, str(fault)))
     if len(values) == len(names):
-        found.given.append(Given(**values))
+        found.readings.append(SentReading(**values))
         found.lines.append(line)
 
 
 def _serial(text: str) -> str:
-    if not text or len(text) > MAX_SERIAL or not text.isprintable():
-        raise ValueError(f"expected 1 to {MAX_SERIAL} printable characters")
-    return text
+    """Spelled as at its opening, so that the same meter is found."""
+    if not text or len(text) > MAX_SERIAL or not is_readable_line(text):
+        raise ValueError(f"expected 1 to {MAX_SERIAL} characters, each of which is seen")
+    return one_line(text)
 
 
 def _number(text: str) -> int:

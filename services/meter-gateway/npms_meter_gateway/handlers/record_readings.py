@@ -1,14 +1,14 @@
 """Readings come in, are judged, stored once and told by partition: the start of the hot path."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import AsyncIterator, Iterable, Mapping, Set
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.held import REGISTER_FELL
-from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reckoning import shown
 from npms_meter_gateway.domain.validation import (
     NOTHING_NEW,
@@ -17,14 +17,13 @@ from npms_meter_gateway.domain.validation import (
     Verdict,
     validate_readings,
 )
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.keep_readings import keep_readings
 from npms_meter_gateway.handlers.raise_event import raise_alarm
 from npms_meter_gateway.handlers.register_states import registers_of
 from npms_meter_gateway.outgoing import register_fell
-from npms_meter_gateway.storage import held
+from npms_meter_gateway.storage import held as held_storage
 from npms_meter_gateway.storage import readings as storage
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.messaging import outbox
 
 
@@ -51,56 +50,73 @@ class Outcome:
 class ReadingRecorder:
     """Keeps every installation's last accepted reading in memory, and proves it at each write.
 
-    A partition's cursor tells whether another process wrote since: then what
-    was cached of the partition is read again before anything is judged.
+    A partition's cursor tells whether another process wrote since: then what was cached of the
+    partition is read again before anything is judged. What is in memory is as true as what has
+    committed, so the recorder opens the transactions in which it records.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        profiles: Mapping[str, Profile],
-        clock: Clock,
-        *,
-        future_tolerance_s: int = 300,
-    ) -> None:
-        self._database, self._clock = database, clock
-        self._future_tolerance_s = future_tolerance_s
-        self._registers = registers_of(profiles)
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._registers = registers_of(context.profiles)
         self._register_states: dict[int, RegisterState] = {}
         self._members: dict[int, list[int]] = {}
         self._versions: dict[int, int] = {}
+        self._recorded: list[tuple[Outcome, dict[int, int]]] = []
         self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """For `record`: one at a time. All of it commits or nothing; after an exception the same
+        readings can be given again.
+        """
+        async with self._turn:
+            self._recorded = []
+            try:
+                async with self.context.database.transaction() as conn:
+                    yield conn
+            except BaseException:
+                self._forget_all()
+                raise
+            for outcome, versions in self._recorded:
+                self._versions.update(versions)
+                _count(outcome)
 
     async def record_readings(
         self, readings: Readings, *, source: str, marked: Set[int] = frozenset()
     ) -> Outcome:
+        """`record` in a transaction of its own."""
+        if not len(readings):
+            return Outcome(0)
+        async with self.transaction() as conn:
+            return await self.record(conn, readings, source=source, marked=marked)
+
+    async def record(
+        self,
+        conn: AsyncConnection,
+        readings: Readings,
+        *,
+        source: str,
+        marked: Set[int] = frozenset(),
+    ) -> Outcome:
         """Store and tell what is good, hold what is not; `source` is kept with the latter. What is
         stored of the `marked` installations bears the mark that it was sent.
 
-        Readings of one installation are judged in the given order. All of it
-        commits or nothing; after an exception the same readings can be given again.
+        Readings of one installation are judged in the given order. Inside `transaction`.
         """
         if not len(readings):
             return Outcome(0)
-        async with self._turn:
-            try:
-                async with self._database.transaction() as conn:
-                    validated, versions = await self._record(conn, readings, source)
-                    if marked:
-                        await _mark(conn, readings, validated, marked)
-            except BaseException:
-                self._forget_all()
-                raise
-            self._versions.update(versions)
-        accepted = len(readings) - len(validated.others)
-        _count(accepted, validated.others)
-        return Outcome(accepted, validated.others)
+        validated, versions = await self._record(conn, readings, source)
+        if marked:
+            await _mark(conn, readings, validated, marked)
+        outcome = Outcome(len(readings) - len(validated.others), validated.others)
+        self._recorded.append((outcome, versions))
+        return outcome
 
     async def rehearse(self, readings: Readings, *, source: str) -> Outcome:
         """What `record_readings` would answer now; nothing is stored, held, told or counted."""
         async with self._turn:
             try:
-                async with self._database.connect() as conn:
+                async with self.context.database.connect() as conn:
                     validated, _ = await self._record(conn, readings, source)
             finally:
                 self._forget_all()
@@ -109,14 +125,13 @@ class ReadingRecorder:
     async def _record(
         self, conn: AsyncConnection, readings: Readings, source: str
     ) -> tuple[ValidatedReadings, dict[int, int]]:
-        versions = await self._prove_tracks(conn, readings.installation_id)
-        now = self._clock.now()
+        versions = await self._prove_states(conn, readings.installation_id)
         validated = validate_readings(
             readings.installation_id,
             readings.taken_at_s,
             readings.register_wh,
             register_states=self._register_states,
-            latest_s=int(now.timestamp()) + self._future_tolerance_s,
+            latest_s=self.context.latest_s(),
         )
         if validated.others:
             await self._look_closer(conn, readings, validated)
@@ -125,7 +140,7 @@ class ReadingRecorder:
             await keep_readings(conn, validated.accepted)
         return validated, versions
 
-    async def _prove_tracks(
+    async def _prove_states(
         self, conn: AsyncConnection, installation_ids: list[int]
     ) -> dict[int, int]:
         """Bring every state asked for up to date, its partition's cursor held by us."""
@@ -189,24 +204,24 @@ class ReadingRecorder:
         ]
         if rejected:
             await self._tell_falls(conn, rejected)
-            now = self._clock.wall_now()
-            await held.hold_readings(conn, rejected, source=source, now=now)
+            now = self.context.clock.wall_now()
+            await held_storage.hold_readings(conn, rejected, source=source, now=now)
 
     async def _tell_falls(
         self, conn: AsyncConnection, rejected: list[tuple[int, int, int, str]]
     ) -> None:
         """The last fall of each meter; rating stops there until a person has looked."""
-        fallen = {one[0]: one for one in rejected if one[3] == Verdict.BACKWARDS}
+        fallen = {held[0]: held for held in rejected if held[3] == Verdict.BACKWARDS}
         if not fallen:
             return
-        said = [
+        events = [
             (
                 register_fell(self._register_states[installation_id], at_s, register_wh),
                 str(installation_id),
             )
             for installation_id, at_s, register_wh, _ in fallen.values()
         ]
-        await outbox.publish_all(conn, said)
+        await outbox.publish_all(conn, events)
         for installation_id, (_, _, register_wh, _) in fallen.items():
             await self._raise_fall(conn, installation_id, register_wh)
 
@@ -217,7 +232,7 @@ class ReadingRecorder:
         state = self._register_states[installation_id]
         await raise_alarm(
             conn,
-            self._clock,
+            self.context,
             installation_id=installation_id,
             account_id=state.account_id,
             kind=REGISTER_FELL,
@@ -236,8 +251,8 @@ async def _mark(
         await storage.mark_sent(conn, sent)
 
 
-def _count(accepted: int, others: Mapping[int, Verdict]) -> None:
-    if accepted:
-        metrics.READINGS.labels(verdict=Verdict.ACCEPTED.value).inc(accepted)
-    for verdict in others.values():
+def _count(outcome: Outcome) -> None:
+    if outcome.accepted:
+        metrics.READINGS.labels(verdict=Verdict.ACCEPTED.value).inc(outcome.accepted)
+    for verdict in outcome.others.values():
         metrics.READINGS.labels(verdict=verdict.value).inc()

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from npms_meter_gateway.domain.meter_answer import MeterAnswer
-from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.relay import Seen
 from npms_meter_gateway.domain.validation import Verdict
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.note_sights import MeterSight, note_sights
-from npms_meter_gateway.handlers.take_readings import Given, ReadingDesk, Taken
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder
+from npms_meter_gateway.handlers.take_readings import SentReading, Taken, take_readings
 from npms_meter_gateway.storage import parked_payloads
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
 from npms_shared.messaging.subscriptions import Unprocessable
 
 SEEN = frozenset({Verdict.ACCEPTED, Verdict.UNCHANGED})
@@ -31,14 +32,14 @@ class Unreadable(Exception):
 class Reported:
     """A reading with what else the meter told; None for what it did not."""
 
-    given: Given
+    reading: SentReading
     power_w: int | None = None
     voltage_mv: int | None = None
     relay: Seen | None = None
 
     @property
     def is_sight(self) -> bool:
-        return any(one is not None for one in (self.power_w, self.voltage_mv, self.relay))
+        return any(value is not None for value in (self.power_w, self.voltage_mv, self.relay))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,69 +51,70 @@ class Message:
     says: Sequence[Reported] | Unreadable
 
 
-class MessageDesk:
-    """Takes what was said, keeps aside what was not understood."""
+async def take_messages(recorder: ReadingRecorder, messages: Sequence[Message]) -> int:
+    """After it returns nothing of them can be lost; taken again, nothing changes: so readings, what
+    else was told and what is parked each have a transaction, and the recorder's turn is short.
 
-    def __init__(self, database: Database, desk: ReadingDesk, clock: Clock) -> None:
-        self._database, self._desk, self._clock = database, desk, clock
-
-    async def take(self, messages: Sequence[Message]) -> int:
-        """After it returns nothing of them can be lost; taken again, nothing changes.
-
-        Returns how many were parked: those that are unreadable, and those with a reading of a
-        serial that nobody has; the other readings of such a one are taken.
-        """
-        read = [(m, m.says) for m in messages if not isinstance(m.says, Unreadable)]
-        reported = [one for _, says in read for one in says]
-        faults = [(m, m.says) for m in messages if isinstance(m.says, Unreadable)]
-        if reported:
-            taken = await self._desk.take([one.given for one in reported], source=SOURCE)
-            await self._note(reported, taken)
-            faults += _strangers(read, taken)
-        await self.park(faults)
-        return len(faults)
-
-    async def take_again(self, message: Message) -> None:
-        """A parked message once more; Unprocessable where something is still wrong with it."""
-        if isinstance(message.says, Unreadable):
-            raise Unprocessable(message.says.code, message.says.detail)
-        taken = await self._desk.take([one.given for one in message.says], source=SOURCE)
-        for _, fault in _strangers([(message, message.says)], taken):
-            raise Unprocessable(fault.code, fault.detail)
-
-    async def park(self, faults: Sequence[tuple[Message, Unreadable]]) -> None:
-        """Keep messages for a person to look at; the same content once."""
-        if not faults:
-            return
-        async with self._database.transaction() as conn:
-            for message, fault in faults:
-                await parked_payloads.park(
-                    conn,
-                    queue=SOURCE,
-                    topic=message.topic,
-                    body=message.body,
-                    code=fault.code,
-                    reason=fault.detail,
-                    now=self._clock.wall_now(),
-                )
-
-    async def _note(self, reported: Sequence[Reported], taken: Taken) -> None:
-        sights = [
-            _sight(one, installation_id)
-            for one, installation_id, verdict in zip(
-                reported, taken.installation_ids, taken.verdicts, strict=True
-            )
-            if installation_id is not None and verdict in SEEN and one.is_sight
-        ]
-        if sights:
-            idle_power_w = SwitchingPolicy().idle_power_w
-            sights.sort(key=lambda sight: sight.seen_at)
-            await note_sights(self._database, self._clock, sights, idle_power_w=idle_power_w)
+    Returns how many were parked: those that are unreadable, and those with a reading of a
+    serial that nobody has; the other readings of such a one are taken.
+    """
+    read = [(m, m.says) for m in messages if not isinstance(m.says, Unreadable)]
+    reported = [reading for _, says in read for reading in says]
+    faults = [(m, m.says) for m in messages if isinstance(m.says, Unreadable)]
+    if reported:
+        taken = await take_readings(recorder, [r.reading for r in reported], source=SOURCE)
+        await _note(recorder.context, reported, taken)
+        faults += _strangers(read, taken)
+    if faults:
+        async with recorder.context.database.transaction() as conn:
+            await park_messages(conn, recorder.context, faults)
+    return len(faults)
 
 
-def _sight(one: Reported, installation_id: int) -> MeterSight:
-    answer = MeterAnswer.of(power_w=one.power_w, voltage_mv=one.voltage_mv, relay=one.relay)
-    seen_at = datetime.fromtimestamp(one.given.taken_at_s, UTC)
+async def take_again(recorder: ReadingRecorder, message: Message) -> None:
+    """A parked message once more, in the recorder's transaction. Raises Unprocessable where
+    something is still wrong with it.
+    """
+    if isinstance(message.says, Unreadable):
+        raise Unprocessable(message.says.code, message.says.detail)
+    taken = await take_readings(recorder, [r.reading for r in message.says], source=SOURCE)
+    for _, fault in _strangers([(message, message.says)], taken):
+        raise Unprocessable(fault.code, fault.detail)
+
+
+async def park_messages(
+    conn: AsyncConnection, context: Context, faults: Sequence[tuple[Message, Unreadable]]
+) -> None:
+    """Keep messages for a person to look at; the same content once."""
+    for message, fault in faults:
+        await parked_payloads.park(
+            conn,
+            queue=SOURCE,
+            topic=message.topic,
+            body=message.body,
+            code=fault.code,
+            reason=fault.detail,
+            now=context.clock.wall_now(),
+        )
+
+
+async def _note(context: Context, reported: Sequence[Reported], taken: Taken) -> None:
+    sights = [
+        _sight(told, installation_id)
+        for told, installation_id, verdict in zip(
+            reported, taken.installation_ids, taken.verdicts, strict=True
+        )
+        if installation_id is not None and verdict in SEEN and told.is_sight
+    ]
+    if sights:
+        sights.sort(key=lambda sight: sight.seen_at)
+        async with context.database.transaction() as conn:
+            await note_sights(conn, context, sights)
+
+
+def _sight(told: Reported, installation_id: int) -> MeterSight:
+    answer = MeterAnswer.of(power_w=told.power_w, voltage_mv=told.voltage_mv, relay=told.relay)
+    seen_at = datetime.fromtimestamp(told.reading.taken_at_s, UTC)
     return MeterSight(installation_id, seen_at, answer)
 
 
@@ -129,7 +131,7 @@ def _strangers(
     verdicts = iter(taken.verdicts)
     faults = []
     for message, says in read:
-        own = [(next(verdicts), one.given.meter) for one in says]
+        own = [(next(verdicts), told.reading.meter) for told in says]
         for verdict, words in _NOT_KEPT.items():
             meters = sorted({str(meter) for v, meter in own if v is verdict})
             if meters:

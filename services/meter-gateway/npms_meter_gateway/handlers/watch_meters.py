@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import structlog
-from sqlalchemy import Row
 
+from npms_meter_gateway.domain.meters import KnownMeter
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.storage import installations
-from npms_shared.db.engine import Database, is_passing
+from npms_shared.db.engine import is_passing
 
 LOOK_EVERY_S = 1.0
 MOST_WATCHERS = 500
@@ -21,21 +21,23 @@ class TooManyWatchers(Exception):
     """As many as this process serves are watching already."""
 
 
-Newest = asyncio.Queue[Row[Any]]
+Newest = asyncio.Queue[KnownMeter]
 
 
 class MeterWatch:
-    """Watchers of meters by installation; the database is asked only while somebody watches."""
+    """Watchers of meters by installation; the database is asked only while somebody watches, on a
+    connection of its own for all of them.
+    """
 
-    def __init__(self, database: Database, *, look_every_s: float = LOOK_EVERY_S) -> None:
-        self._database, self._look_every_s = database, look_every_s
+    def __init__(self, context: Context, *, look_every_s: float = LOOK_EVERY_S) -> None:
+        self._database, self._look_every_s = context.database, look_every_s
         self._watchers: dict[int, set[Newest]] = {}
-        self._known: dict[int, Row[Any]] = {}
+        self._known: dict[int, KnownMeter] = {}
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def watch(self, installation_id: int) -> AsyncIterator[Newest]:
-        """A queue that holds the newest row of the meter, once now and after each change.
+        """A queue that holds the newest state of the meter, once now and after each change.
 
         Raises TooManyWatchers.
         """
@@ -71,16 +73,16 @@ class MeterWatch:
 
     async def _look(self) -> None:
         async with self._database.connect() as conn:
-            rows = await installations.show_meters(conn, list(self._watchers))
-        for row in rows:
-            if self._known.get(row.installation_id) != row:
-                self._tell(row)
+            meters = await installations.find_meters(conn, list(self._watchers))
+        for meter in meters:
+            if self._known.get(meter.installation_id) != meter:
+                self._tell(meter)
 
-    def _tell(self, row: Row[Any]) -> None:
-        watchers = self._watchers.get(row.installation_id, ())
+    def _tell(self, meter: KnownMeter) -> None:
+        watchers = self._watchers.get(meter.installation_id, ())
         if watchers:
-            self._known[row.installation_id] = row
+            self._known[meter.installation_id] = meter
         for newest in watchers:
             if newest.full():
                 newest.get_nowait()
-            newest.put_nowait(row)
+            newest.put_nowait(meter)

@@ -10,34 +10,44 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.held import Unfit
 from npms_meter_gateway.domain.identity import number_given
+from npms_meter_gateway.domain.meters import UnknownMeter
+from npms_meter_gateway.domain.slow_poll_state import SlowPollState
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm
 from npms_meter_gateway.handlers.register_states import take_register_state
 from npms_meter_gateway.handlers.suspect_meter import suspect_meter, trust_meter
-from npms_meter_gateway.storage import slow_polls
-from npms_meter_gateway.storage.slow_polls import SlowPollState
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database
+from npms_meter_gateway.storage import readings, slow_polls
+from npms_shared.actor import Actor
+from npms_shared.db import audit_trail
 
 CHANGED = "serial_changed"
 
 
 async def note_serial(
-    conn: AsyncConnection, clock: Clock, *, installation_id: int, account_id: int, serial: str
+    conn: AsyncConnection,
+    context: Context,
+    *,
+    installation_id: int,
+    account_id: int,
+    serial: str,
 ) -> bool:
     """Note the number that a meter told; whether it is the one believed."""
-    state = await _take(conn, installation_id)
+    known_state = await slow_polls.state_of(conn, installation_id)
+    if known_state.serial == known_state.seen_serial == serial:
+        return True
+    state = await _take(conn, context, installation_id)
     known = state.serial or number_given(state.given_serial or "") or serial
     if (state.serial, state.seen_serial) != (known, serial):
         await slow_polls.note_serial(conn, installation_id, serial, known=known)
         if serial == known and state.seen_serial is not None:
-            await _trust(conn, clock, installation_id, "the meter known before answers again")
+            await _trust(conn, context, installation_id, "the meter known before answers again")
     if serial == known:
         return True
     detail = f"{serial} answers, {known} is known"
-    await suspect_meter(conn, clock, installation_id, detail=detail)
+    await suspect_meter(conn, context, installation_id, detail=detail)
     await raise_alarm(
         conn,
-        clock,
+        context,
         installation_id=installation_id,
         account_id=account_id,
         kind=CHANGED,
@@ -46,56 +56,73 @@ async def note_serial(
     return False
 
 
+async def accept_serial(
+    conn: AsyncConnection,
+    context: Context,
+    installation_id: int,
+    serial: str,
+    *,
+    by: Actor,
+    reason: str,
+) -> None:
+    """An operator says that the meter was exchanged rightly. Raises UnknownMeter; Unfit where this
+    is not the number that was seen instead of the one known.
+    """
+    if not await readings.is_known(conn, installation_id):
+        raise UnknownMeter
+    state = await _take(conn, context, installation_id)
+    if serial == state.serial:
+        raise Unfit("serial_known", f"{serial} is the number that is believed already")
+    if serial != state.seen_serial:
+        raise Unfit("serial_not_seen", f"the meter that answers told {state.seen_serial}")
+    await accept_seen(conn, context, installation_id, by=by, reason=reason)
+
+
 async def accept_seen(
-    conn: AsyncConnection, clock: Clock, installation_id: int, *, by: str, reason: str
+    conn: AsyncConnection, context: Context, installation_id: int, *, by: Actor, reason: str
 ) -> None:
     """The meter seen last is the right one: its readings are judged like any other from now on."""
-    state = await _take(conn, installation_id)
+    state = await _take(conn, context, installation_id)
     if state.serial is None or state.seen_serial in {None, state.serial}:
         return
     assert state.seen_serial is not None
+    now = context.clock.now()
     await slow_polls.accept_serial(
         conn,
         installation_id,
         was=state.serial,
         serial=state.seen_serial,
-        by=by,
+        by=by.subject,
         reason=reason,
-        at=clock.now(),
+        at=now,
     )
-    await _trust(conn, clock, installation_id, f"accepted by {by}: {reason}", afresh=True)
+    await audit_trail.note(
+        conn,
+        by,
+        "serial_accepted",
+        subject=f"installation:{installation_id}",
+        now=now,
+        reason=reason,
+        before={"serial_number": state.serial},
+        after={"serial_number": state.seen_serial},
+    )
+    detail = f"accepted by {by.subject}: {reason}"
+    await _trust(conn, context, installation_id, detail, afresh=True)
 
 
-async def _take(conn: AsyncConnection, installation_id: int) -> SlowPollState:
+async def _take(conn: AsyncConnection, context: Context, installation_id: int) -> SlowPollState:
     """The partition's turn first, as everybody takes them who judges readings."""
-    await take_register_state(conn, installation_id, {})
+    await take_register_state(conn, context, installation_id)
     return await slow_polls.take_state(conn, installation_id)
 
 
 async def _trust(
     conn: AsyncConnection,
-    clock: Clock,
+    context: Context,
     installation_id: int,
     detail: str,
     *,
     afresh: bool = False,
 ) -> None:
-    await trust_meter(conn, clock, installation_id, afresh=afresh)
-    await clear_alarm(conn, clock, installation_id=installation_id, kind=CHANGED, detail=detail)
-
-
-class SerialDesk:
-    """Where an operator says that the meter was exchanged rightly."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
-
-    async def accept(self, installation_id: int, serial: str, *, by: str, reason: str) -> None:
-        """Raises Unfit where this is not the number that was seen instead of the one known."""
-        async with self._database.transaction() as conn:
-            state = await _take(conn, installation_id)
-            if serial == state.serial:
-                raise Unfit("serial_known", f"{serial} is the number that is believed already")
-            if serial != state.seen_serial:
-                raise Unfit("serial_not_seen", f"the meter that answers told {state.seen_serial}")
-            await accept_seen(conn, self._clock, installation_id, by=by, reason=reason)
+    await trust_meter(conn, context, installation_id, afresh=afresh)
+    await clear_alarm(conn, context, installation_id=installation_id, kind=CHANGED, detail=detail)

@@ -14,9 +14,15 @@ from aiomqtt import Message as Delivery
 from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.broker import Broker
 from npms_meter_gateway.handlers.listen_alone import LOOK_EVERY_S, Turn, turn
-from npms_meter_gateway.handlers.take_messages import Message, MessageDesk, Unreadable
+from npms_meter_gateway.handlers.record_readings import ReadingRecorder
+from npms_meter_gateway.handlers.take_messages import (
+    Message,
+    Unreadable,
+    park_messages,
+    take_messages,
+)
 from npms_meter_gateway.intake.payload import read_message
-from npms_shared.db.engine import Database, is_passing
+from npms_shared.db.engine import is_passing
 from npms_shared.loops import wait_or_stop
 
 BATCH = 1000
@@ -43,8 +49,7 @@ class AckingClient(Client):
 class MqttIntake:
     """One session that the broker keeps while we are away, so one process at a time has it."""
 
-    database: Database
-    desk: MessageDesk
+    recorder: ReadingRecorder
     broker: Broker
     password: str
     client_id: str
@@ -57,7 +62,7 @@ class MqttIntake:
         while not stopping.is_set():
             began = loop.time()
             try:
-                async with turn(self.database) as held:
+                async with turn(self.recorder.context.database) as held:
                     await self._stand_by(held, stopping)
                     if not stopping.is_set():
                         await self._listen_until(stopping, held)
@@ -122,7 +127,7 @@ class MqttIntake:
         """While the database is away they wait here, and the next ones at the broker."""
         while True:
             try:
-                parked = await self.desk.take(messages)
+                parked = await take_messages(self.recorder, messages)
             except Exception as fault:  # noqa: BLE001 - found and kept aside
                 if not is_passing(fault):
                     await self._find_the_bad_one(messages, fault)
@@ -140,7 +145,10 @@ class MqttIntake:
                 await self._take_surely([message])
             return
         log.error("mqtt_message_failed", topic=messages[0].topic, exc_info=fault)
-        await self.desk.park([(messages[0], Unreadable("failed", repr(fault)))])
+        context = self.recorder.context
+        async with context.database.transaction() as conn:
+            failed = Unreadable("failed", repr(fault))
+            await park_messages(conn, context, [(messages[0], failed)])
         _count(1, 1)
 
 
@@ -159,10 +167,10 @@ def _portions(read: Sequence[Read]) -> Iterator[list[Read]]:
     """Whole messages, of about a thousand readings together."""
     portion: list[Read] = []
     count = 0
-    for one in read:
-        says = one[1].says
+    for delivery, message in read:
+        says = message.says
         count += 1 if isinstance(says, Unreadable) else len(says)
-        portion.append(one)
+        portion.append((delivery, message))
         if count >= BATCH:
             yield portion
             portion, count = [], 0

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from npms_meter_gateway.domain.register import MAX_WH, register_wh_of
 from npms_meter_gateway.handlers.take_messages import Message, Reported, Unreadable
-from npms_meter_gateway.handlers.take_readings import Given
+from npms_meter_gateway.handlers.take_readings import SentReading
 from npms_shared.web.schemas import Instant, Line
 
 MOST = 1000
@@ -74,7 +74,7 @@ def _reported(item: _Item, serial: str | None, place: int) -> Reported:
     if register_wh is None:
         register_wh = register_wh_of(str(item.register_kwh))
     return Reported(
-        Given(meter, int(item.taken_at.timestamp()), register_wh),
+        SentReading(meter, int(item.taken_at.timestamp()), register_wh),
         power_w=item.power_w,
         voltage_mv=None if item.voltage_v is None else int(item.voltage_v * 1000),
         relay=item.relay,

@@ -8,8 +8,13 @@ import structlog
 from npms_meter_gateway.domain.backfill import is_trusted, may_lie_in, within
 from npms_meter_gateway.domain.records import Freezes, Frozen
 from npms_meter_gateway.drivers.driver import HasClock, HasFreezes
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
-from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
+from npms_meter_gateway.handlers.slow_poll_records import (
+    find_slow_poll_state,
+    installation_of,
+    last_reading_at,
+)
 from npms_meter_gateway.polling.meter import Meter
 
 log = structlog.get_logger()
@@ -18,16 +23,17 @@ log = structlog.get_logger()
 class Backfill:
     """Records what a meter froze since its last reading."""
 
-    def __init__(self, records: SlowPollRecords, recorder: ReadingRecorder) -> None:
-        self._records, self._recorder = records, recorder
+    def __init__(self, context: Context, recorder: ReadingRecorder) -> None:
+        self._context, self._recorder = context, recorder
 
     async def fill(self, meter: Meter) -> None:
         """A LinkFault means: not all of it yet, nothing was recorded."""
         driver = meter.unit.driver
         if not meter.unit.profile.freezes or not isinstance(driver, HasFreezes):
             return
-        last_at = await self._records.last_reading_at(installation_of(meter))
-        gap = self._records.now() - last_at
+        async with self._context.database.connect() as conn:
+            last_at = await last_reading_at(conn, installation_of(meter))
+        gap = self._context.clock.now() - last_at
         kept = [f for f in meter.unit.profile.freezes if may_lie_in(f, gap)]
         if kept:
             await self._fill(meter, driver, kept, last_at)
@@ -35,7 +41,7 @@ class Backfill:
     async def _fill(
         self, meter: Meter, driver: HasFreezes, kept: list[Freezes], last_at: datetime
     ) -> None:
-        now, drift_s = self._records.now(), await self._drift_s(meter)
+        now, drift_s = self._context.clock.now(), await self._drift_s(meter)
         if drift_s is None:
             log.warning("freezes_not_trusted", serial=meter.serial)
             return
@@ -45,7 +51,7 @@ class Backfill:
                 await self._walk(meter, driver, freezes, last_at, drift_s),
                 after=last_at,
                 before=now,
-                policy=self._records.policy,
+                policy=self._context.clocks,
                 drift_s=drift_s,
             )
             found = {**dict(rows), **found}
@@ -55,14 +61,16 @@ class Backfill:
 
     async def _drift_s(self, meter: Meter) -> int | None:
         """How far its clock is ahead; None where it was changed while nobody looked."""
-        driver, state = meter.unit.driver, await self._records.state(installation_of(meter))
+        driver = meter.unit.driver
         if meter.unit.profile.clock is None or not isinstance(driver, HasClock):
             return 0
-        asked_at = self._records.now()
+        asked_at = self._context.clock.now()
         shown = await meter.unit.ask_driver(driver.read_clock)
         if shown is None:
             return None
-        drift_s = self._records.policy.drift_s(shown, asked_at)
+        drift_s = self._context.clocks.drift_s(shown, asked_at)
+        async with self._context.database.connect() as conn:
+            state = await find_slow_poll_state(conn, installation_of(meter))
         return drift_s if is_trusted(drift_s, state.drift_s) else None
 
     async def _walk(
@@ -72,7 +80,7 @@ class Backfill:
         found: list[Frozen] = []
         for number in range(freezes.records.count):
             frozen = await meter.unit.ask_driver(partial(driver.read_frozen, freezes, number))
-            if frozen is None or self._records.policy.instant(frozen.at, drift_s) <= last_at:
+            if frozen is None or self._context.clocks.instant(frozen.at, drift_s) <= last_at:
                 break
             found.append(frozen)
         return found

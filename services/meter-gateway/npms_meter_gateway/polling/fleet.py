@@ -3,20 +3,18 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
-from typing import Any
 
 import structlog
-from sqlalchemy import Row
 
 from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.breaker import BreakerPolicy, GatewayBreaker
 from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.domain.meters import PolledInstallation
 from npms_meter_gateway.domain.profile import DriverName, Profile
 from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.line.bus import Bus, LineOptions
-from npms_meter_gateway.handlers.lead import LeaseLost
+from npms_meter_gateway.handlers.leases import LeaseLost
 from npms_meter_gateway.polling.hooks import Hooks
 from npms_meter_gateway.polling.line import FIRST_POLL_WITHIN_S, Line
 from npms_meter_gateway.polling.meter import Meter
@@ -26,7 +24,6 @@ from npms_shared.db.engine import is_passing
 
 Address = tuple[str, int, DriverName]
 
-_GATEWAY = tuple(column.name for column in fields(Gateway))
 
 FIRST_POLLS_PER_S = 200
 """A start with many meters takes its time instead of all of the processor's."""
@@ -82,14 +79,14 @@ class Fleet:
         """The bus of every line there is now."""
         return [line.bus for line, _ in self._lines.values()]
 
-    async def follow(self, rows: Sequence[Row[Any]]) -> None:
+    async def follow(self, installations: Sequence[PolledInstallation]) -> None:
         """Poll exactly these installations; those already polled go on undisturbed, unless their
         gateway is set otherwise.
         """
-        wanted = {row.installation_id: row for row in rows if row.profile in self._profiles}
+        wanted = {i.installation_id: i for i in installations if i.profile in self._profiles}
         for installation_id in list(self._meters):
-            row = wanted.get(installation_id)
-            if row is None or self._gateway_of(installation_id) != _gateway(row):
+            polled = wanted.get(installation_id)
+            if polled is None or self._gateway_of(installation_id) != polled.gateway:
                 await self._remove(installation_id)
         new = wanted.keys() - self._meters.keys()
         within_s = max(FIRST_POLL_WITHIN_S, len(new) / FIRST_POLLS_PER_S)
@@ -105,18 +102,24 @@ class Fleet:
             await self._remove(installation_id)
         metrics.METERS_POLLED.set(0)
 
-    def _add(self, row: Row[Any], within_s: float) -> None:
-        profile = self._profiles[row.profile]
-        address = (row.host, row.port, profile.driver)
-        line = self._line(_gateway(row), profile.driver)
+    def _add(self, polled: PolledInstallation, within_s: float) -> None:
+        profile, gateway = self._profiles[polled.profile], polled.gateway
+        address = (gateway.host, gateway.port, profile.driver)
+        line = self._line(gateway, profile.driver)
         line.bus.keep_gap(profile.limits.min_gap_ms)
-        driver = self._drivers.driver(line.bus, profile, serial=row.serial, unit_id=row.unit_id)
-        unit = Unit(driver, profile, self._policy, gateway=line.breaker)
-        is_reachable = {"reachable": True, "unreachable": False}.get(row.link)
-        meter = Meter(
-            row.installation_id, row.account_id, row.serial, unit, is_reachable=is_reachable
+        driver = self._drivers.driver(
+            line.bus, profile, serial=polled.serial, unit_id=polled.unit_id
         )
-        self._meters[row.installation_id] = (address, meter)
+        unit = Unit(driver, profile, self._policy, gateway=line.breaker)
+        is_reachable = {"reachable": True, "unreachable": False}.get(polled.link)
+        meter = Meter(
+            polled.installation_id,
+            polled.account_id,
+            polled.serial,
+            unit,
+            is_reachable=is_reachable,
+        )
+        self._meters[polled.installation_id] = (address, meter)
         line.add(meter, within_s)
 
     def _gateway_of(self, installation_id: int) -> Gateway:
@@ -160,7 +163,3 @@ def _is_passing(fault: Exception) -> bool:
     if isinstance(fault, ExceptionGroup):
         return all(_is_passing(inner) for inner in fault.exceptions)
     return isinstance(fault, LeaseLost) or is_passing(fault)
-
-
-def _gateway(row: Row[Any]) -> Gateway:
-    return Gateway(**{column: getattr(row, column) for column in _GATEWAY})

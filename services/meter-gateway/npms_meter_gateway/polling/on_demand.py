@@ -17,10 +17,9 @@ from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.errors import LinkFault
 from npms_meter_gateway.handlers.note_sights import MeterSight
-from npms_meter_gateway.handlers.read_meter import ReadRequests
+from npms_meter_gateway.handlers.read_meter import answer_request, any_request, take_requests
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
 from npms_meter_gateway.polling.unit import Unit
-from npms_shared.clock import Clock
 
 POLL_EVERY_S = 0.1
 EXACT = Context(prec=60)
@@ -32,21 +31,29 @@ log = structlog.get_logger()
 class OnDemand:
     """Takes requests, reads every point, records the reading, and answers."""
 
-    requests: ReadRequests
+    worker_id: UUID
     unit_of: Callable[[int], Unit | None]
     recorder: ReadingRecorder
     saw: Callable[[MeterSight], Awaitable[None]]
-    clock: Clock
     _busy: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
         """Until cancelled; a line answers one after the other, so nothing here needs to wait."""
         while True:
-            for request_id, installation_id in (await self.requests.take()).items():
+            for request_id, installation_id in (await self._take()).items():
                 task = asyncio.create_task(self._answer(request_id, installation_id))
                 self._busy.add(task)
                 task.add_done_callback(self._busy.discard)
             await asyncio.sleep(POLL_EVERY_S)
+
+    async def _take(self) -> dict[UUID, int]:
+        """A transaction only where somebody waits."""
+        database = self.recorder.context.database
+        async with database.connect() as conn:
+            if not await any_request(conn, self.worker_id):
+                return {}
+        async with database.transaction() as conn:
+            return await take_requests(conn, self.worker_id)
 
     async def _answer(self, request_id: UUID, installation_id: int) -> None:
         try:
@@ -58,7 +65,8 @@ class OnDemand:
             log.exception("reading_on_demand_failed", installation_id=installation_id)
             answer, outcome = {"fault": "failed", "detail": repr(fault)}, "failed"
         metrics.POLLS.labels(outcome=outcome).inc()
-        await self.requests.answer(request_id, answer)
+        async with self.recorder.context.database.transaction() as conn:
+            await answer_request(conn, request_id, answer)
 
     async def _read(self, installation_id: int) -> dict[str, Any]:
         unit = self.unit_of(installation_id)
@@ -66,7 +74,7 @@ class OnDemand:
             return {"fault": "not_connected", "detail": "its gateway is being handed over"}
         names = frozenset(unit.profile.points) | {RELAY, LOAD_LIMIT}
         answer = await unit.poll(names, Priority.ON_DEMAND, probe=True)
-        seen_at = self.clock.now()
+        seen_at = self.recorder.context.clock.now()
         verdict = await self._record(installation_id, int(seen_at.timestamp()), answer)
         recorded = replace(answer, values=_without_register(answer.values))
         await self.saw(MeterSight(installation_id, seen_at, recorded, answer.values))

@@ -1,31 +1,32 @@
 """Everything that speaks to meters, of the gateways that this process holds."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from npms_meter_gateway.domain.allowed_addresses import ANYTHING, AllowedAddresses
 from npms_meter_gateway.domain.breaker import BreakerPolicy
-from npms_meter_gateway.domain.meter_clock import IN_UTC, ClockPolicy
+from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.domain.pacing import Pace
-from npms_meter_gateway.domain.profile import Profile
-from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.schedule import Cadence
 from npms_meter_gateway.drivers.factory import Drivers
 from npms_meter_gateway.drivers.line.address_check import AddressCheck
 from npms_meter_gateway.drivers.line.bus import LineOptions
 from npms_meter_gateway.drivers.line.permit import Permit
 from npms_meter_gateway.handlers.claim_peer import claim_peer
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.follow_installations import Fingerprint, polled_installations
-from npms_meter_gateway.handlers.lead import LEASE_S, Fenced, LeaseLost, Worker, membership
+from npms_meter_gateway.handlers.leases import (
+    LEASE_S,
+    Fenced,
+    LeaseHolder,
+    LeaseLost,
+    membership,
+)
 from npms_meter_gateway.handlers.raise_event import raise_event, report_gateway_lost, report_link
-from npms_meter_gateway.handlers.read_meter import ReadRequests
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
-from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords
-from npms_meter_gateway.handlers.switch_supply import SupplyBook
+from npms_meter_gateway.handlers.slow_poll_records import open_of_kind
 from npms_meter_gateway.polling import open_files
 from npms_meter_gateway.polling.backfill import Backfill
 from npms_meter_gateway.polling.fleet import Fleet
@@ -38,8 +39,8 @@ from npms_meter_gateway.polling.return_check import ReturnCheck
 from npms_meter_gateway.polling.slow_poll import SlowPoll
 from npms_meter_gateway.polling.stuck_register_watch import STUCK, StuckRegisterWatch
 from npms_meter_gateway.polling.switching import SupplySwitcher
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database, is_passing
+from npms_meter_gateway.polling.transactions import in_transaction
+from npms_shared.db.engine import is_passing
 from npms_shared.loops import wait_or_stop
 
 FOLLOW_EVERY_S = 0.5
@@ -54,30 +55,23 @@ log = structlog.get_logger()
 class Operation:
     """What speaking to meters needs. `cadence` is in real seconds."""
 
-    database: Database
-    clock: Clock
-    profiles: Mapping[str, Profile]
+    context: Context
     recorder: ReadingRecorder
     cadence: Cadence
     units: BreakerPolicy
-    switching: SwitchingPolicy
     concurrency: int
     connects_per_s: float = 100.0
     lease_s: float = LEASE_S
     pace: Pace | None = None
-    clocks: ClockPolicy = IN_UTC
     drivers: Drivers = field(default_factory=Drivers)
-    allowed: AllowedAddresses = ANYTHING
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll and switch until told to stop; what was read is written before it ends."""
-        poll_buffer = PollBuffer(
-            self.database, self.recorder, self.clock, idle_power_w=self.switching.idle_power_w
-        )
+        poll_buffer = PollBuffer(self.recorder)
         while not stopping.is_set():
             try:
                 async with membership(
-                    self.database, ttl_s=self.lease_s, margin_s=self.lease_s / 5
+                    self.context.database, ttl_s=self.lease_s, margin_s=self.lease_s / 5
                 ) as worker:
                     await self._work(worker, stopping, poll_buffer)
             except LeaseLost:
@@ -88,35 +82,44 @@ class Operation:
                 log.warning("database_away", fault=repr(fault))
                 await wait_or_stop(stopping, BACK_OFF_S)
 
-    async def _work(self, worker: Worker, stopping: asyncio.Event, poll_buffer: PollBuffer) -> None:
-        fenced = Fenced(self.database, worker)
-        records = SlowPollRecords(fenced, self.clock, self.clocks)
-        stuck_watch = StuckRegisterWatch(records, await records.open_of_kind(STUCK))
+    async def _work(
+        self, worker: LeaseHolder, stopping: asyncio.Event, poll_buffer: PollBuffer
+    ) -> None:
+        fenced = replace(self.context, database=Fenced(self.context.database, worker))
+        async with fenced.database.connect() as conn:
+            stuck_watch = StuckRegisterWatch(fenced, await open_of_kind(conn, STUCK))
+
+        async def claim(gateway: Gateway, ip: str) -> str | None:
+            async with fenced.database.transaction() as conn:
+                return await claim_peer(conn, gateway, ip)
+
         fleet = Fleet(
-            self.profiles,
-            self.clock,
-            self._hooks(fenced, poll_buffer, records, stuck_watch),
+            fenced.profiles,
+            fenced.clock,
+            self._hooks(fenced, poll_buffer, stuck_watch),
             cadence=self.cadence,
             policy=self.units,
             options=LineOptions(
                 Permit(worker.may_speak, self.connects_per_s),
-                AddressCheck(self.allowed, partial(claim_peer, fenced)),
+                AddressCheck(fenced.allowed, claim),
             ),
             drivers=self.drivers,
         )
-        supplies = SupplyBook(fenced, self.clock, self.switching, holder=worker.worker_id)
         switcher = SupplySwitcher(
-            supplies, fleet.unit, concurrency=self.concurrency, pace=self.pace
+            fenced,
+            fleet.unit,
+            holder=worker.worker_id,
+            concurrency=self.concurrency,
+            pace=self.pace,
         )
-        requests = ReadRequests(self.database, worker.worker_id)
-        on_demand = OnDemand(requests, fleet.unit, self.recorder, poll_buffer.put, self.clock)
+        on_demand = OnDemand(worker.worker_id, fleet.unit, self.recorder, poll_buffer.put)
         works = (
             worker.keep(),
             poll_buffer.run(),
             self._follow(worker, fleet, switcher),
             switcher.run(),
             on_demand.run(),
-            keep_quality(self.database, self.clock, fleet.buses),
+            keep_quality(self.context, fleet.buses),
         )
         tasks = [asyncio.create_task(work) for work in works]
         stop = asyncio.create_task(stopping.wait())
@@ -131,7 +134,7 @@ class Operation:
             await fleet.close()
         await poll_buffer.flush()
 
-    async def _follow(self, worker: Worker, fleet: Fleet, switcher: SupplySwitcher) -> None:
+    async def _follow(self, worker: LeaseHolder, fleet: Fleet, switcher: SupplySwitcher) -> None:
         """Poll what is ours, of the gateways that are ours; while the database is away, go on."""
         limit = open_files.raise_limit()
         known: Fingerprint | None = None
@@ -139,17 +142,18 @@ class Operation:
             try:
                 if await self._settle(worker, fleet, switcher):
                     known = None
-                rows, known = await polled_installations(self.database, worker.worker_id, known)
-                if rows is not None:
+                async with self.context.database.connect() as conn:
+                    polled, known = await polled_installations(conn, worker.worker_id, known)
+                if polled is not None:
                     open_files.check_limit(len(worker.held), limit)
-                    await fleet.follow(rows)
+                    await fleet.follow(polled)
             except Exception as fault:
                 if not is_passing(fault):
                     raise
                 log.warning("database_away", fault=repr(fault))
             await asyncio.sleep(FOLLOW_EVERY_S)
 
-    async def _settle(self, worker: Worker, fleet: Fleet, switcher: SupplySwitcher) -> bool:
+    async def _settle(self, worker: LeaseHolder, fleet: Fleet, switcher: SupplySwitcher) -> bool:
         """Hand over what is another's share, take what is ours; whether anything changed.
 
         What is under way is finished first, so that a gateway never has two masters.
@@ -162,16 +166,12 @@ class Operation:
         return await worker.claim() or bool(surplus)
 
     def _hooks(
-        self,
-        fenced: Fenced,
-        poll_buffer: PollBuffer,
-        records: SlowPollRecords,
-        stuck_watch: StuckRegisterWatch,
+        self, fenced: Context, poll_buffer: PollBuffer, stuck_watch: StuckRegisterWatch
     ) -> Hooks:
         async def link_changed(meter: Meter, is_reachable: bool, detail: str) -> None:  # noqa: FBT001
-            await report_link(
+            await in_transaction(
                 fenced,
-                self.clock,
+                report_link,
                 installation_id=meter.installation_id,
                 account_id=meter.account_id,
                 is_reachable=is_reachable,
@@ -179,21 +179,20 @@ class Operation:
             )
 
         async def refused(meter: Meter, name: str) -> None:
-            async with fenced.transaction() as conn:
-                await raise_event(
-                    conn,
-                    self.clock,
-                    installation_id=meter.installation_id,
-                    account_id=meter.account_id,
-                    kind="point_refused",
-                    detail=f"the meter does not serve {name}",
-                )
+            await in_transaction(
+                fenced,
+                raise_event,
+                installation_id=meter.installation_id,
+                account_id=meter.account_id,
+                kind="point_refused",
+                detail=f"the meter does not serve {name}",
+            )
 
         async def gateway_lost(meters: Sequence[Meter], detail: str) -> None:
             accounts = {meter.installation_id: meter.account_id for meter in meters}
-            await report_gateway_lost(fenced, self.clock, accounts, detail=detail)
+            await in_transaction(fenced, report_gateway_lost, accounts, detail=detail)
 
-        slow_polls, few = SlowPoll(records), asyncio.Semaphore(SLOW_POLLS_AT_A_TIME)
+        slow_polls, few = SlowPoll(fenced), asyncio.Semaphore(SLOW_POLLS_AT_A_TIME)
 
         async def slow_poll(slow: SlowPollResult) -> None:
             async with few:
@@ -205,6 +204,6 @@ class Operation:
             refused=refused,
             gateway_lost=gateway_lost,
             slow_poll=slow_poll,
-            returned=ReturnCheck(records, Backfill(records, self.recorder)).returned,
+            returned=ReturnCheck(fenced, Backfill(fenced, self.recorder)).returned,
             delivered=stuck_watch.observe,
         )

@@ -7,8 +7,8 @@ import structlog
 
 from npms_meter_gateway.handlers.note_sights import MeterSight, note_sights
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder, Readings
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database, is_passing
+from npms_meter_gateway.polling.transactions import in_transaction
+from npms_shared.db.engine import is_passing
 
 BATCH = 1000
 WAITING = 20_000
@@ -22,11 +22,8 @@ log = structlog.get_logger()
 class PollBuffer:
     """While the database is away polls wait here, then at their meters; nothing is dropped."""
 
-    def __init__(
-        self, database: Database, recorder: ReadingRecorder, clock: Clock, *, idle_power_w: int
-    ) -> None:
-        self._database, self._recorder, self._clock = database, recorder, clock
-        self._idle_power_w = idle_power_w
+    def __init__(self, recorder: ReadingRecorder) -> None:
+        self._recorder, self._context = recorder, recorder.context
         self._waiting: asyncio.Queue[MeterSight] = asyncio.Queue(WAITING)
         self._batch: list[MeterSight] = []
 
@@ -75,4 +72,4 @@ class PollBuffer:
         if rows:
             ids, at_s, registers = (list(column) for column in zip(*rows, strict=True))
             await self._recorder.record_readings(Readings(ids, at_s, registers), source="poll")
-        await note_sights(self._database, self._clock, sights, idle_power_w=self._idle_power_w)
+        await in_transaction(self._context, note_sights, sights)

@@ -7,9 +7,10 @@ import structlog
 
 from npms_meter_gateway.domain.quality import LineQuality, line_quality
 from npms_meter_gateway.drivers.line.bus import Bus
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.note_quality import note_quality
-from npms_shared.clock import Clock
-from npms_shared.db.engine import Database, is_passing
+from npms_meter_gateway.polling.transactions import in_transaction
+from npms_shared.db.engine import is_passing
 
 EVERY_S = 10.0
 
@@ -17,8 +18,7 @@ log = structlog.get_logger()
 
 
 async def keep_quality(
-    database: Database,
-    clock: Clock,
+    context: Context,
     buses: Callable[[], Iterable[Bus]],
     *,
     every_s: float = EVERY_S,
@@ -27,7 +27,9 @@ async def keep_quality(
     while True:
         await asyncio.sleep(every_s)
         try:
-            await note_quality(database, clock, [_quality(bus) for bus in buses()])
+            busy = [found for bus in buses() if (found := _quality(bus)).asked]
+            if busy:
+                await in_transaction(context, note_quality, busy)
         except Exception as fault:
             if not is_passing(fault):
                 raise

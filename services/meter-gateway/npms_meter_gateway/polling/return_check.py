@@ -3,9 +3,11 @@
 import structlog
 
 from npms_meter_gateway.drivers.line.errors import LinkFault, Refused
-from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
+from npms_meter_gateway.handlers.context import Context
+from npms_meter_gateway.handlers.watch_serial import note_serial
 from npms_meter_gateway.polling.backfill import Backfill
 from npms_meter_gateway.polling.meter import Meter
+from npms_meter_gateway.polling.transactions import in_transaction
 
 TRIES = 3
 """How often a meter may fail here before it is read without that."""
@@ -16,8 +18,8 @@ log = structlog.get_logger()
 class ReturnCheck:
     """A hook of a line: `returned`."""
 
-    def __init__(self, records: SlowPollRecords, backfill: Backfill) -> None:
-        self._records, self._backfill = records, backfill
+    def __init__(self, context: Context, backfill: Backfill) -> None:
+        self._context, self._backfill = context, backfill
         self._failed: dict[int, int] = {}
 
     async def returned(self, meter: Meter) -> None:
@@ -38,4 +40,10 @@ class ReturnCheck:
     async def _is_the_one_known(self, meter: Meter) -> bool:
         """Before anything that it shows is recorded: a meter may have been exchanged meanwhile."""
         serial = await meter.unit.serial_number()
-        return serial is None or await self._records.note_serial(installation_of(meter), serial)
+        return serial is None or await in_transaction(
+            self._context,
+            note_serial,
+            installation_id=meter.installation_id,
+            account_id=meter.account_id,
+            serial=serial,
+        )

@@ -12,11 +12,22 @@ from npms_meter_gateway.domain.phases import VOLTAGES, checkable_kinds, phase_fa
 from npms_meter_gateway.domain.profile import SERIAL
 from npms_meter_gateway.domain.ratio_check import ratio_shown
 from npms_meter_gateway.domain.records import EventLog, LogEntry
+from npms_meter_gateway.domain.slow_poll_state import SlowPollState
 from npms_meter_gateway.drivers.driver import HasClock, HasEvents, HasStatus, Priority
 from npms_meter_gateway.drivers.line.errors import Refused
-from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
+from npms_meter_gateway.handlers.context import Context
+from npms_meter_gateway.handlers.slow_poll_records import (
+    find_slow_poll_state,
+    installation_of,
+    note_clock,
+    note_conditions,
+    note_log,
+    recorded_ratio,
+)
+from npms_meter_gateway.handlers.watch_serial import note_serial
 from npms_meter_gateway.polling.hooks import SlowPollResult
 from npms_meter_gateway.polling.meter import Meter
+from npms_meter_gateway.polling.transactions import in_transaction
 
 WALKS = 3
 """How often a log is read again that grew while it was read."""
@@ -28,8 +39,8 @@ log = structlog.get_logger()
 class SlowPoll:
     """A hook of a line. A step that a meter refuses does not keep the others back."""
 
-    def __init__(self, records: SlowPollRecords) -> None:
-        self._records = records
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
     async def slow_poll(self, slow: SlowPollResult) -> None:
         """Everything in turn; a LinkFault other than a refusal ends it until the next.
@@ -53,20 +64,23 @@ class SlowPoll:
     async def _is_the_one_known(self, slow: SlowPollResult) -> bool:
         if SERIAL not in slow.values:
             return True
-        return await self._records.note_serial(
-            installation_of(slow.meter), str(whole(slow.values[SERIAL]))
+        return await in_transaction(
+            self._context,
+            note_serial,
+            installation_id=slow.meter.installation_id,
+            account_id=slow.meter.account_id,
+            serial=str(whole(slow.values[SERIAL])),
         )
 
     async def _check_ratio(self, slow: SlowPollResult) -> None:
-        ratio, installation = (
-            ratio_shown(slow.meter.unit.profile, slow.values),
-            installation_of(slow.meter),
-        )
+        ratio = ratio_shown(slow.meter.unit.profile, slow.values)
         if ratio is None:
             return
-        recorded = await self._records.recorded_ratio(installation)
+        installation = installation_of(slow.meter)
+        async with self._context.database.connect() as conn:
+            recorded = await recorded_ratio(conn, self._context, installation)
         found = {} if ratio == recorded else {RATIO: f"{ratio} in the meter, {recorded} recorded"}
-        await self._records.note_conditions(installation, {RATIO}, found)
+        await in_transaction(self._context, note_conditions, installation, {RATIO}, found)
 
     async def _check_phases(self, slow: SlowPollResult) -> None:
         unit, values = slow.meter.unit, await self._with_voltages(slow)
@@ -76,7 +90,9 @@ class SlowPoll:
             looked_for |= {kind for s in unit.profile.status for kind in s.kinds.values()}
             found |= {kind: "the meter's status shows it" for kind in shown if kind not in found}
         lasting = {kind: detail for kind, detail in found.items() if KINDS[kind].lasts}
-        await self._records.note_conditions(installation_of(slow.meter), looked_for, lasting)
+        await in_transaction(
+            self._context, note_conditions, installation_of(slow.meter), looked_for, lasting
+        )
 
     async def _with_voltages(self, slow: SlowPollResult) -> Mapping[str, Fraction]:
         """All phases at one time, also where one of them is read for every bill."""
@@ -87,49 +103,64 @@ class SlowPoll:
         return {**slow.values, **shown.values}
 
     async def _check_clock(self, slow: SlowPollResult) -> None:
-        unit, policy, installation = (
-            slow.meter.unit,
-            self._records.policy,
-            installation_of(slow.meter),
-        )
+        unit, policy = slow.meter.unit, self._context.clocks
         clock, driver = unit.profile.clock, unit.driver
         if clock is None or not isinstance(driver, HasClock):
             return
         drift_s = await self._drift_s(slow.meter, driver)
         if drift_s is None:
             return
-        now, state = self._records.now(), await self._records.state(installation)
+        now, state = self._context.clock.now(), await self._state(slow.meter)
         judgement = policy.judge(
             drift_s, is_settable=clock.is_settable, set_on=state.clock_set_on, now=now
         )
         if judgement != "set":
-            await self._records.note_clock(installation, drift_s, is_wrong=judgement == "wrong")
+            await self._note_clock(slow.meter, drift_s, is_wrong=judgement == "wrong")
             return
-        await unit.ask_driver(lambda: driver.set_clock(policy.shown_at(self._records.now())))
+        await unit.ask_driver(lambda: driver.set_clock(policy.shown_at(self._context.clock.now())))
         left_s = await self._drift_s(slow.meter, driver)
         after_s = drift_s if left_s is None else left_s
         is_wrong = abs(after_s) > policy.limit_s
-        await self._records.note_clock(installation, after_s, is_wrong=is_wrong, was_s=drift_s)
+        await self._note_clock(slow.meter, after_s, is_wrong=is_wrong, was_s=drift_s)
+
+    async def _note_clock(
+        self, meter: Meter, drift_s: int, *, is_wrong: bool, was_s: int | None = None
+    ) -> None:
+        await in_transaction(
+            self._context,
+            note_clock,
+            installation_of(meter),
+            drift_s,
+            is_wrong=is_wrong,
+            was_s=was_s,
+        )
+
+    async def _state(self, meter: Meter) -> SlowPollState:
+        async with self._context.database.connect() as conn:
+            return await find_slow_poll_state(conn, installation_of(meter))
 
     async def _drift_s(self, meter: Meter, driver: HasClock) -> int | None:
-        asked_at = self._records.now()
+        asked_at = self._context.clock.now()
         shown = await meter.unit.ask_driver(driver.read_clock)
         if shown is None:
             return None
-        between = asked_at + (self._records.now() - asked_at) / 2
-        return self._records.policy.drift_s(shown, between)
+        between = asked_at + (self._context.clock.now() - asked_at) / 2
+        return self._context.clocks.drift_s(shown, between)
 
     async def _read_log(self, slow: SlowPollResult) -> None:
         unit, installation = slow.meter.unit, installation_of(slow.meter)
         if unit.profile.events is None or not isinstance(unit.driver, HasEvents):
             return
-        head = (await self._records.state(installation)).log_head
+        head = (await self._state(slow.meter)).log_head
         for _ in range(WALKS):
             entries, ended = await self._walk(slow.meter, unit.driver, unit.profile.events, head)
             first = await self._entry(slow.meter, unit.driver, 0)
             if (first and first.mark) == (entries[0].mark if entries else None):
-                await self._records.note_log(
-                    installation, new_log_entries(entries, head, ended=ended)
+                await in_transaction(
+                    self._context,
+                    note_log,
+                    installation,
+                    new_log_entries(entries, head, ended=ended),
                 )
                 return
 

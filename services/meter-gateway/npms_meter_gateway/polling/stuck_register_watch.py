@@ -1,9 +1,11 @@
 """Whether a register counts what flows, watched at each poll."""
 
 from npms_meter_gateway.domain.stuck_register import RegisterWatch
+from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.note_sights import MeterSight
-from npms_meter_gateway.handlers.slow_poll_records import SlowPollRecords, installation_of
+from npms_meter_gateway.handlers.slow_poll_records import installation_of, note_conditions
 from npms_meter_gateway.polling.meter import Meter
+from npms_meter_gateway.polling.transactions import in_transaction
 
 STUCK = "stuck_register"
 
@@ -15,8 +17,8 @@ class StuckRegisterWatch:
     installations.
     """
 
-    def __init__(self, records: SlowPollRecords, stuck: set[int]) -> None:
-        self._records, self._stuck = records, stuck
+    def __init__(self, context: Context, stuck: set[int]) -> None:
+        self._context, self._stuck = context, stuck
         self._seen: dict[int, RegisterWatch] = {}
 
     async def observe(self, meter: Meter, sight: MeterSight) -> None:
@@ -33,5 +35,5 @@ class StuckRegisterWatch:
             await self._settle(meter, {STUCK: detail})
 
     async def _settle(self, meter: Meter, found: dict[str, str]) -> None:
-        await self._records.note_conditions(installation_of(meter), {STUCK}, found)
+        await in_transaction(self._context, note_conditions, installation_of(meter), {STUCK}, found)
         (self._stuck.add if found else self._stuck.discard)(meter.installation_id)

@@ -1,7 +1,7 @@
 """Works relays toward their desired states: read, ask again, write, read back, report."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import zip_longest
@@ -10,6 +10,8 @@ from uuid import UUID
 import structlog
 
 from npms_meter_gateway import metrics
+from npms_meter_gateway.domain.commands import What
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.pacing import Pace
 from npms_meter_gateway.domain.profile import Profile
 from npms_meter_gateway.domain.reconciling import (
@@ -20,10 +22,35 @@ from npms_meter_gateway.domain.reconciling import (
     must_write,
 )
 from npms_meter_gateway.domain.relay import Relay
+from npms_meter_gateway.domain.supplies import DueSupply
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.errors import LinkFault, NotConnected, OtherMeter
-from npms_meter_gateway.handlers.command_log import ACKNOWLEDGED, OpeningStopped, Seen, What
-from npms_meter_gateway.handlers.switch_supply import DueSupply, SupplyBook
+from npms_meter_gateway.handlers.command_log import (
+    ACKNOWLEDGED,
+    Intention,
+    Seen,
+    begin_command,
+    close_commands,
+    note_answer,
+)
+from npms_meter_gateway.handlers.context import Context
+from npms_meter_gateway.handlers.switch_supply import (
+    Wanted,
+    is_newest,
+    list_due,
+    postpone,
+    report_failure,
+    report_in_place,
+    report_moved,
+    report_no_relay,
+    report_stopped,
+    report_suspect,
+    report_suspended,
+    report_unswitchable,
+    report_waiting,
+)
+from npms_meter_gateway.handlers.watch_serial import note_serial
+from npms_meter_gateway.polling.transactions import in_transaction
 from npms_meter_gateway.polling.unit import Suspended, Unit
 
 POLL_EVERY_S = 0.2
@@ -40,6 +67,10 @@ log = structlog.get_logger()
 Command = tuple[What, Callable[[], Awaitable[None]]]
 
 
+class OpeningStopped(Exception):
+    """The gateway opens no more supplies until a person lets it."""
+
+
 class SupplySwitcher:
     """At most `concurrency` relays are worked on at a time, one attempt each.
 
@@ -49,13 +80,15 @@ class SupplySwitcher:
 
     def __init__(
         self,
-        supplies: SupplyBook,
+        context: Context,
         unit_of: Callable[[int], Unit | None],
         *,
+        holder: UUID | None = None,
         concurrency: int,
         pace: Pace | None = None,
     ) -> None:
-        self._supplies, self._unit_of = supplies, unit_of
+        """`holder` is the worker whose gateways' supplies are due here; None is all."""
+        self._context, self._unit_of, self._holder = context, unit_of, holder
         self._most_alike = max(concurrency - concurrency // 4, 1)
         self._concurrency = concurrency
         self._pace = pace or Pace(per_place=6e6, in_all=6e6)
@@ -80,12 +113,17 @@ class SupplySwitcher:
     async def _due(self, now: float) -> list[DueSupply]:
         """What is due, cuts and reconnections in turn."""
         limit, busy = self._concurrency * BATCHES, list(self._busy)
-        cuts = await self._supplies.due("off", limit, busy)
-        returns: list[DueSupply] = []
+        cuts = await self._find(Wanted("off", limit, busy, holder=self._holder))
+        returns: Sequence[DueSupply] = ()
         if not self._pace.is_full(now):
-            returns = await self._supplies.due("on", limit, busy, self._pace.full(now))
+            full = self._pace.full(now)
+            returns = await self._find(Wanted("on", limit, busy, full, self._holder))
         pairs = zip_longest(cuts, returns)
         return [supply for pair in pairs for supply in pair if supply is not None]
+
+    async def _find(self, wanted: Wanted) -> Sequence[DueSupply]:
+        async with self._context.database.connect() as conn:
+            return await list_due(conn, self._context, wanted)
 
     async def until_idle(self, installation_ids: Collection[int]) -> None:
         """Return when no attempt on any of these is under way."""
@@ -119,7 +157,9 @@ class SupplySwitcher:
             log.exception("switching_failed", installation_id=supply.installation_id)
             outcome = "failed"
             with suppress(Exception):
-                await self._supplies.postpone(supply, self._supplies.policy.first_pause_s)
+                await in_transaction(
+                    self._context, postpone, supply, self._context.switching.first_pause_s
+                )
         if supply.desired.state == "on" and outcome not in PULSED:
             self._pace.give_back(supply.place)
         metrics.RELAY_ATTEMPTS.labels(outcome=outcome).inc()
@@ -128,24 +168,28 @@ class SupplySwitcher:
         """One attempt; returns what came of it in a word."""
         relay = unit.profile.relay
         if relay is None:
-            await self._supplies.report_no_relay(supply)
+            await in_transaction(self._context, report_no_relay, supply)
             return "no_relay"
         if supply.suspicion is not None:
-            await self._supplies.report_suspect(supply)
+            await in_transaction(self._context, report_suspect, supply)
             return "suspect"
         desired = _attainable(supply.desired, unit.profile)
-        policy = self._supplies.policy
+        policy = self._context.switching
         try:
-            seen = self._supplies.seen(await unit.read_supply())
+            seen = self._seen(await unit.read_supply())
         except Suspended as fault:
             pause = fault.until - asyncio.get_running_loop().time()
-            await self._supplies.report_suspended(supply, max(pause, POLL_EVERY_S), fault.cause)
+            await in_transaction(
+                self._context, report_suspended, supply, max(pause, POLL_EVERY_S), fault.cause
+            )
             return "unreachable"
         except NotConnected as fault:
-            await self._supplies.report_suspended(supply, policy.first_pause_s, fault.cause)
+            await in_transaction(
+                self._context, report_suspended, supply, policy.first_pause_s, fault.cause
+            )
             return "unreachable"
         except LinkFault:
-            await self._supplies.postpone(supply, policy.first_pause_s)
+            await in_transaction(self._context, postpone, supply, policy.first_pause_s)
             return "unreachable"
         before = judge(desired, seen.answer, policy, relay=relay, commanded=supply.commanded)
         return await self._work(supply, unit, desired, (seen, before))
@@ -160,28 +204,33 @@ class SupplySwitcher:
         evidence = [seen] if supply.has_open else []
         if before.in_place and not supply.renews:
             renewed = relay.renew_after_s
-            await self._supplies.report_in_place(supply, before, evidence, renew_after_s=renewed)
+            await in_transaction(
+                self._context, report_in_place, supply, before, evidence, renew_after_s=renewed
+            )
             return "in_place"
         if before.awaits == "customer":
-            await self._supplies.report_waiting(supply, before, evidence)
+            await in_transaction(self._context, report_waiting, supply, before, evidence)
             return "awaits_customer"
         if not relay.is_commanded:
             why = "its relay is moved on the meter alone"
-            await self._supplies.report_unswitchable(supply, before, why)
+            await in_transaction(self._context, report_unswitchable, supply, before, why)
             return "unswitchable"
         if supply.moved or (
             supply.was_in_place and before.verified and before.state != desired.state
         ):
-            restores = self._supplies.policy.restores(desired.state)
+            restores = self._context.switching.restores(desired.state)
             is_left = relay.renew_after_s is None and not restores
-            supply = await self._supplies.report_moved(supply, before, is_left=is_left)
+            supply = await in_transaction(
+                self._context, report_moved, supply, before, is_left=is_left
+            )
             if is_left:
                 return "left_as_found"
         if supply.has_open:
             revision = supply.desired.revision
-            await self._supplies.commands.settle(
-                supply.installation_id, revision, "in_vain", [seen]
-            )
+            async with self._context.database.transaction() as conn:
+                await close_commands(
+                    conn, supply.installation_id, revision, "in_vain", [seen], now=seen.at
+                )
         return await self._switch(supply, unit, desired, now)
 
     async def _switch(
@@ -196,32 +245,55 @@ class SupplySwitcher:
         except OtherMeter as fault:
             return await self._leave_other_meter(supply, fault, now[1])
         except OpeningStopped:
-            await self._supplies.report_stopped(supply)
+            await in_transaction(self._context, report_stopped, supply)
             return "stopped"
         except LinkFault:
-            await self._supplies.postpone(supply, self._supplies.policy.first_pause_s)
+            await in_transaction(
+                self._context, postpone, supply, self._context.switching.first_pause_s
+            )
             return "unseen"
 
     async def _identified(self, supply: DueSupply, unit: Unit) -> DueSupply:
-        """With the number that its meter tells, where it serial none before."""
+        """With the number that its meter tells, where it told none before."""
         if supply.serial is not None:
             return supply
         serial = await unit.serial_number(Priority.READ_BACK)
-        if serial is not None and not await self._supplies.note_serial(supply, serial):
+        if serial is not None and not await self._note_serial(supply, serial):
             raise OtherMeter(serial, supply.serial)
         return replace(supply, serial=serial)
+
+    async def _note_serial(self, supply: DueSupply, serial: str) -> bool:
+        """Keep the number that the meter told; whether it is the one believed."""
+        return await in_transaction(
+            self._context,
+            note_serial,
+            installation_id=supply.installation_id,
+            account_id=supply.account_id,
+            serial=serial,
+        )
+
+    async def _holds(self, supply: DueSupply) -> bool:
+        """Whether its revision is the newest still."""
+        async with self._context.database.connect() as conn:
+            return await is_newest(conn, supply)
+
+    def _seen(self, answer: MeterAnswer) -> Seen:
+        """An answer that came just now."""
+        return Seen(self._context.clock.now(), answer)
 
     async def _leave_other_meter(
         self, supply: DueSupply, fault: OtherMeter, before: Finding
     ) -> str:
         """Nothing was sent. Where a person has accepted that meter meanwhile, it is tried again."""
         if fault.serial is None:
-            unknown = replace(before, in_place=False, detail="its serial number is not serial")
-            await self._supplies.report_failure(supply, unknown, [])
-        elif await self._supplies.note_serial(supply, fault.serial):
-            await self._supplies.postpone(supply, POLL_EVERY_S)
+            unknown = replace(before, in_place=False, detail="its serial number is not told")
+            await in_transaction(self._context, report_failure, supply, unknown, [])
+        elif await self._note_serial(supply, fault.serial):
+            await in_transaction(self._context, postpone, supply, POLL_EVERY_S)
         else:
-            await self._supplies.report_suspect(replace(supply, suspicion=str(fault)))
+            await in_transaction(
+                self._context, report_suspect, replace(supply, suspicion=str(fault))
+            )
         return "suspect"
 
     async def _switch_surely(
@@ -233,13 +305,14 @@ class SupplySwitcher:
         answers: dict[What, str] = {}
         for what, send in self._commands(supply, unit, before, desired):
             opens = what == "relay" and desired.state == "off" and not supply.renews
-            command_id = await self._supplies.commands.begin(
-                supply.plain, what, desired, seen, opens=opens
-            )
-            if command_id is None:
+            intention = Intention(supply.plain, what, desired, seen, opens=opens)
+            begun = await in_transaction(self._context, begin_command, intention)
+            if begun.is_stopped:
+                raise OpeningStopped
+            if begun.command_id is None:
                 return "superseded"
-            answers[what] = await self._send(command_id, send)
-        if not answers and not await self._supplies.holds(supply):
+            answers[what] = await self._send(begun.command_id, send)
+        if not answers and not await self._holds(supply):
             return "superseded"
         flowed = desired.state == "off" and before.verified
         commanded = answers.get("relay") == ACKNOWLEDGED or supply.commanded or flowed
@@ -254,11 +327,11 @@ class SupplySwitcher:
             await command()
             answer = ACKNOWLEDGED
         except OtherMeter as fault:
-            await self._supplies.commands.answered(command_id, fault.cause)
+            await in_transaction(self._context, note_answer, command_id, fault.cause)
             raise
         except LinkFault as fault:
             answer = fault.cause
-        await self._supplies.commands.answered(command_id, answer)
+        await in_transaction(self._context, note_answer, command_id, answer)
         return answer
 
     async def _conclude(
@@ -282,13 +355,15 @@ class SupplySwitcher:
             lost=bool(lost),
         )
         if after.awaits == "customer":
-            await self._supplies.report_waiting(supply, after, found)
+            await in_transaction(self._context, report_waiting, supply, after, found)
             return "armed"
         if not after.in_place:
-            await self._supplies.report_failure(supply, after, found)
+            await in_transaction(self._context, report_failure, supply, after, found)
             return "in_vain"
         done = replace(after, detail=lost or after.detail)
-        await self._supplies.report_in_place(supply, done, found, renew_after_s=relay.renew_after_s)
+        await in_transaction(
+            self._context, report_in_place, supply, done, found, renew_after_s=relay.renew_after_s
+        )
         return "ghost_success" if lost else "switched"
 
     def _commands(
@@ -297,7 +372,7 @@ class SupplySwitcher:
         commands: list[Command] = []
         if must_limit(desired, before) and unit.profile.load_limit is not None:
             commands.append(("load_limit", lambda: unit.limit(desired.limit_w, supply.serial)))
-        if supply.renews or must_write(desired, before, supply.attempts, self._supplies.policy):
+        if supply.renews or must_write(desired, before, supply.attempts, self._context.switching):
             commands.append(("relay", lambda: unit.switch(desired.state, supply.serial)))
         return commands
 
@@ -309,13 +384,13 @@ class SupplySwitcher:
         for left in reversed(range(READ_BACKS)):
             await asyncio.sleep(settle_s)
             try:
-                seen = self._supplies.seen(await unit.read_supply())
+                seen = self._seen(await unit.read_supply())
             except LinkFault:
                 if not left:
                     raise
                 continue
             found.append(seen)
-            policy = self._supplies.policy
+            policy = self._context.switching
             finding = judge(desired, seen.answer, policy, relay=relay, commanded=commanded)
             if finding.in_place or finding.awaits or not left:
                 break

@@ -1,12 +1,14 @@
 """Alarms: events that last until they are cleared, at most one open of a kind and installation."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_meter_gateway.domain.alarms import AlarmFilter, ClearedAlarm, OpenAlarm
 
 _OPEN = text(
     """
@@ -81,15 +83,15 @@ async def clear_alarms(
     kind: str | None,
     detail: str,
     cleared_at: datetime,
-) -> Sequence[Row[Any]]:
-    """Close the open one of this kind, or all; returns account_id, kind, raised_at of each."""
+) -> Sequence[ClearedAlarm]:
+    """Close the open one of this kind, or all; returns those that were open."""
     values = {
         "installation_id": installation_id,
         "kind": kind,
         "detail": detail,
         "cleared_at": cleared_at,
     }
-    return (await conn.execute(_CLEAR, values)).all()
+    return [ClearedAlarm(*row) for row in await conn.execute(_CLEAR, values)]
 
 
 async def of_gateway(conn: AsyncConnection, installation_id: int, *, kind: str) -> list[int]:
@@ -109,23 +111,11 @@ async def open_of_kind(conn: AsyncConnection, kind: str) -> set[int]:
 
 
 async def list_alarms(
-    conn: AsyncConnection,
-    *,
-    kind: str | None,
-    installation_id: int | None,
-    gateway_id: int | None,
-    before: UUID | None,
-    limit: int,
-) -> Sequence[Row[Any]]:
+    conn: AsyncConnection, wanted: AlarmFilter, *, before: UUID | None, limit: int
+) -> Sequence[OpenAlarm]:
     """The open ones, the newest first."""
-    values = {
-        "kind": kind,
-        "installation_id": installation_id,
-        "gateway_id": gateway_id,
-        "before": before,
-        "limit": limit,
-    }
-    return (await conn.execute(_LIST, values)).all()
+    values = {**asdict(wanted), "before": before, "limit": limit}
+    return [OpenAlarm(**row._mapping) for row in await conn.execute(_LIST, values)]
 
 
 async def count_open(conn: AsyncConnection) -> dict[str, int]:

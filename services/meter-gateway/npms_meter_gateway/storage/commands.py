@@ -3,14 +3,12 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Evidence = dict[str, Any]
-"""What a meter showed at a moment: at, relay, power_w, limit_w, armed, fault."""
+from npms_meter_gateway.domain.commands import EndedCommand, Evidence, SupplyCommand
 
 _BEGIN = text(
     """
@@ -41,7 +39,9 @@ _CLOSE = text(
 )
 _LIST = text(
     """
-    SELECT * FROM supply_command
+    SELECT command_id, installation_id, revision, reason, what, state, limit_w, life, created_at,
+           answered_at, answer, closed_at, before, after
+    FROM supply_command
     WHERE installation_id = :installation_id
       AND (CAST(:before AS uuid) IS NULL OR command_id < :before)
     ORDER BY command_id DESC LIMIT :limit
@@ -96,11 +96,8 @@ async def close(
     life: str,
     after: Sequence[Evidence],
     now: datetime,
-) -> Sequence[Row[Any]]:
-    """End what is open; commands of an older revision are superseded whatever was seen.
-
-    Returns (life, what, state) of each.
-    """
+) -> Sequence[EndedCommand]:
+    """End what is open; commands of an older revision are superseded whatever was seen."""
     closed = await conn.execute(
         _CLOSE,
         {
@@ -111,12 +108,12 @@ async def close(
             "now": now,
         },
     )
-    return closed.all()
+    return [EndedCommand(*row) for row in closed]
 
 
 async def page(
     conn: AsyncConnection, installation_id: int, *, before: UUID | None, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[SupplyCommand]:
     """The newest first."""
     values = {"installation_id": installation_id, "before": before, "limit": limit}
-    return (await conn.execute(_LIST, values)).all()
+    return [SupplyCommand(**row._mapping) for row in await conn.execute(_LIST, values)]

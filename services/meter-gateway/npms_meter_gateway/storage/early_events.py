@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 LOCK = 7_205_773
@@ -71,9 +71,10 @@ async def take(conn: AsyncConnection, installation_id: int, kind: Kind) -> str |
     return (await conn.execute(_TAKE, values)).scalar_one_or_none()
 
 
-async def openings_after(conn: AsyncConnection, closed: int) -> Sequence[Row[Any]]:
+async def openings_after(conn: AsyncConnection, closed: int) -> Sequence[tuple[int, str]]:
     """(installation_id, event) of those that may have waited for this installation's closing."""
-    return (await conn.execute(_OPENINGS_OF, {"closed": closed})).all()
+    rows = await conn.execute(_OPENINGS_OF, {"closed": closed})
+    return [(row.installation_id, row.event) for row in rows]
 
 
 async def count(conn: AsyncConnection) -> dict[str, int]:

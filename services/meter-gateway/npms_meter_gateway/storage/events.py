@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_meter_gateway.domain.alarms import MeterEvent
 
 _ADD = text(
     """
@@ -49,7 +50,7 @@ async def add_event(
 
 async def list_events(
     conn: AsyncConnection, installation_id: int, *, before: UUID | None, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[MeterEvent]:
     """The newest first, with when and why those that last were cleared."""
     values = {"installation_id": installation_id, "before": before, "limit": limit}
-    return (await conn.execute(_LIST, values)).all()
+    return [MeterEvent(**row._mapping) for row in await conn.execute(_LIST, values)]

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_meter_gateway.domain.feeder import Around, Loss, Moment
+from npms_meter_gateway.domain.feeder import Around, Feeder, Loss, Moment
 
 _PUT = text(
     """
@@ -103,12 +103,14 @@ async def known_of(conn: AsyncConnection, ids: Iterable[int]) -> set[int]:
     return set((await conn.execute(_KNOWN, {"ids": list(ids)})).scalars())
 
 
-async def find_feeder(conn: AsyncConnection, feeder_id: int) -> Row[Any] | None:
-    return (await conn.execute(_SHOW, {"feeder_id": feeder_id})).one_or_none()
+async def find_feeder(conn: AsyncConnection, feeder_id: int) -> Feeder | None:
+    row = (await conn.execute(_SHOW, {"feeder_id": feeder_id})).one_or_none()
+    return None if row is None else Feeder(**row._mapping)
 
 
-async def list_feeders(conn: AsyncConnection, *, after: int, limit: int) -> Sequence[Row[Any]]:
-    return (await conn.execute(_LIST, {"after": after, "limit": limit})).all()
+async def list_feeders(conn: AsyncConnection, *, after: int, limit: int) -> Sequence[Feeder]:
+    rows = await conn.execute(_LIST, {"after": after, "limit": limit})
+    return [Feeder(**row._mapping) for row in rows]
 
 
 async def registers_around(

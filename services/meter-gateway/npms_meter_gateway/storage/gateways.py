@@ -8,11 +8,17 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_meter_gateway.domain.fleet import (
+    COUNTS,
+    SETTINGS,
+    GatewayChange,
+    GatewaySettings,
+    KnownGateway,
+    MeterCounts,
+    QualityHour,
+    Site,
+)
 from npms_meter_gateway.domain.quality import LineQuality
-
-SETTINGS = (
-    "transport", "device", "baud", "parity", "site", "depth", "pause_ms", "late_window_ms",
-)  # fmt: skip
 
 _COUNTS = """
     count(i.installation_id) AS meters,
@@ -125,22 +131,38 @@ _FORGET = text("DELETE FROM gateway_quality WHERE hour < :before")
 
 async def list_gateways(
     conn: AsyncConnection, *, after: int, limit: int, late_before: datetime
-) -> Sequence[Row[Any]]:
+) -> Sequence[KnownGateway]:
     """By their ids, each with counts of its open installations."""
     values = {"after": after, "limit": limit, "late_before": late_before}
-    return (await conn.execute(_PAGE, values)).all()
+    return [_gateway(row) for row in await conn.execute(_PAGE, values)]
 
 
-async def show_gateway(
+async def find_gateway(
     conn: AsyncConnection, gateway_id: int, *, late_before: datetime
-) -> Row[Any] | None:
+) -> KnownGateway | None:
     values = {"gateway_id": gateway_id, "late_before": late_before}
-    return (await conn.execute(_SHOW, values)).one_or_none()
+    row = (await conn.execute(_SHOW, values)).one_or_none()
+    return None if row is None else _gateway(row)
 
 
-async def count_by_site(conn: AsyncConnection, *, late_before: datetime) -> Sequence[Row[Any]]:
+def _gateway(row: Row[Any]) -> KnownGateway:
+    return KnownGateway(
+        row.gateway_id, row.host, row.port, settings=_settings(row), counts=_counts(row)
+    )
+
+
+def _settings(row: Row[Any]) -> GatewaySettings:
+    return GatewaySettings(**{name: getattr(row, name) for name in SETTINGS})
+
+
+def _counts(row: Row[Any]) -> MeterCounts:
+    return MeterCounts(**{name: getattr(row, name) for name in COUNTS})
+
+
+async def count_by_site(conn: AsyncConnection, *, late_before: datetime) -> list[Site]:
     """Every site; meters that send their readings count as of no site."""
-    return (await conn.execute(_SITES, {"late_before": late_before})).all()
+    rows = await conn.execute(_SITES, {"late_before": late_before})
+    return [Site(row.site, row.gateways, _counts(row)) for row in rows]
 
 
 async def change_gateway(
@@ -156,9 +178,10 @@ async def is_serial(conn: AsyncConnection, host: str, port: int) -> bool:
     return (await conn.execute(_IS_SERIAL, {"host": host, "port": port})).first() is not None
 
 
-async def lock_settings(conn: AsyncConnection, gateway_id: int) -> Row[Any] | None:
+async def lock_settings(conn: AsyncConnection, gateway_id: int) -> GatewaySettings | None:
     """Its settings as they are; nobody else changes them meanwhile."""
-    return (await conn.execute(_LOCK_SETTINGS, {"gateway_id": gateway_id})).one_or_none()
+    row = (await conn.execute(_LOCK_SETTINGS, {"gateway_id": gateway_id})).one_or_none()
+    return None if row is None else _settings(row)
 
 
 async def note_change(
@@ -177,22 +200,25 @@ async def note_change(
 
 async def list_changes(
     conn: AsyncConnection, gateway_id: int, *, before: int | None, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[GatewayChange]:
     """Newest first, those with an id below `before`."""
     values = {"gateway_id": gateway_id, "before": before, "limit": limit}
-    return (await conn.execute(_CHANGES, values)).all()
+    return [GatewayChange(**row._mapping) for row in await conn.execute(_CHANGES, values)]
 
 
 async def claim_peer(
     conn: AsyncConnection, gateway_id: int, *, ip: str, port: int
-) -> Row[Any] | None:
-    """Note at what address a gateway is reached; the other that is read there, where one is."""
+) -> tuple[int, str, int] | None:
+    """Note at what address a gateway is reached; (gateway_id, host, port) of the other that is
+    read there, where one is.
+    """
     await conn.execute(_ONE_AT_A_TIME, {"ip": ip, "port": str(port)})
     found = await conn.execute(_OTHER_AT, {"gateway_id": gateway_id, "ip": ip, "port": port})
     other = found.one_or_none()
     if other is None:
         await conn.execute(_SET_PEER, {"gateway_id": gateway_id, "ip": ip})
-    return other
+        return None
+    return other.gateway_id, other.host, other.port
 
 
 async def add_quality(
@@ -205,11 +231,12 @@ async def add_quality(
     await conn.execute(_ADD_QUALITY, {**columns, "now": now})
 
 
-async def show_quality(
+async def list_quality(
     conn: AsyncConnection, gateway_id: int, *, since: datetime
-) -> Sequence[Row[Any]]:
-    """Hours in their order; one without a request has no row."""
-    return (await conn.execute(_QUALITY, {"gateway_id": gateway_id, "since": since})).all()
+) -> Sequence[QualityHour]:
+    """Hours in their order; one without a request is left out."""
+    rows = await conn.execute(_QUALITY, {"gateway_id": gateway_id, "since": since})
+    return [QualityHour(**row._mapping) for row in rows]
 
 
 async def forget_quality(conn: AsyncConnection, *, before: datetime) -> None:

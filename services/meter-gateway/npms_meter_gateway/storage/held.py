@@ -7,6 +7,9 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_meter_gateway.domain.held import HeldDecision, HeldReading
+from npms_meter_gateway.domain.validation import Verdict
+
 _ADD = text(
     """
     INSERT INTO held_reading (installation_id, taken_at, register_wh, reason, source, held_at)
@@ -31,7 +34,7 @@ _ONE = f"SELECT {_COLUMNS} FROM held_reading WHERE held_id = :held_id"  # noqa: 
 _SHOW, _LOCK = text(_ONE), text(f"{_ONE} FOR UPDATE")
 _OPEN = text(
     f"""
-    SELECT {_COLUMNS}, CAST(extract(epoch FROM taken_at) AS bigint) AS at_s FROM held_reading
+    SELECT {_COLUMNS} FROM held_reading
     WHERE installation_id = :installation_id AND state = 'held'
       AND reason = ANY(CAST(:reasons AS text[]))
     ORDER BY taken_at, held_id FOR UPDATE
@@ -109,7 +112,7 @@ async def list_held(
     state: str | None,
     before: int,
     limit: int,
-) -> Sequence[Row[Any]]:
+) -> Sequence[HeldReading]:
     """The newest first; each filter None for all."""
     values = {
         "installation_id": installation_id,
@@ -118,20 +121,27 @@ async def list_held(
         "before": before,
         "limit": limit,
     }
-    return (await conn.execute(_LIST, values)).all()
+    return [_held(row) for row in await conn.execute(_LIST, values)]
 
 
-async def find_held(conn: AsyncConnection, held_id: int, *, lock: bool = False) -> Row[Any] | None:
-    statement = _LOCK if lock else _SHOW
-    return (await conn.execute(statement, {"held_id": held_id})).one_or_none()
+async def find_held(
+    conn: AsyncConnection, held_id: int, *, lock: bool = False
+) -> HeldReading | None:
+    found = await conn.execute(_LOCK if lock else _SHOW, {"held_id": held_id})
+    row = found.one_or_none()
+    return None if row is None else _held(row)
+
+
+def _held(row: Row[Any]) -> HeldReading:
+    return HeldReading(**{**row._mapping, "reason": Verdict(row.reason)})
 
 
 async def open_of(
     conn: AsyncConnection, installation_id: int, *, reasons: Iterable[str]
-) -> Sequence[Row[Any]]:
+) -> Sequence[HeldReading]:
     """Those of an installation that wait for a decision, in the order of their time; locked."""
     values = {"installation_id": installation_id, "reasons": list(reasons)}
-    return (await conn.execute(_OPEN, values)).all()
+    return [_held(row) for row in await conn.execute(_OPEN, values)]
 
 
 async def decide(
@@ -168,9 +178,10 @@ async def last_settled(
     return None if row is None or row.waits else (row.at_s, int(row.register_wh))
 
 
-async def history_of(conn: AsyncConnection, held_id: int) -> Sequence[Row[Any]]:
+async def history_of(conn: AsyncConnection, held_id: int) -> Sequence[HeldDecision]:
     """What was decided of it, the oldest first."""
-    return (await conn.execute(_HISTORY, {"held_id": held_id})).all()
+    rows = await conn.execute(_HISTORY, {"held_id": held_id})
+    return [HeldDecision(**row._mapping) for row in rows]
 
 
 async def count_open(conn: AsyncConnection) -> dict[str, int]:

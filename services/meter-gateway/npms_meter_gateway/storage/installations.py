@@ -1,6 +1,7 @@
 """Installations as the gateway needs them, and what their meters last showed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,15 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.domain.meters import (
+    KnownMeter,
+    MeterFilter,
+    PolledInstallation,
+    ReportedSupply,
+    SupplyState,
+)
+from npms_meter_gateway.domain.reconciling import Desired
 from npms_shared.contracts.ledger import InstallationClosed, InstallationOpened
 
 _OPEN = text(
@@ -145,6 +155,13 @@ _LOSE_LINKS = text(
 )
 
 
+_GATEWAY = tuple(column.name for column in fields(Gateway))
+_PLAIN = (
+    "installation_id", "account_id", "serial", "profile", "host", "port", "unit_id", "opened_at",
+    "closed_at", "link", "link_since", "seen_at", "power_w", "voltage_mv", "relay",
+)  # fmt: skip
+
+
 class MeterInUse(Exception):
     """Another open installation reads the same unit behind the same address."""
 
@@ -177,10 +194,13 @@ async def open_installation(
         raise
 
 
-async def holder_of(conn: AsyncConnection, host: str, port: int, unit_id: int) -> Row[Any] | None:
+async def served_by(
+    conn: AsyncConnection, host: str, port: int, unit_id: int
+) -> tuple[int, int] | None:
     """(installation_id, account_id) of the open installation that this meter serves."""
     values = {"host": host, "port": port, "unit_id": unit_id}
-    return (await conn.execute(_HOLDER, values)).one_or_none()
+    row = (await conn.execute(_HOLDER, values)).one_or_none()
+    return None if row is None else (row.installation_id, row.account_id)
 
 
 async def close_installation(conn: AsyncConnection, event: InstallationClosed) -> int | None:
@@ -202,9 +222,21 @@ async def polled_fingerprint(conn: AsyncConnection, holder: UUID) -> tuple[int, 
     return int(count), int(total)
 
 
-async def polled(conn: AsyncConnection, holder: UUID) -> Sequence[Row[Any]]:
+async def polled(conn: AsyncConnection, holder: UUID) -> Sequence[PolledInstallation]:
     """Every open installation behind a gateway that the worker holds, with its link state."""
-    return (await conn.execute(_POLLED, {"holder": holder})).all()
+    return [_polled(row) for row in await conn.execute(_POLLED, {"holder": holder})]
+
+
+def _polled(row: Row[Any]) -> PolledInstallation:
+    return PolledInstallation(
+        row.installation_id,
+        row.account_id,
+        row.serial,
+        row.profile,
+        row.unit_id,
+        row.link,
+        Gateway(**{name: getattr(row, name) for name in _GATEWAY}),
+    )
 
 
 async def of_serials(conn: AsyncConnection, serials: Collection[str]) -> dict[str, int]:
@@ -220,25 +252,55 @@ async def polled_of(conn: AsyncConnection, installation_ids: Collection[int]) ->
 
 
 async def list_meters(
-    conn: AsyncConnection,
-    wanted: Mapping[str, Any],
-    *,
-    late_before: datetime,
-    after: int,
-    limit: int,
-) -> Sequence[Row[Any]]:
-    """By installation; `wanted` has serial, link, gateway_id, late and against_desired."""
+    conn: AsyncConnection, wanted: MeterFilter, *, late_before: datetime, after: int, limit: int
+) -> Sequence[KnownMeter]:
+    """Those with an id above `after`, in the order of their ids."""
     values = {"late_before": late_before, "after": after, "limit": limit}
-    return (await conn.execute(_LIST, {**wanted, **values})).all()
+    return [_meter(row) for row in await conn.execute(_LIST, {**asdict(wanted), **values})]
 
 
-async def show_meter(conn: AsyncConnection, installation_id: int) -> Row[Any] | None:
-    return (await conn.execute(_SHOW, {"installation_id": installation_id})).one_or_none()
+async def find_meter(conn: AsyncConnection, installation_id: int) -> KnownMeter | None:
+    row = (await conn.execute(_SHOW, {"installation_id": installation_id})).one_or_none()
+    return None if row is None else _meter(row)
 
 
-async def show_meters(conn: AsyncConnection, installation_ids: Sequence[int]) -> Sequence[Row[Any]]:
+async def find_meters(
+    conn: AsyncConnection, installation_ids: Sequence[int]
+) -> Sequence[KnownMeter]:
     """Those of them that there are."""
-    return (await conn.execute(_SHOW_MANY, {"installation_ids": list(installation_ids)})).all()
+    rows = await conn.execute(_SHOW_MANY, {"installation_ids": list(installation_ids)})
+    return [_meter(row) for row in rows]
+
+
+def _meter(row: Row[Any]) -> KnownMeter:
+    return KnownMeter(
+        **{name: getattr(row, name) for name in _PLAIN},
+        last_reading=None if row.taken_at is None else (row.taken_at, row.register_wh),
+        supply=None if row.desired_state is None else _supply(row),
+    )
+
+
+def _supply(row: Row[Any]) -> SupplyState:
+    return SupplyState(
+        desired=Desired(
+            row.desired_state, row.desired_revision, row.desired_reason, row.desired_limit_w
+        ),
+        reported=None if row.reported_state is None else _reported(row),
+        settled=row.settled,
+        awaits=row.awaits,
+        suspended_since=row.suspended_since,
+        blocked_by=row.blocked_by,
+    )
+
+
+def _reported(row: Row[Any]) -> ReportedSupply:
+    return ReportedSupply(
+        row.reported_state,
+        row.reported_revision,
+        row.reported_verified,
+        row.reported_limit_w,
+        row.reported_at,
+    )
 
 
 async def note_sights(conn: AsyncConnection, columns: dict[str, list[Any]]) -> None:

@@ -1,9 +1,10 @@
 """Reads that people ask for, and their answers: kept no longer than an hour."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _FORGET = text("DELETE FROM read_request WHERE give_up_at < now() - interval '1 hour'")
@@ -64,5 +65,13 @@ async def answer(conn: AsyncConnection, request_id: UUID, answer: str) -> None:
     await conn.execute(_ANSWER, {"request_id": request_id, "answer": answer})
 
 
-async def show(conn: AsyncConnection, request_id: UUID) -> Row[Any]:
-    return (await conn.execute(_SHOW, {"request_id": request_id})).one()
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """`answer` is None before the process that has taken it gave one."""
+
+    is_taken: bool
+    answer: dict[str, Any] | None
+
+
+async def find(conn: AsyncConnection, request_id: UUID) -> ReadRequest:
+    return ReadRequest(*(await conn.execute(_SHOW, {"request_id": request_id})).one())

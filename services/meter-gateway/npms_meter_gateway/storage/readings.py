@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.held import Moment, Neighbours
+from npms_meter_gateway.domain.meters import AcceptedReading
 from npms_meter_gateway.domain.reckoning import PLAIN, Reckoning
 from npms_meter_gateway.domain.validation import Columns, RegisterState
 
@@ -89,6 +90,12 @@ _MARK = text(
     SELECT t.id, to_timestamp(t.at), 'sent', t.shown
     FROM unnest(CAST(:ids AS bigint[]), CAST(:at_s AS bigint[]), CAST(:shown_wh AS bigint[]))
          AS t (id, at, shown)
+    """
+)
+_AFTER = text(
+    """
+    SELECT installation_id FROM installation WHERE installation_id > :after
+    ORDER BY installation_id LIMIT :limit
     """
 )
 _KNOWN = text("SELECT EXISTS (SELECT FROM installation WHERE installation_id = :installation_id)")
@@ -279,7 +286,7 @@ async def list_readings(
     to_s: int,
     after_s: int,
     limit: int,
-) -> Sequence[tuple[Row[Any], int]]:
+) -> Sequence[AcceptedReading]:
     """Accepted readings in the order of their time, each with its raw register."""
     values = {
         "installation_id": installation_id,
@@ -288,19 +295,24 @@ async def list_readings(
         "after_s": after_s,
         "limit": limit,
     }
-    return [(row, _raw(row)) for row in await conn.execute(_LIST, values)]
+    return [_accepted(row) for row in await conn.execute(_LIST, values)]
+
+
+def _accepted(row: Row[Any]) -> AcceptedReading:
+    return AcceptedReading(
+        at_s=row.at_s,
+        taken_at=row.taken_at,
+        register_wh=row.register_wh,
+        raw_wh=_raw(row),
+        how=row.how or "read",
+        held_id=row.held_id,
+        since_s=row.since_s,
+    )
 
 
 async def installations_after(conn: AsyncConnection, after: int, *, limit: int) -> list[int]:
     """The next ids, open or closed."""
-    rows = await conn.execute(
-        text(
-            "SELECT installation_id FROM installation WHERE installation_id > :after "
-            "ORDER BY installation_id LIMIT :limit"
-        ),
-        {"after": after, "limit": limit},
-    )
-    return list(rows.scalars())
+    return list((await conn.execute(_AFTER, {"after": after, "limit": limit})).scalars())
 
 
 async def since(

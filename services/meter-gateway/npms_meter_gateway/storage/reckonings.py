@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from fractions import Fraction
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_meter_gateway.domain.reckoning import PLAIN, Reckoning
+from npms_meter_gateway.domain.reckoning import PLAIN, DecidedReckoning, Reckoning
 from npms_meter_gateway.storage.readings import reckoning_in
 
 _ADD = text(
@@ -52,7 +52,6 @@ async def add_reckoning(
     at: datetime,
 ) -> bool:
     """False where another begins at the same second."""
-    ratio = reckoning.ratio
     found = await conn.execute(
         _ADD,
         {
@@ -60,7 +59,7 @@ async def add_reckoning(
             "from_s": from_s,
             "raw_wh": reckoning.raw_wh,
             "base_wh": reckoning.base_wh,
-            "ratio": exact(ratio.numerator, ratio.denominator),
+            "ratio": exact(reckoning.ratio),
             "by": by,
             "reason": reason,
             "at": at,
@@ -69,8 +68,9 @@ async def add_reckoning(
     return found.first() is not None
 
 
-def exact(numerator: int, denominator: int) -> str:
+def exact(ratio: Fraction) -> str:
     """The decimal text of a fraction that has one."""
+    numerator, denominator = ratio.numerator, ratio.denominator
     decimals = 0
     while numerator * 10**decimals % denominator:
         decimals += 1
@@ -85,9 +85,12 @@ async def reckoning_at(conn: AsyncConnection, installation_id: int, at_s: int) -
     return PLAIN if row is None else reckoning_in(row)
 
 
-async def list_reckonings(conn: AsyncConnection, installation_id: int) -> Sequence[Row[Any]]:
+async def list_reckonings(
+    conn: AsyncConnection, installation_id: int
+) -> Sequence[DecidedReckoning]:
     """In the order of their time."""
-    return (await conn.execute(_LIST, {"installation_id": installation_id})).all()
+    rows = await conn.execute(_LIST, {"installation_id": installation_id})
+    return [DecidedReckoning(**row._mapping) for row in rows]
 
 
 async def suspect(

@@ -1,10 +1,11 @@
 """What slow polls learned of each meter: its serial, its clock, how far its log was read."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from npms_meter_gateway.domain.slow_poll_state import SlowPollState
 
 _STATE = text(
     """
@@ -55,22 +56,6 @@ _HEAD = text(
     ON CONFLICT (installation_id) DO UPDATE SET log_head = excluded.log_head
     """
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SlowPollState:
-    """`drift_s` is how far the clock was ahead at `drift_at`; `log_head` the mark of the newest
-    entry told; `serial` the meter that is believed, `seen_serial` the one seen last,
-    `given_serial` what it was called when it was installed.
-    """
-
-    drift_s: int | None = None
-    drift_at: datetime | None = None
-    clock_set_on: date | None = None
-    log_head: str | None = None
-    serial: str | None = None
-    seen_serial: str | None = None
-    given_serial: str | None = None
 
 
 async def state_of(conn: AsyncConnection, installation_id: int) -> SlowPollState:

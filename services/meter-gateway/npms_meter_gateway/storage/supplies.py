@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from npms_meter_gateway.domain.reconciling import Finding
+from npms_meter_gateway.domain.reconciling import Desired, Finding
 from npms_meter_gateway.domain.relay import State
+from npms_meter_gateway.domain.supplies import DueSupply, Supply
 from npms_shared.contracts.ledger import SupplyDesired
 
 _DESIRE = text(
@@ -175,7 +176,7 @@ async def due(
     holder: UUID | None = None,
     busy: Collection[int] = (),
     full: Collection[str] = (),
-) -> Sequence[Row[Any]]:
+) -> Sequence[DueSupply]:
     """Supplies that should be `state`, are not, and may be tried; not those that are `busy`, nor
     those of the places that are `full`. Only those behind a gateway that `holder` holds, where one
     is given.
@@ -190,13 +191,46 @@ async def due(
         "busy": list(busy),
         "full": list(full),
     }
-    return (await conn.execute(_DUE, values)).all()
+    return [_due(row) for row in await conn.execute(_DUE, values)]
 
 
-async def unreachable(conn: AsyncConnection, installation_id: int) -> Row[Any] | None:
+def _due(row: Row[Any]) -> DueSupply:
+    return DueSupply(
+        installation_id=row.installation_id,
+        account_id=row.account_id,
+        desired=_desired(row),
+        decided_at=row.decided_at,
+        attempts=row.attempts,
+        alarmed=row.alarmed,
+        reported=(
+            row.reported_revision,
+            row.reported_state,
+            row.reported_verified,
+            row.reported_limit_w,
+            row.awaits,
+            row.blocked_by,
+        ),
+        profile=row.profile,
+        place=row.place,
+        commanded=row.commanded,
+        has_open=row.has_open,
+        has_alarm=row.has_alarm,
+        renews=row.renews,
+        moved=row.moved_at is not None,
+        suspicion=row.suspicion,
+        serial=row.serial,
+    )
+
+
+def _desired(row: Row[Any]) -> Desired:
+    return Desired(row.desired_state, row.desired_revision, row.desired_reason, row.desired_limit_w)
+
+
+async def unreachable(conn: AsyncConnection, installation_id: int) -> Supply | None:
     """What is desired of a meter that sends its readings, where that was not told yet."""
     found = await conn.execute(_PUSHED, {"installation_id": installation_id})
-    return found.one_or_none()
+    row = found.one_or_none()
+    return None if row is None else Supply(row.installation_id, row.account_id, _desired(row))
 
 
 async def desired_revision(conn: AsyncConnection, installation_id: int) -> int | None:

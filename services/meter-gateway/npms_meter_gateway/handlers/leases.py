@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.gateway_assignment import assign_gateways
-from npms_meter_gateway.storage import leases
+from npms_meter_gateway.storage import leases as storage
 from npms_shared.db.engine import Database, is_passing
 from npms_shared.ids import new_id
 
@@ -41,8 +41,11 @@ def steady_s() -> float:
 
 
 @dataclass(slots=True)
-class Worker:
-    """This process among those that share the gateways; `held` are ids of gateways."""
+class LeaseHolder:
+    """This process among those that share the gateways; `held` are ids of gateways.
+
+    Its transactions are its own: they have to end while the lease still runs.
+    """
 
     database: Database
     ttl_s: float = LEASE_S
@@ -62,7 +65,7 @@ class Worker:
         asked_at = steady_s()
         async with self.database.transaction() as conn:
             name = f"{socket.gethostname()}:{os.getpid()}"
-            await leases.join(conn, self.worker_id, name=name, ttl_s=self.ttl_s)
+            await storage.join(conn, self.worker_id, name=name, ttl_s=self.ttl_s)
         self._silent_from = asked_at + self.ttl_s - self.margin_s
 
     async def keep(self) -> None:
@@ -90,7 +93,7 @@ class Worker:
     async def _renew(self, conn: AsyncConnection) -> None:
         asked_at = steady_s()
         async with conn.begin():
-            if not await leases.renew(conn, self.worker_id, ttl_s=self.ttl_s):
+            if not await storage.renew(conn, self.worker_id, ttl_s=self.ttl_s):
                 raise LeaseLost
         self._silent_from = asked_at + self.ttl_s - self.margin_s
 
@@ -99,14 +102,14 @@ class Worker:
         taken leave of.
         """
         async with self.database.transaction() as conn:
-            if buried := await leases.bury(conn):
+            if buried := await storage.bury(conn):
                 log.warning("workers_lapsed", count=buried)
-            workers = await leases.living(conn)
+            workers = await storage.living(conn)
             if self.worker_id not in workers:
                 raise LeaseLost
-            seen = (workers, await leases.fingerprint(conn))
+            seen = (workers, await storage.fingerprint(conn))
             if seen != self._seen:
-                self._learn(workers, await leases.gateways(conn))
+                self._learn(workers, await storage.gateways(conn))
         self._seen = seen
         return frozenset(self.held - self._share)
 
@@ -124,44 +127,46 @@ class Worker:
         if not wanted:
             return False
         async with Fenced(self.database, self).transaction() as conn:
-            await leases.claim(conn, self.worker_id, wanted)
-            holders = await leases.gateways(conn)
+            await storage.claim(conn, self.worker_id, wanted)
+            holders = await storage.gateways(conn)
         before, self.held = self.held, {g for g, w in holders.items() if w == self.worker_id}
         return self.held != before
 
     async def release(self, gateway_ids: Collection[int]) -> None:
         """Nothing is said to them any more: whose share they are may take them."""
         async with self.database.transaction() as conn:
-            await leases.release(conn, self.worker_id, gateway_ids)
+            await storage.release(conn, self.worker_id, gateway_ids)
         self.held.difference_update(gateway_ids)
 
     async def leave(self) -> None:
         async with self.database.transaction() as conn:
-            await leases.leave(conn, self.worker_id)
+            await storage.leave(conn, self.worker_id)
 
 
 @asynccontextmanager
-async def membership(database: Database, *, ttl_s: float, margin_s: float) -> AsyncIterator[Worker]:
+async def membership(
+    database: Database, *, ttl_s: float, margin_s: float
+) -> AsyncIterator[LeaseHolder]:
     """A worker among the others; at the end its gateways are the others' at once."""
-    worker = Worker(database, ttl_s, margin_s)
-    await worker.join()
+    holder = LeaseHolder(database, ttl_s, margin_s)
+    await holder.join()
     try:
-        yield worker
+        yield holder
     finally:
         with suppress(Exception):
-            await worker.leave()
+            await holder.leave()
 
 
 class Fenced(Database):
     """The same database, for what a process writes because it holds a gateway."""
 
-    def __init__(self, database: Database, worker: Worker) -> None:
-        self.engine, self.committed, self._worker = database.engine, database.committed, worker
+    def __init__(self, database: Database, holder: LeaseHolder) -> None:
+        self.engine, self.committed, self._holder = database.engine, database.committed, holder
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """As every transaction; raises LeaseLost where the lease is not ours any more."""
         async with super().transaction() as conn:
-            if not await leases.prove(conn, self._worker.worker_id):
+            if not await storage.prove(conn, self._holder.worker_id):
                 raise LeaseLost
             yield conn
