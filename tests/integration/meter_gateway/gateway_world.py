@@ -59,7 +59,8 @@ class World:
         return self.store.database
 
     def context(self, **changes: Any) -> Context:
-        return Context(self.database, self.clock, PROFILES, **{"partitions": PARTITIONS, **changes})
+        parts = {"profiles": PROFILES, "partitions": PARTITIONS, **changes}
+        return Context(self.database, self.clock, **parts)
 
     def recorder(self) -> ReadingRecorder:
         return ReadingRecorder(self.context())
@@ -186,9 +187,10 @@ def operation(
     lease_s: float = 10,
     units: BreakerPolicy = BreakerPolicy(first_pause_s=0.3, longest_pause_s=0.6),  # noqa: B008
     switching: SwitchingPolicy = SwitchingPolicy(first_pause_s=0.2, longest_pause_s=0.4),  # noqa: B008
+    **changes: Any,
 ) -> Operation:
-    """Everything that speaks to meters, hurried."""
-    context = world.context(switching=switching)
+    """Everything that speaks to meters, hurried; `changes` are of its context."""
+    context = world.context(switching=switching, **changes)
     return Operation(
         context=context,
         recorder=ReadingRecorder(context),

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from dataclasses import replace
 
 import pytest
 from tests.integration.meter_gateway.gateway_world import (
@@ -124,11 +123,10 @@ async def test_an_address_that_is_not_allowed_is_told_of_when_it_is_opened_and_w
 ):
     gateway = RecordingGateway()
     await gateway.start()
-    context = world.context(allowed=PRODUCTION)
-    world.hear = subscriptions(context)[0]
+    world.hear = subscriptions(world.context(allowed=PRODUCTION))[0]
     await world.open(1, meter=meter(1, "127.0.0.1", 1, gateway.port))
     assert await world.events(1) == ["address_refused"]
-    async with operating(replace(operation(world), context=context)):
+    async with operating(operation(world, allowed=PRODUCTION)):
 
         async def told():
             return (await alarms(world, 1)).get("unreachable")

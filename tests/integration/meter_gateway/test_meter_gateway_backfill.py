@@ -1,7 +1,6 @@
 """R11: what a meter froze during an outage is read when it is back."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -41,7 +40,7 @@ async def meter(world: World) -> AsyncIterator[KeepingMeter]:
 
 def polling(world: World) -> Any:
     policy = ClockPolicy(NAIROBI)
-    return operating(replace(operation(world, interval_s=0.05, slow_s=0.05), clocks=policy))
+    return operating(operation(world, interval_s=0.05, slow_s=0.05, clocks=policy))
 
 
 async def read_until(world: World, count: int) -> None:

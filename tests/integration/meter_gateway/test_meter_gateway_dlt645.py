@@ -195,8 +195,7 @@ async def open_on(world: World, line: Dlt645Line, installation_id: int, number: 
 async def test_meters_are_billed_and_switched_by_what_is_read_back(world: World) -> None:
     good, deaf = Dlt645Meter(FIRST, PASSWORD), Dlt645Meter(SECOND, PASSWORD, acts=False)
     operates = replace(
-        operation(world),
-        profiles={**PROFILES, "dlt645_generic": QUICK},
+        operation(world, profiles={**PROFILES, "dlt645_generic": QUICK}),
         drivers=Drivers(dlt645=ACCESS),
     )
     async with Dlt645Line(good, deaf) as line:
@@ -230,8 +229,7 @@ async def test_meters_are_billed_and_switched_by_what_is_read_back(world: World)
 async def test_a_wrong_password_switches_nothing_and_is_told(world: World) -> None:
     meter = Dlt645Meter(FIRST, bytes.fromhex("02000000"))
     operates = replace(
-        operation(world),
-        profiles={**PROFILES, "dlt645_generic": QUICK},
+        operation(world, profiles={**PROFILES, "dlt645_generic": QUICK}),
         drivers=Drivers(dlt645=ACCESS),
     )
     async with Dlt645Line(meter) as line:

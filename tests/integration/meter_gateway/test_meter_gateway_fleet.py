@@ -183,9 +183,7 @@ async def test_the_quality_of_a_line_is_kept_by_the_hour(
             await bus.ask(1, Read("holding", 0, 2), timeout_s=0.05, priority=Priority.BILLING)
         except LinkFault:
             continue
-    keeping = asyncio.create_task(
-        keep_quality(world.database, world.clock, lambda: [bus], every_s=0.01)
-    )
+    keeping = asyncio.create_task(keep_quality(world.context(), lambda: [bus], every_s=0.01))
 
     async def kept() -> Any:
         return (await http.get("/v1/gateways/1/quality")).json()["items"]

@@ -15,6 +15,7 @@ from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.suspect_meter import suspect_meter
+from npms_meter_gateway.handlers.watch_serial import note_serial
 from npms_meter_gateway.polling.unit import Unit
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
@@ -90,11 +91,9 @@ async def test_a_settled_supply_is_not_vouched_for_by_another_meter(
 
 
 async def _poll_serial(line: Rig) -> None:
-    supply = await line.due()
-    assert supply is not None
     told = await line.unit(1, "plain").serial_number()
     assert told is not None
-    await line.book().note_serial(supply, told)
+    await line.world.do(note_serial, installation_id=1, account_id=10, serial=told)
 
 
 async def test_the_first_serial_seen_is_held_against_the_one_given_at_the_opening(

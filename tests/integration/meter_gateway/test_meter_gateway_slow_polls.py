@@ -1,7 +1,6 @@
 """Slow polls: clocks, logs, phases, registers that stand still; a meter on a real socket."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -110,7 +109,7 @@ async def test_r13_a_clock_a_little_off_is_left_alone(world: World, meter: Keepi
 async def test_r13_clocks_go_by_the_zone_that_is_set(world: World, meter: KeepingMeter) -> None:
     meter.ahead = timedelta(hours=3)
     policy = ClockPolicy(ZoneInfo("Africa/Nairobi"))
-    async with operating(replace(operation(world, interval_s=0.05, slow_s=0.05), clocks=policy)):
+    async with operating(operation(world, interval_s=0.05, slow_s=0.05, clocks=policy)):
         await rounds_done(world, meter)
     assert meter.set_at == []
     (kept,) = await world.rows("SELECT drift_s FROM meter_round")

@@ -430,7 +430,7 @@ async def test_l7_the_last_decision_of_a_race_wins(world: World, first: str) -> 
         profile = PROFILES["test_plain"]
         unit = Interrupted(ModbusDriver(line.bus, 1, profile), profile, BreakerPolicy())
         unit.meanwhile = lambda: world.desire(1, second, 6)
-        switcher = SupplySwitcher(line.book(), lambda _: unit, concurrency=1)
+        switcher = SupplySwitcher(line.context(), lambda _: unit, concurrency=1)
         assert await switcher.attempt(stale, unit) == "superseded"
         assert await switcher.attempt(stale, unit) == "superseded", "found in a queue later"
         assert await line.attempt("plain") == "in_place"
