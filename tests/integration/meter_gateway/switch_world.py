@@ -17,7 +17,7 @@ from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.switch_supply import Wanted, list_due
-from npms_meter_gateway.polling.switching import SupplySwitcher
+from npms_meter_gateway.polling.supply_attempt import attempt
 from npms_meter_gateway.polling.unit import Unit
 from npms_meter_gateway.profiles.loading import parse_profile
 from npms_shared.contracts.ledger import MeterConnection
@@ -73,9 +73,7 @@ class Rig:
         if supply is None:
             return "settled"
         unit = unit or self.unit(installation_id, idiom)
-        return await SupplySwitcher(self.context(), lambda _: unit, concurrency=1).attempt(
-            supply, unit
-        )
+        return await attempt(self.context(), supply, unit)
 
     async def commands(self, installation_id: int = 1) -> list[dict[str, Any]]:
         return await self.world.rows(

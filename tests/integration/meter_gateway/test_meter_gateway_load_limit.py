@@ -21,7 +21,7 @@ from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.switch_supply import Wanted, list_due
-from npms_meter_gateway.polling.switching import SupplySwitcher
+from npms_meter_gateway.polling.supply_attempt import attempt
 from npms_meter_gateway.polling.unit import Unit
 from npms_tools.street.meter import Faults, Meter
 from npms_tools.street.street import LIMITING, Plan, Street, build_street
@@ -142,9 +142,7 @@ async def test_d1_a_top_up_right_before_the_write_cancels_the_cut(
     unit.meanwhile = lambda: world.desire(1, "on")
     try:
         (supply,) = await world.do(list_due, Wanted("off", limit=1))
-        outcome = await SupplySwitcher(world.context(), lambda _: unit, concurrency=1).attempt(
-            supply, unit
-        )
+        outcome = await attempt(world.context(), supply, unit)
     finally:
         await bus.close()
     assert outcome == "superseded"

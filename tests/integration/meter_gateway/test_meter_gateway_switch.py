@@ -17,7 +17,7 @@ from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.relay import State
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.handlers.note_sights import MeterSight, note_sights
-from npms_meter_gateway.polling.switching import SupplySwitcher
+from npms_meter_gateway.polling.supply_attempt import attempt
 from npms_meter_gateway.polling.unit import Unit
 from npms_meter_gateway.settings import MeterGatewaySettings
 
@@ -430,9 +430,8 @@ async def test_l7_the_last_decision_of_a_race_wins(world: World, first: str) -> 
         profile = PROFILES["test_plain"]
         unit = Interrupted(ModbusDriver(line.bus, 1, profile), profile, BreakerPolicy())
         unit.meanwhile = lambda: world.desire(1, second, 6)
-        switcher = SupplySwitcher(line.context(), lambda _: unit, concurrency=1)
-        assert await switcher.attempt(stale, unit) == "superseded"
-        assert await switcher.attempt(stale, unit) == "superseded", "found in a queue later"
+        assert await attempt(line.context(), stale, unit) == "superseded"
+        assert await attempt(line.context(), stale, unit) == "superseded", "found in a queue later"
         assert await line.attempt("plain") == "in_place"
         await world.desire(1, first, 4)
         assert await line.attempt("plain") == "settled", "an older revision that comes late"

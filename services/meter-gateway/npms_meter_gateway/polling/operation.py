@@ -1,8 +1,9 @@
 """Everything that speaks to meters, of the gateways that this process holds."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 
@@ -24,29 +25,21 @@ from npms_meter_gateway.handlers.leases import (
     LeaseLost,
     membership,
 )
-from npms_meter_gateway.handlers.raise_event import raise_event, report_gateway_lost, report_link
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.slow_poll_records import open_of_kind
 from npms_meter_gateway.polling import open_files
-from npms_meter_gateway.polling.backfill import Backfill
+from npms_meter_gateway.polling.deliveries import build_hooks
 from npms_meter_gateway.polling.fleet import Fleet
-from npms_meter_gateway.polling.hooks import Hooks, SlowPollResult
-from npms_meter_gateway.polling.meter import Meter
 from npms_meter_gateway.polling.on_demand import OnDemand
 from npms_meter_gateway.polling.poll_buffer import PollBuffer
 from npms_meter_gateway.polling.quality import keep_quality
-from npms_meter_gateway.polling.return_check import ReturnCheck
-from npms_meter_gateway.polling.slow_poll import SlowPoll
 from npms_meter_gateway.polling.stuck_register_watch import STUCK, StuckRegisterWatch
 from npms_meter_gateway.polling.switching import SupplySwitcher
-from npms_meter_gateway.polling.transactions import in_transaction
 from npms_shared.db.engine import is_passing
 from npms_shared.loops import wait_or_stop
 
 FOLLOW_EVERY_S = 0.5
 BACK_OFF_S = 1.0
-SLOW_POLLS_AT_A_TIME = 4
-"""After a start every meter has its slow poll; the database has other things to do besides."""
 
 log = structlog.get_logger()
 
@@ -86,25 +79,7 @@ class Operation:
         self, worker: LeaseHolder, stopping: asyncio.Event, poll_buffer: PollBuffer
     ) -> None:
         fenced = replace(self.context, database=Fenced(self.context.database, worker))
-        async with fenced.database.connect() as conn:
-            stuck_watch = StuckRegisterWatch(fenced, await open_of_kind(conn, STUCK))
-
-        async def claim(gateway: Gateway, ip: str) -> str | None:
-            async with fenced.database.transaction() as conn:
-                return await claim_peer(conn, gateway, ip)
-
-        fleet = Fleet(
-            fenced.profiles,
-            fenced.clock,
-            self._hooks(fenced, poll_buffer, stuck_watch),
-            cadence=self.cadence,
-            policy=self.units,
-            options=LineOptions(
-                Permit(worker.may_speak, self.connects_per_s),
-                AddressCheck(fenced.allowed, claim),
-            ),
-            drivers=self.drivers,
-        )
+        fleet = await self._fleet(fenced, worker, poll_buffer)
         switcher = SupplySwitcher(
             fenced,
             fleet.unit,
@@ -121,18 +96,32 @@ class Operation:
             on_demand.run(),
             keep_quality(self.context, fleet.buses),
         )
-        tasks = [asyncio.create_task(work) for work in works]
-        stop = asyncio.create_task(stopping.wait())
         try:
-            done, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stop}:
-                task.result()
+            await _until_stopped(works, stopping)
         finally:
-            for task in (stop, *tasks):
-                task.cancel()
-            await asyncio.gather(stop, *tasks, return_exceptions=True)
             await fleet.close()
         await poll_buffer.flush()
+
+    async def _fleet(self, fenced: Context, worker: LeaseHolder, poll_buffer: PollBuffer) -> Fleet:
+        async with fenced.database.connect() as conn:
+            stuck_watch = StuckRegisterWatch(fenced, await open_of_kind(conn, STUCK))
+
+        async def claim(gateway: Gateway, ip: str) -> str | None:
+            async with fenced.database.transaction() as conn:
+                return await claim_peer(conn, gateway, ip)
+
+        return Fleet(
+            fenced.profiles,
+            fenced.clock,
+            build_hooks(fenced, self.recorder, poll_buffer, stuck_watch),
+            cadence=self.cadence,
+            policy=self.units,
+            options=LineOptions(
+                Permit(worker.may_speak, self.connects_per_s),
+                AddressCheck(fenced.allowed, claim),
+            ),
+            drivers=self.drivers,
+        )
 
     async def _follow(self, worker: LeaseHolder, fleet: Fleet, switcher: SupplySwitcher) -> None:
         """Poll what is ours, of the gateways that are ours; while the database is away, go on."""
@@ -165,45 +154,18 @@ class Operation:
             await worker.release(surplus)
         return await worker.claim() or bool(surplus)
 
-    def _hooks(
-        self, fenced: Context, poll_buffer: PollBuffer, stuck_watch: StuckRegisterWatch
-    ) -> Hooks:
-        async def link_changed(meter: Meter, is_reachable: bool, detail: str) -> None:  # noqa: FBT001
-            await in_transaction(
-                fenced,
-                report_link,
-                installation_id=meter.installation_id,
-                account_id=meter.account_id,
-                is_reachable=is_reachable,
-                detail=detail,
-            )
 
-        async def refused(meter: Meter, name: str) -> None:
-            await in_transaction(
-                fenced,
-                raise_event,
-                installation_id=meter.installation_id,
-                account_id=meter.account_id,
-                kind="point_refused",
-                detail=f"the meter does not serve {name}",
-            )
-
-        async def gateway_lost(meters: Sequence[Meter], detail: str) -> None:
-            accounts = {meter.installation_id: meter.account_id for meter in meters}
-            await in_transaction(fenced, report_gateway_lost, accounts, detail=detail)
-
-        slow_polls, few = SlowPoll(fenced), asyncio.Semaphore(SLOW_POLLS_AT_A_TIME)
-
-        async def slow_poll(slow: SlowPollResult) -> None:
-            async with few:
-                await slow_polls.slow_poll(slow)
-
-        return Hooks(
-            saw=poll_buffer.put,
-            link_changed=link_changed,
-            refused=refused,
-            gateway_lost=gateway_lost,
-            slow_poll=slow_poll,
-            returned=ReturnCheck(fenced, Backfill(fenced, self.recorder)).returned,
-            delivered=stuck_watch.observe,
-        )
+async def _until_stopped(
+    works: Sequence[Coroutine[Any, Any, None]], stopping: asyncio.Event
+) -> None:
+    """Run all side by side until told to stop, or until one of them fails: raises its fault."""
+    tasks = [asyncio.create_task(work) for work in works]
+    stop = asyncio.create_task(stopping.wait())
+    try:
+        done, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stop}:
+            task.result()
+    finally:
+        for task in (stop, *tasks):
+            task.cancel()
+        await asyncio.gather(stop, *tasks, return_exceptions=True)
