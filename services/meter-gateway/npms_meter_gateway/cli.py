@@ -58,8 +58,8 @@ def _tell(report: ImportReport, *, dry_run: bool) -> int:
         return 1
     for imported in report.lines:
         typer.echo(f"line {imported.line}: {imported.verdict}: {WORDS[imported.verdict]}")
-    word = "would be stored" if dry_run else "stored"
-    typer.echo(f"{len(report.lines)} readings: {report.accepted} {word}")
+    outcome = "would be stored" if dry_run else "stored"
+    typer.echo(f"{len(report.lines)} readings: {report.accepted} {outcome}")
     return 0
 
 

@@ -42,6 +42,15 @@ def test_what_else_a_meter_tells_is_kept_and_what_we_do_not_know_left_alone() ->
     assert not bare.is_sight
 
 
+def test_a_serial_is_spelled_as_at_its_opening() -> None:
+    decomposed, composed = "Cafe\u0301 7", "Caf\u00e9 7"
+    topic = f"npms/v1/meters/{decomposed}/readings"
+    [by_topic] = says({**GOOD, "serial": composed}, topic)
+    [by_item] = says({**GOOD, "serial": decomposed}, "npms/v1/readings")
+    assert by_topic.reading.meter == by_item.reading.meter == composed
+    assert says(GOOD, "npms/v1/meters/M\u200b1/readings").code == "malformed"
+
+
 def test_a_list_and_a_topic_of_many_meters() -> None:
     body = [{**GOOD, "serial": "A"}, {**GOOD, "serial": "B"}]
     assert [one.reading.meter for one in says(body, "npms/v1/readings")] == ["A", "B"]

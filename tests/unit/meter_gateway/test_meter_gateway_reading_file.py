@@ -37,6 +37,13 @@ def test_columns_in_any_order_and_units_of_both_kinds(text: str) -> None:
     assert (found.readings, found.lines) == ([SentReading("M1", AT_S, 1_250_001)], [2])
 
 
+def test_a_serial_is_spelled_as_at_its_opening() -> None:
+    found = read(f"serial,taken_at,register_wh\nCafe\u0301  7,{AT},1\n")
+    assert found.readings == [SentReading("Caf\u00e9 7", AT_S, 1)]
+    (fault,) = read(f"serial,taken_at,register_wh\nM\u200b1,{AT},1\n").faults
+    assert (fault.line, fault.column) == (2, "serial")
+
+
 def test_installations_are_numbers() -> None:
     found = read(f"installation_id,taken_at,register_wh\n7,{AT},1\n")
     assert found.readings == [SentReading(7, AT_S, 1)]

@@ -8,7 +8,7 @@ from datetime import date, datetime
 class SlowPollState:
     """`drift_s` is how far the clock was ahead at `drift_at`; `log_head` the mark of the newest
     entry told; `serial` the meter that is believed, `seen_serial` the one seen last,
-    `given_serial` what it was called when it was installed.
+    `installed_serial` what it was called when it was installed.
     """
 
     drift_s: int | None = None
@@ -17,4 +17,4 @@ class SlowPollState:
     log_head: str | None = None
     serial: str | None = None
     seen_serial: str | None = None
-    given_serial: str | None = None
+    installed_serial: str | None = None

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from npms_meter_gateway.storage import listening
 from npms_shared.db.engine import Database
 
-LOOK_EVERY_S = 1.0
+ASK_EVERY_S = 1.0
 
 
 class Turn:
@@ -26,7 +26,7 @@ class Turn:
         """Return never; raise when the session, and so the lock, is gone."""
         while True:
             await listening.ping(self._conn)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(ASK_EVERY_S)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from npms_shared.db import audit_trail
 from npms_shared.ids import new_id
 
 WITHIN_S = 15.0
-LOOK_EVERY_S = 0.05
+ASK_EVERY_S = 0.05
 
 
 class NotPolled(Exception):
@@ -95,7 +95,7 @@ async def _await_answer(context: Context, request_id: UUID, within_s: float) -> 
                 if request.is_taken
                 else LineDown("no process speaks to its gateway")
             )
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(ASK_EVERY_S)
 
 
 async def any_request(conn: AsyncConnection, worker_id: UUID) -> bool:

@@ -134,7 +134,7 @@ class ReadingRecorder:
             latest_s=self.context.latest_s(),
         )
         if validated.others:
-            await self._look_closer(conn, readings, validated)
+            await self._judge_late(conn, readings, validated)
             await self._hold(conn, readings, validated, source)
         if validated.accepted:
             await keep_readings(conn, validated.accepted)
@@ -173,7 +173,7 @@ class ReadingRecorder:
         self._members.clear()
         self._versions.clear()
 
-    async def _look_closer(
+    async def _judge_late(
         self, conn: AsyncConnection, readings: Readings, validated: ValidatedReadings
     ) -> None:
         """Tell a reading sent twice from one that comes too late."""

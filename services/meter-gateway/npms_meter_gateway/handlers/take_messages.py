@@ -100,11 +100,11 @@ async def park_messages(
 
 async def _note(context: Context, reported: Sequence[Reported], taken: Taken) -> None:
     sights = [
-        _sight(told, installation_id)
-        for told, installation_id, verdict in zip(
+        _sight(reading, installation_id)
+        for reading, installation_id, verdict in zip(
             reported, taken.installation_ids, taken.verdicts, strict=True
         )
-        if installation_id is not None and verdict in SEEN and told.is_sight
+        if installation_id is not None and verdict in SEEN and reading.is_sight
     ]
     if sights:
         sights.sort(key=lambda sight: sight.seen_at)
@@ -112,9 +112,11 @@ async def _note(context: Context, reported: Sequence[Reported], taken: Taken) ->
             await note_sights(conn, context, sights)
 
 
-def _sight(told: Reported, installation_id: int) -> MeterSight:
-    answer = MeterAnswer.of(power_w=told.power_w, voltage_mv=told.voltage_mv, relay=told.relay)
-    seen_at = datetime.fromtimestamp(told.reading.taken_at_s, UTC)
+def _sight(reported: Reported, installation_id: int) -> MeterSight:
+    answer = MeterAnswer.of(
+        power_w=reported.power_w, voltage_mv=reported.voltage_mv, relay=reported.relay
+    )
+    seen_at = datetime.fromtimestamp(reported.reading.taken_at_s, UTC)
     return MeterSight(installation_id, seen_at, answer)
 
 
@@ -131,7 +133,7 @@ def _strangers(
     verdicts = iter(taken.verdicts)
     faults = []
     for message, says in read:
-        own = [(next(verdicts), told.reading.meter) for told in says]
+        own = [(next(verdicts), reported.reading.meter) for reported in says]
         for verdict, words in _NOT_KEPT.items():
             meters = sorted({str(meter) for v, meter in own if v is verdict})
             if meters:

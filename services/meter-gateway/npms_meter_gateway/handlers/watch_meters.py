@@ -11,7 +11,7 @@ from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.storage import installations
 from npms_shared.db.engine import is_passing
 
-LOOK_EVERY_S = 1.0
+ASK_EVERY_S = 1.0
 MOST_WATCHERS = 500
 
 log = structlog.get_logger()
@@ -29,8 +29,8 @@ class MeterWatch:
     connection of its own for all of them.
     """
 
-    def __init__(self, context: Context, *, look_every_s: float = LOOK_EVERY_S) -> None:
-        self._database, self._look_every_s = context.database, look_every_s
+    def __init__(self, context: Context, *, ask_every_s: float = ASK_EVERY_S) -> None:
+        self._database, self._ask_every_s = context.database, ask_every_s
         self._watchers: dict[int, set[Newest]] = {}
         self._known: dict[int, KnownMeter] = {}
         self._task: asyncio.Task[None] | None = None
@@ -64,14 +64,14 @@ class MeterWatch:
     async def _run(self) -> None:
         while self._watchers:
             try:
-                await self._look()
+                await self._ask()
             except Exception as fault:
                 if not is_passing(fault):
                     raise
                 log.warning("database_away", fault=repr(fault))
-            await asyncio.sleep(self._look_every_s)
+            await asyncio.sleep(self._ask_every_s)
 
-    async def _look(self) -> None:
+    async def _ask(self) -> None:
         async with self._database.connect() as conn:
             meters = await installations.find_meters(conn, list(self._watchers))
         for meter in meters:

@@ -36,7 +36,7 @@ async def note_serial(
     if known_state.serial == known_state.seen_serial == serial:
         return True
     state = await _take(conn, context, installation_id)
-    known = state.serial or number_given(state.given_serial or "") or serial
+    known = state.serial or number_given(state.installed_serial or "") or serial
     if (state.serial, state.seen_serial) != (known, serial):
         await slow_polls.note_serial(conn, installation_id, serial, known=known)
         if serial == known and state.seen_serial is not None:

@@ -13,7 +13,7 @@ from aiomqtt import Message as Delivery
 
 from npms_meter_gateway import metrics
 from npms_meter_gateway.domain.broker import Broker
-from npms_meter_gateway.handlers.listen_alone import LOOK_EVERY_S, Turn, turn
+from npms_meter_gateway.handlers.listen_alone import ASK_EVERY_S, Turn, turn
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.handlers.take_messages import (
     Message,
@@ -78,7 +78,7 @@ class MqttIntake:
 
     async def _stand_by(self, held: Turn, stopping: asyncio.Event) -> None:
         while not await held.take():
-            if await wait_or_stop(stopping, LOOK_EVERY_S):
+            if await wait_or_stop(stopping, ASK_EVERY_S):
                 return
 
     async def _listen_until(self, stopping: asyncio.Event, held: Turn) -> None:
@@ -130,7 +130,7 @@ class MqttIntake:
                 parked = await take_messages(self.recorder, messages)
             except Exception as fault:  # noqa: BLE001 - found and kept aside
                 if not is_passing(fault):
-                    await self._find_the_bad_one(messages, fault)
+                    await self._find_the_bad_message(messages, fault)
                     return
                 log.warning("database_away", fault=repr(fault))
                 await asyncio.sleep(DATABASE_PAUSE_S)
@@ -138,7 +138,7 @@ class MqttIntake:
                 _count(len(messages), parked)
                 return
 
-    async def _find_the_bad_one(self, messages: Sequence[Message], fault: Exception) -> None:
+    async def _find_the_bad_message(self, messages: Sequence[Message], fault: Exception) -> None:
         """A message that cannot be applied by a fault of ours stops none of the others."""
         if len(messages) > 1:
             for message in messages:

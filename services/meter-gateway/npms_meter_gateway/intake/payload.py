@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from npms_meter_gateway.domain.register import MAX_WH, register_wh_of
 from npms_meter_gateway.handlers.take_messages import Message, Reported, Unreadable
 from npms_meter_gateway.handlers.take_readings import SentReading
+from npms_shared.texts import is_readable_line, one_line
 from npms_shared.web.schemas import Instant, Line
 
 MOST = 1000
@@ -40,11 +41,18 @@ _ITEMS = TypeAdapter(list[_Item])
 def read_message(prefix: str, topic: str, body: bytes) -> Message:
     """A message of {prefix}/meters/{serial}/readings, or of {prefix}/readings."""
     inside = topic.removeprefix(f"{prefix}/").split("/")
-    serial = inside[1] if inside[0] == "meters" else None
     try:
+        serial = _spelled(inside[1]) if inside[0] == "meters" else None
         return Message(topic, body, readings_of(body, serial))
     except Unreadable as fault:
         return Message(topic, body, fault)
+
+
+def _spelled(serial: str) -> str:
+    """As at its opening, so that the same meter is found. Raises Unreadable."""
+    if not is_readable_line(serial):
+        raise Unreadable("malformed", "the topic's serial has characters that are not seen")
+    return one_line(serial)
 
 
 def readings_of(body: bytes, serial: str | None) -> list[Reported]:

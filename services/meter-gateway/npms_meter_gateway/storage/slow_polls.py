@@ -10,7 +10,7 @@ from npms_meter_gateway.domain.slow_poll_state import SlowPollState
 _STATE = text(
     """
     SELECT r.drift_s, r.drift_at, r.clock_set_on, r.log_head, r.serial, r.seen_serial,
-           i.serial AS given_serial
+           i.serial AS installed_serial
     FROM meter_round r LEFT JOIN installation i USING (installation_id)
     WHERE installation_id = :id
     """
