@@ -10,7 +10,7 @@ from npms_shared.web.rates import COSTLY
 
 LIMITED = {
     *("order_top_up", "redeem_voucher", "accept_emergency_credit"),
-    *("open_ticket", "write_ticket_message", "read_meter"),
+    *("open_ticket", "write_ticket_message", "read_meter", "import_readings"),
     *("replace_contacts", "confirm_contact", "resend_contact_code"),
     *("get_month_statement", "export_month_statement_csv", "export_month_statement_pdf"),
     *("export_usage_csv", "export_usage_green_button", "get_insights"),

@@ -1,7 +1,6 @@
 """R11, from the meter to the charge: an outage that freezes fill costs what no outage would."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
@@ -93,8 +92,8 @@ class Street:
         async def has_read() -> bool:
             return (await self.world.registers(FROZEN))[-1:] == [register_wh]
 
-        work = operation(self.world, interval_s=0.05, slow_s=0.05)
-        async with operating(replace(work, clocks=ClockPolicy(NAIROBI))):
+        clocks = ClockPolicy(NAIROBI)
+        async with operating(operation(self.world, interval_s=0.05, slow_s=0.05, clocks=clocks)):
             await until(has_read)
 
     async def rate(self) -> None:
