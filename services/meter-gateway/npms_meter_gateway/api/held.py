@@ -60,7 +60,7 @@ def _add_reading(router: APIRouter, context: Context) -> None:
     async def get_held_reading(held_id: HeldId, _caller: Operator) -> HeldReadingDetailResponse:
         """With what stands around it, an estimate, and what was decided of it."""
         async with context.database.connect() as conn:
-            return HeldReadingDetailResponse.of_case(await get_held(conn, held_id))
+            return HeldReadingDetailResponse.of(await get_held(conn, held_id))
 
 
 def _add_deciding(router: APIRouter, context: Context) -> None:
@@ -74,7 +74,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
         and what was held after it for the same reason is judged anew."""
         async with context.database.transaction() as conn:
             await release_held(conn, context, held_id, by=caller.actor(), reason=body.reason)
-            return HeldReadingDetailResponse.of_case(await get_held(conn, held_id))
+            return HeldReadingDetailResponse.of(await get_held(conn, held_id))
 
     @router.post("/{held_id}/correct", operation_id="correct_held_reading", responses=refusals)
     async def correct_held_reading(
@@ -86,7 +86,7 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
             await correct_held(
                 conn, context, held_id, correction, by=caller.actor(), reason=body.reason
             )
-            return HeldReadingDetailResponse.of_case(await get_held(conn, held_id))
+            return HeldReadingDetailResponse.of(await get_held(conn, held_id))
 
     @router.post("/{held_id}/reject", operation_id="reject_held_reading", responses=refusals)
     async def reject_held_reading(
@@ -102,4 +102,4 @@ def _add_deciding(router: APIRouter, context: Context) -> None:
                 by=caller.actor(),
                 reason=body.reason,
             )
-            return HeldReadingDetailResponse.of_case(await get_held(conn, held_id))
+            return HeldReadingDetailResponse.of(await get_held(conn, held_id))

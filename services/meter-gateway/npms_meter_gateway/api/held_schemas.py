@@ -41,9 +41,7 @@ class RejectReadingRequest(Schema):
     reason: Reason = Field(description=WHY, examples=["Gateway mixed up two meters"])
 
 
-class HeldReadingResponse(BaseModel):
-    """A reading that was not believed, and why."""
-
+class _HeldReading(BaseModel):
     held_id: int
     installation_id: int
     taken_at: datetime
@@ -52,6 +50,10 @@ class HeldReadingResponse(BaseModel):
     source: str = Field(examples=["poll"])
     held_at: datetime
     state: State
+
+
+class HeldReadingResponse(_HeldReading):
+    """A reading that was not believed, and why."""
 
     @classmethod
     def of(cls, reading: HeldReading) -> Self:
@@ -93,7 +95,7 @@ class ReadingAtResponse(BaseModel):
         return cls.model_validate({"taken_at": at, "register": Energy.of(moment[1])})
 
 
-class HeldReadingDetailResponse(HeldReadingResponse):
+class HeldReadingDetailResponse(_HeldReading):
     """With the accepted readings around it, and what one would expect at its time."""
 
     before: ReadingAtResponse | None = Field(description="the opening where nothing was read yet")
@@ -104,7 +106,7 @@ class HeldReadingDetailResponse(HeldReadingResponse):
     decisions: list[HeldDecisionResponse]
 
     @classmethod
-    def of_case(cls, case: HeldCase) -> Self:
+    def of(cls, case: HeldCase) -> Self:
         return cls(
             **_plain(case.reading),
             before=ReadingAtResponse.of(case.near.before if case.near else None),

@@ -1,7 +1,8 @@
 """Reading a meter now, because somebody asks."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
@@ -35,6 +36,10 @@ class MeterReadResponse(BaseModel):
         examples=[{"energy_import_wh": "1250000", "power_w": "640", "voltage_v": "229.7"}],
     )
 
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Self:
+        return cls.model_validate(answer)
+
 
 def reading_now_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["meters"])
@@ -50,7 +55,7 @@ def reading_now_router(context: Context) -> APIRouter:
 
         503 says that its gateway cannot be spoken to, 504 that the meter does not answer.
         """
-        shown = await reads.read_meter(context, installation_id, by=caller.actor())
-        return MeterReadResponse.model_validate(shown)
+        answer = await reads.read_meter(context, installation_id, by=caller.actor())
+        return MeterReadResponse.of(answer)
 
     return router
