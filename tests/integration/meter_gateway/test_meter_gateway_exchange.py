@@ -150,9 +150,12 @@ async def test_r3_an_operator_accepts_the_meter_that_answers(
         assert accepted.json() == {"installation_id": 1, "serial_number": str(OTHER)}
         await read_some(world)
         assert await opened(world) == []
-    (decision,) = await world.rows("SELECT * FROM serial_decision")
-    assert (decision["was"], decision["serial"]) == (str(KNOWN), str(OTHER))
-    assert (decision["by_subject"], decision["reason"]) == ("amina", why)
+    (entry,) = await world.rows("SELECT * FROM audit_trail")
+    assert [entry[side]["serial_number"] for side in ("before", "after")] == [
+        str(KNOWN),
+        str(OTHER),
+    ]
+    assert (entry["by_subject"], entry["reason"]) == ("amina", why)
     async with working(world):
         await read_some(world)
     assert await opened(world) == [], "also after a restart"

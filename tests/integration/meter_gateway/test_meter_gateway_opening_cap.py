@@ -58,9 +58,9 @@ async def test_a_mass_cut_stops_at_the_gateways_own_cap_until_an_operator_lets_i
         assert (await http.post(RESUME, json=REASON)).status_code == 200
         assert sorted(await attempt_all(line))[-3:] == ["switched"] * 3, "counted afresh"
         assert cut(meters) == 2 + 3
-    (decision,) = await world.rows("SELECT * FROM switching_decision")
-    assert (decision["decision"], decision["by_subject"]) == ("resume_openings", "amina")
-    assert decision["reason"] == REASON["reason"]
+    (entry,) = await world.rows("SELECT * FROM audit_trail")
+    assert (entry["action"], entry["by_subject"]) == ("supply_openings_resumed", "amina")
+    assert entry["reason"] == REASON["reason"]
 
 
 async def test_a_supply_counts_once_and_the_window_moves_on(world: World) -> None:

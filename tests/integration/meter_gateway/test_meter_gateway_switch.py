@@ -382,9 +382,9 @@ async def test_by_default_a_relay_moved_by_hand_is_left_as_found_with_an_alarm(
         assert await line.attempt("plain") == "switched"
         assert (await line.blocked())[-1] == ("on", "")
         assert await open_alarms(world) == []
-    (decision,) = await world.rows("SELECT * FROM switching_decision")
-    assert (decision["installation_id"], decision["decision"]) == (1, "restore")
-    assert (decision["by_subject"], decision["reason"]) == ("amina", body["reason"])
+    (entry,) = await world.rows("SELECT * FROM audit_trail")
+    assert (entry["subject"], entry["action"]) == ("installation:1", "supply_restored")
+    assert (entry["by_subject"], entry["reason"]) == ("amina", body["reason"])
 
 
 async def test_who_moved_a_relay_by_hand_and_moves_it_back_ends_the_alarm(world: World) -> None:

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.domain.meters import UnknownMeter
 from npms_meter_gateway.handlers.context import Context
-from npms_meter_gateway.storage import readings, supplies, switching_decisions
+from npms_meter_gateway.storage import readings, supplies
 from npms_shared.actor import Actor
 from npms_shared.db import audit_trail
 
@@ -24,16 +24,12 @@ async def restore_supply(
         raise UnknownMeter
     if not await supplies.forget_moved(conn, installation_id, now=context.clock.wall_now()):
         raise NotMoved
-    now = context.clock.now()
-    await switching_decisions.add_decision(
-        conn, "restore", installation_id=installation_id, by=by.subject, reason=reason, at=now
-    )
     await audit_trail.note(
         conn,
         by,
         "supply_restored",
         subject=f"installation:{installation_id}",
-        now=now,
+        now=context.clock.now(),
         reason=reason,
         before={"moved": True},
         after={"moved": False},

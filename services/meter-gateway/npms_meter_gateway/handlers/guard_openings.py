@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm
-from npms_meter_gateway.storage import openings, switching_decisions
+from npms_meter_gateway.storage import openings
 from npms_shared.actor import Actor
 from npms_shared.db import audit_trail
 
@@ -74,7 +74,7 @@ async def resume_openings(
     conn: AsyncConnection, context: Context, *, by: Actor, reason: str
 ) -> Openings:
     """Let openings go on, and count afresh. Raises NotStopped."""
-    guard, now = await openings.take(conn), context.clock.now()
+    guard = await openings.take(conn)
     if guard.stopped_at is None or guard.stopped_with is None:
         raise NotStopped
     await openings.resume(conn, now=context.clock.wall_now())
@@ -85,15 +85,12 @@ async def resume_openings(
         kind=STOPPED,
         detail=f"let go on by {by.subject}: {reason}",
     )
-    await switching_decisions.add_decision(
-        conn, "resume_openings", installation_id=None, by=by.subject, reason=reason, at=now
-    )
     await audit_trail.note(
         conn,
         by,
         "supply_openings_resumed",
         subject=f"installation:{guard.stopped_with}",
-        now=now,
+        now=context.clock.now(),
         reason=reason,
         before={"stopped_at": guard.stopped_at},
         after={"stopped_at": None},

@@ -86,22 +86,13 @@ async def accept_seen(
     if state.serial is None or state.seen_serial in {None, state.serial}:
         return
     assert state.seen_serial is not None
-    now = context.clock.now()
-    await slow_polls.accept_serial(
-        conn,
-        installation_id,
-        was=state.serial,
-        serial=state.seen_serial,
-        by=by.subject,
-        reason=reason,
-        at=now,
-    )
+    await slow_polls.accept_serial(conn, installation_id, state.seen_serial)
     await audit_trail.note(
         conn,
         by,
         "serial_accepted",
         subject=f"installation:{installation_id}",
-        now=now,
+        now=context.clock.now(),
         reason=reason,
         before={"serial_number": state.serial},
         after={"serial_number": state.seen_serial},

@@ -28,12 +28,6 @@ _SERIAL = text(
     """
 )
 _ACCEPT = text("UPDATE meter_round SET serial = :serial WHERE installation_id = :id")
-_DECIDED = text(
-    """
-    INSERT INTO serial_decision (installation_id, was, serial, by_subject, reason, decided_at)
-    VALUES (:id, :was, :serial, :by, :reason, :at)
-    """
-)
 _LAST = text(
     """
     SELECT coalesce(
@@ -95,17 +89,6 @@ async def note_serial(
     await conn.execute(_SERIAL, {"id": installation_id, "serial": serial, "known": known})
 
 
-async def accept_serial(
-    conn: AsyncConnection,
-    installation_id: int,
-    *,
-    was: str,
-    serial: str,
-    by: str,
-    reason: str,
-    at: datetime,
-) -> None:
-    """Believe this number from now on, and keep who said so."""
-    values = {"id": installation_id, "serial": serial}
-    await conn.execute(_ACCEPT, values)
-    await conn.execute(_DECIDED, {**values, "was": was, "by": by, "reason": reason, "at": at})
+async def accept_serial(conn: AsyncConnection, installation_id: int, serial: str) -> None:
+    """Believe this number from now on."""
+    await conn.execute(_ACCEPT, {"id": installation_id, "serial": serial})
