@@ -5,10 +5,10 @@ import time
 from contextlib import asynccontextmanager
 
 from tests.integration.ledger.house import M
-from tests.integration.meter_gateway.gateway_world import World, operation
-from tests.integration.meter_gateway.switch_world import PATIENT
+from tests.support.gateway_world import World, operation
 from tests.support.messages import message_of
 from tests.support.relay_meter import RelayMeter, socket_of
+from tests.support.switch_world import PATIENT
 from tests.support.wait import until
 
 from npms_meter_gateway.consumers import subscriptions

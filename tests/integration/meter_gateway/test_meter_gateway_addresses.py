@@ -4,11 +4,9 @@ import asyncio
 import socket
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import (
-    World,
+from tests.support.gateway_world import (
     operating,
     operation,
-    scaled_clock,
 )
 from tests.support.migrating import migrated_by_steps
 from tests.support.recording_gateway import RecordingGateway
@@ -20,11 +18,6 @@ from npms_shared.contracts.ledger import MeterConnection
 from npms_shared.messaging.subscriptions import Unprocessable
 
 PROFILE = "hiking_dds238_2_znsr"
-
-
-@pytest.fixture
-async def world(database_for):
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 def meter(number, host, unit_id=1, port=15020):

@@ -6,16 +6,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import httpx
-import pytest
 from prometheus_client import REGISTRY
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support.databases import TestDatabase
+from tests.support.gateway_world import (
     World,
     operating,
     operation,
-    scaled_clock,
     serving,
 )
-from tests.support.databases import TestDatabase
 from tests.support.wait import until
 
 from npms_meter_gateway.handlers.raise_event import clear_alarm, raise_alarm, report_link
@@ -25,11 +23,6 @@ from npms_tools.street.meter import Faults
 from npms_tools.street.street import Plan, build_street
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 async def raised(world: World, number: int, kind: str, detail: str = "seen") -> bool:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World, client_of, service_of
 from tests.support.tokens import TestIssuer
 from tests.support.wait import until
 
@@ -31,19 +31,13 @@ async def world(database_for: MakeDatabase) -> World:
 
 @pytest.fixture
 async def service(world: World, issuer: TestIssuer, amqp_url: str) -> AsyncIterator[Service]:
-    service = build(
-        MeterGatewaySettings(
-            database_url=world.store.url, amqp_url=amqp_url, jwks_path=issuer.jwks_path
-        )  # type: ignore[arg-type]
-    )
-    yield service
-    await service.database.close()
+    async with service_of(world, issuer, amqp_url=amqp_url) as service:
+        yield service
 
 
 @pytest.fixture
 async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(service.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+    async with client_of(service) as client:
         yield client
 
 

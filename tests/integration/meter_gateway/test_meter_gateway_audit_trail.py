@@ -12,8 +12,8 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy import text
-from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World
 
 from npms_meter_gateway.handlers.record_readings import Readings
 from npms_meter_gateway.handlers.watch_serial import note_serial

@@ -7,9 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import World, operating, operation
-from tests.integration.meter_gateway.keeping_meter import FREEZES, KEPT_FREEZES, KeepingMeter
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World, operating, operation
+from tests.support.keeping_meter import FREEZES, KEPT_FREEZES, KeepingMeter
 from tests.support.wait import until
 
 from npms_meter_gateway.domain.meter_clock import ClockPolicy
@@ -33,9 +33,9 @@ async def world(database_for: MakeDatabase) -> World:
 
 @pytest.fixture
 async def meter(world: World) -> AsyncIterator[KeepingMeter]:
-    async with KeepingMeter(world.clock, ahead=timedelta(hours=3)).served() as one:
-        await world.open(1, meter=one.connection(), opening_register_wh=REGISTER_WH)
-        yield one
+    async with KeepingMeter(world.clock, ahead=timedelta(hours=3)).served() as meter:
+        await world.open(1, meter=meter.connection(), opening_register_wh=REGISTER_WH)
+        yield meter
 
 
 def polling(world: World) -> Any:

@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 from dlt645.protocol.protocol import DLT645Protocol
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support.databases import TestDatabase
+from tests.support.dlt645_line import TRIP, Dlt645Line, Dlt645Meter
+from tests.support.gateway_world import (
     PROFILES,
     World,
     operating,
     operation,
-    scaled_clock,
 )
-from tests.support.databases import TestDatabase
-from tests.support.dlt645_line import TRIP, Dlt645Line, Dlt645Meter
 from tests.support.wait import until
 from typer.testing import CliRunner
 
@@ -171,11 +170,6 @@ async def test_meters_on_a_serial_device_are_read_too() -> None:
         loop.remove_reader(near)
         os.close(near)
         os.close(far)
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 async def open_on(world: World, line: Dlt645Line, installation_id: int, number: str) -> None:

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World
 
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.handlers.change_ratio import Ratio, change_ratio

@@ -1,25 +1,24 @@
 """R3 and R9: another meter answers, or its transformers are told to be others than recorded."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
 import httpx
 import pytest
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support.databases import TestDatabase
+from tests.support.gateway_world import (
     World,
     operating,
     operation,
+    scaled_clock,
     serving,
 )
-from tests.integration.meter_gateway.keeping_meter import KeepingMeter
-from tests.support.databases import TestDatabase
+from tests.support.keeping_meter import KeepingMeter
 from tests.support.wait import until
 
 from npms_meter_gateway.handlers.change_ratio import Ratio, change_ratio
 from npms_shared.actor import Actor
-from npms_shared.clock import ScaledClock, wall_now
 from npms_tools.street.meter import WMS_PER_WH
 from npms_tools.street.street import Plan, Street, build_street
 
@@ -29,26 +28,19 @@ KNOWN, OTHER = 7919, 41_185_206
 
 @pytest.fixture
 async def world(database_for: MakeDatabase) -> World:
-    clock = ScaledClock(
-        anchor=wall_now(), start=datetime(2026, 3, 2, 17, 0, tzinfo=UTC), speed=60.0
-    )
+    clock = scaled_clock(60.0)
     return World(await database_for("meter-gateway"), clock)
 
 
 @pytest.fixture
 async def street(world: World) -> AsyncIterator[Street]:
     plan = Plan(meters=1, gateways=1, port_base=0, profiles=("eastron_sdm120",))
-    async with serving(build_street(plan, world.clock)) as one:
-        (meter,) = one.meters.values()
+    async with serving(build_street(plan, world.clock)) as street:
+        (meter,) = street.meters.values()
         meter.load_w = 5_000
         assert meter.seed == KNOWN
         await world.open(1, meter)
-        yield one
-
-
-async def opened(world: World) -> list[str]:
-    rows = await world.rows("SELECT kind FROM alarm WHERE cleared_at IS NULL ORDER BY kind")
-    return [row["kind"] for row in rows]
+        yield street
 
 
 async def held(world: World) -> list[str]:
@@ -93,9 +85,9 @@ async def test_r3_another_meter_without_a_work_order_is_an_alarm_and_nothing_is_
     charged = await count(world)
     exchange(street)
     async with working(world, slow_s=0):
-        await until(lambda: opened(world))
+        await until(lambda: world.open_alarms())
         await until(lambda: held(world))
-    assert await opened(world) == ["serial_changed"]
+    assert await world.open_alarms() == ["serial_changed"]
     assert await held(world) == ["foreign_meter"], "from the first answer on"
     assert await count(world) == charged, "not one reading of it is told"
     assert await world.events(1) == ["serial_changed"]
@@ -109,9 +101,9 @@ async def test_r3_an_exchange_between_two_polls_is_found_by_the_slow_round(
     async with working(world):
         await read_some(world)
         exchange(street)
-        await until(lambda: opened(world))
+        await until(lambda: world.open_alarms())
         await until(lambda: held(world))
-    assert await opened(world) == ["serial_changed"]
+    assert await world.open_alarms() == ["serial_changed"]
 
 
 async def test_r3_the_known_meter_is_believed_again_when_it_is_back(
@@ -120,11 +112,11 @@ async def test_r3_the_known_meter_is_believed_again_when_it_is_back(
     async with working(world):
         await read_some(world)
         exchange(street)
-        await until(lambda: opened(world))
+        await until(lambda: world.open_alarms())
         exchange(street, serial=KNOWN)
 
         async def over() -> bool:
-            return await opened(world) == []
+            return await world.open_alarms() == []
 
         await until(over)
         await read_some(world)
@@ -138,7 +130,7 @@ async def test_r3_an_operator_accepts_the_meter_that_answers(
     async with working(world):
         await read_some(world)
         exchange(street)
-        await until(lambda: opened(world))
+        await until(lambda: world.open_alarms())
         place, why = "/v1/meters/1/accept-serial", "Exchanged under work order 4711."
         for serial, code in ((str(KNOWN), "serial_known"), ("12", "serial_not_seen")):
             body = {"serial_number": serial, "reason": why}
@@ -149,7 +141,7 @@ async def test_r3_an_operator_accepts_the_meter_that_answers(
         accepted = await http.post(place, json=body)
         assert accepted.json() == {"installation_id": 1, "serial_number": str(OTHER)}
         await read_some(world)
-        assert await opened(world) == []
+        assert await world.open_alarms() == []
     (entry,) = await world.rows("SELECT * FROM audit_trail")
     assert [entry[side]["serial_number"] for side in ("before", "after")] == [
         str(KNOWN),
@@ -158,7 +150,7 @@ async def test_r3_an_operator_accepts_the_meter_that_answers(
     assert (entry["by_subject"], entry["reason"]) == ("amina", why)
     async with working(world):
         await read_some(world)
-    assert await opened(world) == [], "also after a restart"
+    assert await world.open_alarms() == [], "also after a restart"
 
 
 async def test_r3_who_releases_a_reading_of_the_other_meter_accepts_it(
@@ -182,7 +174,7 @@ async def test_r3_who_releases_a_reading_of_the_other_meter_accepts_it(
     registers = await world.registers(1)
     assert registers == sorted(registers)
     assert registers[-1] < last_wh + 2_000, "what the new one counted, and no more"
-    assert await opened(world) == []
+    assert await world.open_alarms() == []
 
 
 async def test_r9_a_ratio_in_the_meter_that_is_not_the_recorded_one_is_an_alarm(
@@ -193,8 +185,8 @@ async def test_r9_a_ratio_in_the_meter_that_is_not_the_recorded_one_is_an_alarm(
         async with working(world):
             await read_some(world, 1)
             meter.ct = 40
-            await until(lambda: opened(world))
-            assert await opened(world) == ["ratio_changed"]
+            await until(lambda: world.open_alarms())
+            assert await world.open_alarms() == ["ratio_changed"]
             (alarm,) = await world.rows("SELECT detail FROM alarm")
             assert alarm["detail"] == "40 in the meter, 1 recorded"
         at_s = int(world.clock.now().timestamp())
@@ -208,7 +200,7 @@ async def test_r9_a_ratio_in_the_meter_that_is_not_the_recorded_one_is_an_alarm(
         async with working(world):
 
             async def over() -> bool:
-                return await opened(world) == []
+                return await world.open_alarms() == []
 
             await until(over)
     assert await world.events(1) == ["ratio_changed"]

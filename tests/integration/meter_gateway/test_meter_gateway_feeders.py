@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World
 
 from npms_meter_gateway.handlers.record_readings import Readings
 from npms_meter_gateway.loops import check_feeders

@@ -12,18 +12,17 @@ import httpx
 import pytest
 import uvicorn
 from prometheus_client import REGISTRY
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support.databases import TestDatabase
+from tests.support.gateway_world import (
     World,
     operating,
     operation,
-    scaled_clock,
+    service_of,
     serving,
 )
-from tests.support.databases import TestDatabase
 from tests.support.tokens import TestIssuer
 from tests.support.wait import until
 
-from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.driver import Priority
 from npms_meter_gateway.drivers.line.errors import LinkFault
@@ -32,7 +31,6 @@ from npms_meter_gateway.drivers.modbus.pdus import Read
 from npms_meter_gateway.handlers import watch_meters
 from npms_meter_gateway.loops import every, measure_fleet
 from npms_meter_gateway.polling.quality import keep_quality
-from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_tools.street.meter import Faults
 from npms_tools.street.street import Plan, Street, build_street
 
@@ -40,29 +38,22 @@ MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 
 
 @pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
-
-
-@pytest.fixture
 async def street(world: World) -> AsyncIterator[Street]:
-    async with serving(build_street(Plan(meters=4, gateways=2, port_base=0), world.clock)) as one:
-        yield one
+    async with serving(
+        build_street(Plan(meters=4, gateways=2, port_base=0), world.clock)
+    ) as street:
+        yield street
 
 
 @pytest.fixture
 async def http(world: World, issuer: TestIssuer, amqp_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """The service's REST interface on a real socket: a stream must be seen as it comes."""
-    service = build(
-        MeterGatewaySettings(
-            database_url=world.store.url, amqp_url=amqp_url, jwks_path=issuer.jwks_path
-        ),  # type: ignore[arg-type]
-        clock=world.clock,
-    )
-    async with serving_http(service.app) as base_url, httpx.AsyncClient(base_url=base_url) as http:
-        http.headers.update(issuer.headers("operator"))
+    async with (
+        service_of(world, issuer, amqp_url=amqp_url) as service,
+        serving_http(service.app) as base_url,
+        httpx.AsyncClient(base_url=base_url, headers=issuer.headers("operator")) as http,
+    ):
         yield http
-    await service.database.close()
 
 
 @asynccontextmanager
@@ -136,14 +127,14 @@ async def test_a_gateway_set_otherwise_is_reached_anew(
 ) -> None:
     await open_street(world, street)
     async with operating(operation(world)):
-        await until(lambda: _registers(world, 1, 1))
+        await until(lambda: world.has_registers(1, 1))
         (first, second) = (await http.get("/v1/gateways")).json()["items"]
         body = {"site": "Kiberyo Court", "pause_ms": 1}
         changed = await http.patch(f"/v1/gateways/{first['gateway_id']}", json=body)
         assert changed.status_code == 200
         assert changed.json() | {"counts": None} == first | body | {"counts": None}
         known = len(await world.registers(1))
-        await until(lambda: _registers(world, 1, known + 3))
+        await until(lambda: world.has_registers(1, known + 3))
     sites = (await http.get("/v1/fleet")).json()["sites"]
     assert [(s["site"], s["gateways"], s["counts"]["meters"]) for s in sites] == [
         ("", 1, 2), ("Kiberyo Court", 1, 2),
@@ -256,7 +247,3 @@ async def _events(stream: httpx.Response) -> AsyncIterator[dict[str, Any]]:
     async for line in stream.aiter_lines():
         if line.startswith("data: "):
             yield json.loads(line.removeprefix("data: "))
-
-
-async def _registers(world: World, installation_id: int, count: int) -> bool:
-    return len(await world.registers(installation_id)) >= count

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World
 
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.handlers.record_readings import Outcome, Readings

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support import libmodbus_meter
+from tests.support.databases import TestDatabase
+from tests.support.gateway_world import (
     World,
     operating,
     operation,
     scaled_clock,
 )
-from tests.support import libmodbus_meter
-from tests.support.databases import TestDatabase
 from tests.support.proxy import Proxy
 from tests.support.wait import until
 

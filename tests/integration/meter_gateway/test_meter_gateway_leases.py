@@ -14,9 +14,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import World, operation, scaled_clock
 from tests.support import wait
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World, operation
 from tests.support.recording_gateway import PROFILE, RecordingGateway
 
 from npms_meter_gateway.handlers.leases import Fenced, LeaseHolder, LeaseLost
@@ -28,11 +28,6 @@ LEASE_S = 3.0
 GATEWAYS, UNITS = 6, 2
 until = partial(wait.until, within_s=90)
 """Leases that lapse because the machine is busy are taken up anew: that takes its time."""
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 @pytest.fixture

@@ -3,36 +3,30 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support.databases import TestDatabase
+from tests.support.gateway_world import (
     PROFILES,
     World,
+    of_profile,
     operating,
     operation,
-    scaled_clock,
     serving,
 )
-from tests.support.databases import TestDatabase
+from tests.support.switch_world import Interrupted
 from tests.support.wait import until
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.switch_supply import Wanted, list_due
 from npms_meter_gateway.polling.supply_attempt import attempt
-from npms_meter_gateway.polling.unit import Unit
-from npms_tools.street.meter import Faults, Meter
+from npms_tools.street.meter import Faults
 from npms_tools.street.street import LIMITING, Plan, Street, build_street
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 HIKING = "hiking_dds238_2_znsr"
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 @pytest.fixture
@@ -43,10 +37,6 @@ async def street(world: World) -> AsyncIterator[Street]:
         for meter in street.meters.values():
             meter.load_w = 3000
         yield street
-
-
-def of_profile(street: Street, profile: str) -> Meter:
-    return next(m for m in street.meters.values() if m.map.profile == profile)
 
 
 async def settled(world: World) -> bool:
@@ -115,17 +105,6 @@ async def test_a_meter_that_cannot_limit_is_only_switched(world: World, street: 
         await until(lambda: settled(world))
     assert meter.relay_on
     assert set(await said_limits(world)) == {("on", revision, True, None)}
-
-
-class Interrupted(Unit):
-    """While it looks at the meter, something happens."""
-
-    meanwhile: Callable[[], Awaitable[object]]
-
-    async def read_supply(self) -> MeterAnswer:
-        answer = await super().read_supply()
-        await self.meanwhile()
-        return answer
 
 
 @pytest.mark.parametrize("profile", [LIMITING, HIKING])

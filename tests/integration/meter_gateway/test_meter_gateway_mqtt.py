@@ -12,8 +12,8 @@ import httpx
 import pytest
 from aiomqtt import Client
 from sqlalchemy import text
-from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World
 from tests.support.tokens import TestIssuer
 from tests.support.wait import until
 

@@ -4,20 +4,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support.databases import TestDatabase
+from tests.support.gateway_world import (
     World,
+    client_of,
     operating,
     operation,
-    scaled_clock,
+    service_of,
     serving,
 )
-from tests.support.databases import TestDatabase
 from tests.support.tokens import TestIssuer
 from tests.support.wait import until
 
-from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.handlers.read_meter import LineDown, read_meter
-from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_shared.actor import Actor
 from npms_tools.street.meter import Faults
 from npms_tools.street.street import Plan, Street, build_street
@@ -28,30 +27,24 @@ NEVER_S = 3600.0
 
 
 @pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
-
-
-@pytest.fixture
 async def street(world: World) -> AsyncIterator[Street]:
-    async with serving(build_street(Plan(meters=6, gateways=3, port_base=0), world.clock)) as one:
-        for number, meter in enumerate(one.meters.values(), 1):
+    async with serving(
+        build_street(Plan(meters=6, gateways=3, port_base=0), world.clock)
+    ) as street:
+        for number, meter in enumerate(street.meters.values(), 1):
             meter.load_w = 3000
             await world.open(number, meter)
-        yield one
+        yield street
 
 
 @pytest.fixture
 async def http(world: World, issuer: TestIssuer, amqp_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    settings = MeterGatewaySettings(
-        database_url=world.store.url, amqp_url=amqp_url, jwks_path=issuer.jwks_path, poll=False
-    )  # type: ignore[arg-type]
-    service = build(settings, clock=world.clock)
-    transport = httpx.ASGITransport(service.app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
-        http.headers.update(issuer.headers("operator"))
+    headers = issuer.headers("operator")
+    async with (
+        service_of(world, issuer, amqp_url=amqp_url, poll=False) as service,
+        client_of(service, headers, hides_failures=True) as http,
+    ):
         yield http
-    await service.database.close()
 
 
 async def ask(http: httpx.AsyncClient, installation_id: int) -> tuple[int, dict[str, object]]:

@@ -4,22 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import httpx
-import pytest
-from tests.integration.meter_gateway.gateway_world import World, scaled_clock
-from tests.integration.meter_gateway.switch_world import Rig, rig
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World
 from tests.support.relay_meter import RelayMeter
+from tests.support.switch_world import Rig, rig
 
 from npms_meter_gateway.domain.reconciling import OpeningCap
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 RESUME = "/v1/supply-openings/resume"
 REASON = {"reason": "Approved disconnections, list 12."}
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 def cut(meters: dict[int, RelayMeter]) -> int:

@@ -5,26 +5,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import pairwise
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support.databases import TestDatabase
+from tests.support.gateway_world import (
     World,
+    of_profile,
     operating,
     operation,
-    scaled_clock,
     serving,
 )
-from tests.support.databases import TestDatabase
 from tests.support.wait import until
 
-from npms_tools.street.meter import Faults, Meter
+from npms_tools.street.meter import Faults
 from npms_tools.street.street import Plan, Street, build_street
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 HIKING, COIL, NONE = "hiking_dds238_2_znsr", "eastron_sdm320c", "eastron_sdm120"
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 @pytest.fixture
@@ -35,10 +30,6 @@ async def street(world: World) -> AsyncIterator[Street]:
         for meter in street.meters.values():
             meter.load_w = 3000
         yield street
-
-
-def of_profile(street: Street, profile: str) -> Meter:
-    return next(m for m in street.meters.values() if m.map.profile == profile)
 
 
 async def open_all(world: World, street: Street) -> dict[str, int]:
@@ -208,7 +199,7 @@ async def test_silence_is_told_once_and_its_end_once(world: World, street: Stree
     silent = next(iter(street.meters.values()))
     number = numbers[silent.serial]
     async with operating(operation(world)):
-        await until(lambda: _registers(world, number, 1))
+        await until(lambda: world.has_registers(number, 1))
         silent.faults = Faults(silent=-1)
         await until(lambda: _has_event(world, number, "unreachable"))
         others = [n for n in numbers.values() if n != number]
@@ -250,24 +241,24 @@ async def test_meters_come_and_go_while_it_runs(world: World, street: Street) ->
     first, second = list(street.meters.values())[:2]
     async with operating(operation(world)):
         await world.open(1, first)
-        await until(lambda: _registers(world, 1, 2))
+        await until(lambda: world.has_registers(1, 2))
         await world.open(2, second)
-        await until(lambda: _registers(world, 2, 2))
+        await until(lambda: world.has_registers(2, 2))
         await world.close(1)
         await world.open(3, first)
-        await until(lambda: _registers(world, 3, 2))
+        await until(lambda: world.has_registers(3, 2))
 
 
 async def test_the_second_process_stands_by_and_takes_over(world: World, street: Street) -> None:
     await world.open(1, next(iter(street.meters.values())))
     stopping, others_stopping = asyncio.Event(), asyncio.Event()
     leader = asyncio.create_task(operation(world).run(stopping))
-    await until(lambda: _registers(world, 1, 2))
+    await until(lambda: world.has_registers(1, 2))
     follower = asyncio.create_task(operation(world).run(others_stopping))
     stopping.set()
     await leader
     count = len(await world.registers(1))
-    await until(lambda: _registers(world, 1, count + 2))
+    await until(lambda: world.has_registers(1, count + 2))
     others_stopping.set()
     await follower
 
@@ -276,13 +267,13 @@ async def test_values_of_another_answer_never_enter(world: World, street: Street
     meter = of_profile(street, HIKING)
     await world.open(1, meter)
     async with operating(operation(world)):
-        await until(lambda: _registers(world, 1, 1))
+        await until(lambda: world.has_registers(1, 1))
         for kind in ("wrong_unit", "wrong_transaction", "short", "close", "late"):
             faults = Faults(late_ms=10)
             setattr(faults, kind, 3)
             meter.faults = faults
             count = len(await world.registers(1))
-            await until(lambda n=count: _registers(world, 1, n + 2))
+            await until(lambda n=count: world.has_registers(1, n + 2))
     assert await world.rows("SELECT * FROM held_reading") == []
 
 
@@ -292,10 +283,6 @@ async def _settled(world: World, installation_id: int) -> bool:
 
 async def _has_event(world: World, installation_id: int, kind: str) -> bool:
     return kind in await world.events(installation_id)
-
-
-async def _registers(world: World, installation_id: int, count: int) -> bool:
-    return len(await world.registers(installation_id)) >= count
 
 
 async def _links(world: World, installation_ids: list[int], link: str) -> bool:

@@ -4,32 +4,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import httpx
-import pytest
-from tests.integration.meter_gateway.gateway_world import PROFILES, World, scaled_clock
-from tests.integration.meter_gateway.switch_world import PATIENT, Rig, rig
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import PROFILES, World
 from tests.support.relay_meter import SERIAL_NUMBER, RelayMeter, socket_of
+from tests.support.switch_world import PATIENT, Interrupted, Rig, rig
 
 from npms_meter_gateway.domain.gateway import Gateway
-from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.drivers.modbus.line import modbus_bus
 from npms_meter_gateway.handlers.suspect_meter import suspect_meter
 from npms_meter_gateway.handlers.watch_serial import note_serial
-from npms_meter_gateway.polling.unit import Unit
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 OTHER = 41_185_206
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
-
-
-async def alarms(world: World) -> list[str]:
-    rows = await world.rows("SELECT kind FROM alarm WHERE cleared_at IS NULL ORDER BY kind")
-    return [row["kind"] for row in rows]
 
 
 async def accept(http: httpx.AsyncClient, serial: int) -> None:
@@ -51,7 +38,7 @@ async def test_the_relay_of_a_meter_that_tells_anothers_serial_is_not_touched_un
         assert await line.attempt("plain") == "suspect"
         assert await line.attempt("plain") == "suspect"
         assert meter.pulses == ["off"], "the neighbour's relay stays as it is"
-        assert await alarms(world) == ["serial_changed"]
+        assert await world.open_alarms() == ["serial_changed"]
         assert await line.blocked() == [("off", ""), ("unknown", "suspect")], "told once"
         assert await line.lives() == [("off", "confirmed"), ("off", "abandoned")]
         shown = (await http.get("/v1/meters/1")).json()
@@ -65,7 +52,7 @@ async def test_the_relay_of_a_meter_that_tells_anothers_serial_is_not_touched_un
         await accept(http, OTHER)
         assert await line.attempt("plain") == "switched"
         assert (await line.blocked())[-1] == ("off", "")
-        assert await alarms(world) == []
+        assert await world.open_alarms() == []
     assert meter.pulses == ["off", "off"]
 
 
@@ -109,24 +96,13 @@ async def test_the_first_serial_seen_is_held_against_the_one_given_at_the_openin
             await world.desire(number, "off")
         assert await line.attempt("plain", 1) == "suspect"
         assert await line.attempt("plain", 2) == "switched"
-        assert await alarms(world) == ["serial_changed"]
+        assert await world.open_alarms() == ["serial_changed"]
         (alarm,) = await world.rows("SELECT detail FROM alarm")
         assert alarm["detail"] == f"{OTHER} answers, 4711 is known"
         assert (meters[1].pulses, meters[2].pulses) == ([], ["off"])
         await accept(http, OTHER)
         assert await line.attempt("plain", 1) == "switched"
         await bus.close()
-
-
-class Interrupted(Unit):
-    """While it looks at the meter, something happens."""
-
-    meanwhile: Callable[[], Awaitable[object]]
-
-    async def read_supply(self) -> MeterAnswer:
-        answer = await super().read_supply()
-        await self.meanwhile()
-        return answer
 
 
 async def test_a_command_does_not_leave_once_another_process_has_seen_another_meter(

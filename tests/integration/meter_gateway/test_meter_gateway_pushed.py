@@ -4,9 +4,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import httpx
-import pytest
-from tests.integration.meter_gateway.gateway_world import World, scaled_clock
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World
 
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
@@ -17,11 +16,6 @@ MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 POLLED = MeterConnection(
     serial="P1", profile="hiking_dds238_2_znsr", host="127.0.0.1", port=15020, unit_id=1
 )
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 async def test_a_reading_sent_for_a_meter_that_is_polled_is_refused_or_marked(

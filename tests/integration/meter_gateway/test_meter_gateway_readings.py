@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
-from tests.integration.meter_gateway.gateway_world import PARTITIONS, World
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import PARTITIONS, World
 
 from npms_meter_gateway.domain.validation import Verdict
 from npms_meter_gateway.handlers.record_readings import Readings

@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from tests.integration.meter_gateway.gateway_world import World, scaled_clock
-from tests.integration.meter_gateway.switch_world import rig
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World, scaled_clock
 from tests.support.proxy import Proxy
 from tests.support.relay_meter import RelayMeter
+from tests.support.switch_world import rig
 
 from npms_meter_gateway.domain.gateway import Gateway
 from npms_meter_gateway.drivers.modbus.line import modbus_bus

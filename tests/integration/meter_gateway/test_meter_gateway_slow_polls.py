@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import World, operating, operation
-from tests.integration.meter_gateway.keeping_meter import CLOCK, EVENTS, KeepingMeter
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World, operating, operation, scaled_clock
+from tests.support.keeping_meter import CLOCK, EVENTS, KeepingMeter
 from tests.support.wait import until
 
 from npms_meter_gateway.domain.meter_clock import ClockPolicy
@@ -18,24 +18,19 @@ MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 
 @pytest.fixture
 async def world(database_for: MakeDatabase) -> World:
-    clock = ScaledClock(anchor=wall_now(), start=datetime(2026, 3, 2, 17, 0, tzinfo=UTC), speed=1.0)
+    clock = scaled_clock(1.0)
     return World(await database_for("meter-gateway"), clock)
 
 
 @pytest.fixture
 async def meter(world: World) -> AsyncIterator[KeepingMeter]:
-    async with KeepingMeter(world.clock).served() as one:
-        await world.open(1, meter=one.connection(), opening_register_wh=one.register_wh)
-        yield one
+    async with KeepingMeter(world.clock).served() as meter:
+        await world.open(1, meter=meter.connection(), opening_register_wh=meter.register_wh)
+        yield meter
 
 
 async def raised(world: World, kind: str) -> bool:
     return kind in await world.events(1)
-
-
-async def opened(world: World) -> list[str]:
-    rows = await world.rows("SELECT kind FROM alarm WHERE cleared_at IS NULL ORDER BY kind")
-    return [row["kind"] for row in rows]
 
 
 async def rounds_done(world: World, meter: KeepingMeter, more: int = 2) -> None:
@@ -64,7 +59,7 @@ async def test_r13_a_clock_that_is_off_is_recorded_and_set_once_and_readings_bea
     async with operating(operation(world, interval_s=0.05, slow_s=0.05)):
         await until(lambda: raised(world, "clock_set"))
         await rounds_done(world, meter)
-        await until(lambda: _registers(world, 2))
+        await until(lambda: world.has_registers(1, 2))
     assert len(meter.set_at) == 1
     assert abs(meter.now() - world.clock.now().replace(tzinfo=None)) <= timedelta(seconds=2)
     (told,) = await world.rows("SELECT detail FROM meter_event WHERE kind = 'clock_set'")
@@ -76,7 +71,7 @@ async def test_r13_a_clock_that_is_off_is_recorded_and_set_once_and_readings_bea
     assert times
     assert min(times) >= datetime(2026, 3, 2, 17, 0, tzinfo=UTC)
     assert max(times) <= world.clock.now()
-    assert await opened(world) == []
+    assert await world.open_alarms() == []
 
 
 async def test_r13_a_clock_is_set_at_most_once_a_day_and_one_that_stays_wrong_is_an_alarm(
@@ -90,7 +85,7 @@ async def test_r13_a_clock_is_set_at_most_once_a_day_and_one_that_stays_wrong_is
         meter.ahead = timedelta()
 
         async def over() -> bool:
-            return await opened(world) == []
+            return await world.open_alarms() == []
 
         await until(over)
     assert await world.events(1) == ["clock_set", "clock_wrong"]
@@ -191,7 +186,7 @@ async def test_r4_a_cleared_register_is_told_from_the_log_and_its_readings_are_h
     world: World, meter: KeepingMeter
 ) -> None:
     async with operating(operation(world, interval_s=0.05, slow_s=0.05)):
-        await until(lambda: _registers(world, 1))
+        await until(lambda: world.has_registers(1, 1))
         await rounds_done(world, meter)
         meter.register_wh = 0
         meter.happens(0x0200, 1)
@@ -226,11 +221,11 @@ async def test_r16_what_phases_show_is_an_alarm_and_no_energy_is_corrected(
 
         await until(counted)
         await rounds_done(world, meter)
-        assert await opened(world) == [kind], "and told once"
+        assert await world.open_alarms() == [kind], "and told once"
         meter.voltages_v = (230.0, 230.0, 230.0)
 
         async def over() -> bool:
-            return await opened(world) == []
+            return await world.open_alarms() == []
 
         await until(over)
     assert await world.events(1) == [kind]
@@ -254,21 +249,17 @@ async def test_r15_a_register_that_stands_still_while_current_flows_is_an_alarm(
     )
     meter.clock = world.clock
     async with operating(operation(world, interval_s=0.05)):
-        await until(lambda: _registers(world, 5))
+        await until(lambda: world.has_registers(1, 5))
         assert await world.events(1) == [], "nothing flows: it may stand"
         meter.power_w = 2_000
         await until(lambda: raised(world, "stuck_register"))
         meter.register_wh += 20
 
         async def over() -> bool:
-            return await opened(world) == []
+            return await world.open_alarms() == []
 
         await until(over)
     assert await world.events(1) == ["stuck_register"]
-
-
-async def _registers(world: World, count: int) -> bool:
-    return len(await world.registers(1)) >= count
 
 
 async def test_what_a_meter_refuses_keeps_the_rest_of_the_round_from_nothing(

@@ -4,13 +4,12 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
-from tests.integration.meter_gateway.gateway_world import World, scaled_clock
-from tests.integration.meter_gateway.switch_world import PROFILES, QUICK, Rig, rig
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World, client_of, service_of
 from tests.support.relay_meter import RelayMeter
+from tests.support.switch_world import PROFILES, QUICK, Interrupted, Rig, rig
 from tests.support.tokens import TestIssuer
 
-from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
@@ -19,15 +18,9 @@ from npms_meter_gateway.drivers.modbus.driver import ModbusDriver
 from npms_meter_gateway.handlers.note_sights import MeterSight, note_sights
 from npms_meter_gateway.polling.supply_attempt import attempt
 from npms_meter_gateway.polling.unit import Unit
-from npms_meter_gateway.settings import MeterGatewaySettings
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 COMMANDED = ["plain", "coil", "keyed", "timed"]
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 @pytest.mark.parametrize("idiom", COMMANDED)
@@ -375,13 +368,13 @@ async def test_by_default_a_relay_moved_by_hand_is_left_as_found_with_an_alarm(
         assert await line.attempt("plain") == "left_as_found"
         assert await line.attempt("plain") == "left_as_found"
         assert meter.pulses == ["on"]
-        assert await open_alarms(world) == ["relay_moved"]
+        assert await world.open_alarms() == ["relay_moved"]
         assert (await line.blocked())[-1] == ("off", "moved")
         assert (await http.post("/v1/meters/9/restore-supply", json=body)).status_code == 404
         assert (await http.post(place, json=body)).status_code == 200
         assert await line.attempt("plain") == "switched"
         assert (await line.blocked())[-1] == ("on", "")
-        assert await open_alarms(world) == []
+        assert await world.open_alarms() == []
     (entry,) = await world.rows("SELECT * FROM audit_trail")
     assert (entry["subject"], entry["action"]) == ("installation:1", "supply_restored")
     assert (entry["by_subject"], entry["reason"]) == ("amina", body["reason"])
@@ -398,24 +391,8 @@ async def test_who_moved_a_relay_by_hand_and_moves_it_back_ends_the_alarm(world:
         assert await line.attempt("plain") == "left_as_found"
         meter.move(on=True)
         assert await line.attempt("plain") == "in_place"
-        assert await open_alarms(world) == []
+        assert await world.open_alarms() == []
     assert meter.pulses == ["on"]
-
-
-async def open_alarms(world: World) -> list[str]:
-    rows = await world.rows("SELECT kind FROM alarm WHERE cleared_at IS NULL ORDER BY kind")
-    return [row["kind"] for row in rows]
-
-
-class Interrupted(Unit):
-    """While it looks at the meter, something happens."""
-
-    meanwhile: Callable[[], Awaitable[object]]
-
-    async def read_supply(self) -> MeterAnswer:
-        answer = await super().read_supply()
-        await self.meanwhile()
-        return answer
 
 
 @pytest.mark.parametrize("first", ["off", "on"])
@@ -466,19 +443,15 @@ async def test_commands_are_listed_newest_first(
         for state in ("off", "on", "off"):
             await world.desire(1, state)
             await line.attempt("plain")
-    service = build(
-        MeterGatewaySettings(
-            database_url=world.store.url, amqp_url=amqp_url, jwks_path=issuer.jwks_path
-        )  # type: ignore[arg-type]
-    )
-    transport = httpx.ASGITransport(service.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+    async with (
+        service_of(world, issuer, amqp_url=amqp_url) as service,
+        client_of(service) as http,
+    ):
         path, headers = "/v1/meters/1/commands", issuer.headers("operator")
         page = (await http.get(f"{path}?limit=2", headers=headers)).json()
         rest = await http.get(f"{path}?cursor={page['next_cursor']}", headers=headers)
         refused = await http.get(path, headers=issuer.headers("customer"))
         meter = (await http.get("/v1/meters/1", headers=headers)).json()
-    await service.database.close()
     assert [(c["state"], c["life"]) for c in page["items"]] == [
         ("off", "confirmed"), ("on", "confirmed"),
     ]  # fmt: skip

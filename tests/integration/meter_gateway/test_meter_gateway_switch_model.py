@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.integration.meter_gateway.gateway_world import PROFILES, World, scaled_clock
-from tests.integration.meter_gateway.switch_world import PATIENT, QUICK, Rig
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import PROFILES, World
 from tests.support.relay_meter import LOAD_W, SILENCE, RelayMeter
+from tests.support.switch_world import PATIENT, QUICK, Rig
 
 from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.relay import State
@@ -167,11 +167,6 @@ class Play:
             await self.attempt()
             if meter.armed and self.desired == "on":
                 meter.press()
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 async def _play(world: World, idiom: str) -> Play:

@@ -9,16 +9,15 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support.databases import TestDatabase
+from tests.support.gateway_world import (
     PROFILES,
     World,
     operating,
     operation,
-    scaled_clock,
 )
-from tests.integration.meter_gateway.switch_world import PATIENT, rig
-from tests.support.databases import TestDatabase
 from tests.support.relay_meter import RelayMeter, socket_of
+from tests.support.switch_world import PATIENT, rig
 from tests.support.wait import until
 
 from npms_meter_gateway.domain.meter_answer import MeterAnswer
@@ -36,11 +35,6 @@ MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 PENDING = 10_000
 WATCHED = PENDING if os.environ.get("NPMS_TEST_PROFILE") == "deep" else 1_500
 """How many of them are worked off under our eyes."""
-
-
-@pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
 
 
 async def _settled(world: World, count: int) -> bool:

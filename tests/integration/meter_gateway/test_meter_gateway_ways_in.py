@@ -8,14 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.meter_gateway.gateway_world import World
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World, client_of, service_of
 from tests.support.tokens import TestIssuer
 from typer.testing import CliRunner
 
-from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.cli import app
-from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_shared.clock import SystemClock
 
 MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
@@ -37,17 +35,9 @@ async def world(database_for: MakeDatabase) -> World:
 
 @pytest.fixture
 async def http(world: World, issuer: TestIssuer) -> AsyncIterator[httpx.AsyncClient]:
-    settings = MeterGatewaySettings(
-        database_url=world.store.url, amqp_url="amqp://x/y", jwks_path=issuer.jwks_path
-    )  # type: ignore[arg-type]
-    service = build(settings)
-    transport = httpx.ASGITransport(service.app)
     headers = issuer.headers("service")
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://gateway", headers=headers
-    ) as client:
+    async with service_of(world, issuer) as service, client_of(service, headers) as client:
         yield client
-    await service.database.close()
 
 
 def moment(world: World, minutes_ago: float) -> str:

@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import permutations
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import (
+from tests.support.databases import TestDatabase
+from tests.support.gateway_world import (
     World,
     operating,
     operation,
-    scaled_clock,
     serving,
 )
-from tests.support.databases import TestDatabase
 from tests.support.wait import until
 
 from npms_tools.street.street import Plan, Street, build_street
@@ -21,20 +20,10 @@ MakeDatabase = Callable[[str], Awaitable[TestDatabase]]
 
 
 @pytest.fixture
-async def world(database_for: MakeDatabase) -> World:
-    return World(await database_for("meter-gateway"), scaled_clock())
-
-
-@pytest.fixture
 async def street(world: World) -> AsyncIterator[Street]:
     plan = Plan(meters=1, gateways=1, port_base=0, profiles=("hiking_dds238_2_znsr",))
-    async with serving(build_street(plan, world.clock)) as one:
-        yield one
-
-
-async def open_alarms(world: World) -> list[str]:
-    rows = await world.rows("SELECT kind FROM alarm WHERE cleared_at IS NULL")
-    return [row["kind"] for row in rows]
+    async with serving(build_street(plan, world.clock)) as street:
+        yield street
 
 
 async def installed(world: World) -> list[tuple[int, bool]]:
@@ -52,10 +41,10 @@ async def test_a_swap_heard_in_the_wrong_order_is_read_and_cut_without_a_replay(
     await world.open(2, meter)
     await world.desire(2, "off")
     assert await installed(world) == [(1, True)]
-    assert await open_alarms(world) == ["meter_in_use"], "it may be an address given twice"
+    assert await world.open_alarms() == ["meter_in_use"], "it may be an address given twice"
     await world.close(1, meter.register_wh)
     assert await installed(world) == [(1, False), (2, True)]
-    assert await open_alarms(world) == []
+    assert await world.open_alarms() == []
 
     async def read_and_cut() -> bool:
         supply = await world.supply(2)
@@ -88,7 +77,7 @@ async def test_two_swaps_of_one_meter_end_alike_in_every_order(
                 await world.close(installation_id, meter.register_wh)
         ids = (10 * number + 1, 10 * number + 2)
         assert (await installed(world))[-2:] == [(one, False) for one in ids], order
-        assert await open_alarms(world) == []
+        assert await world.open_alarms() == []
     assert await world.rows("SELECT 1 FROM early_event") == []
 
 

@@ -5,9 +5,9 @@ from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.integration.meter_gateway.gateway_world import World, operating, operation
-from tests.integration.meter_gateway.keeping_meter import KeepingMeter
 from tests.support.databases import TestDatabase
+from tests.support.gateway_world import World, operating, operation
+from tests.support.keeping_meter import KeepingMeter
 from tests.support.tariff import (
     OPENED_AT,
     TariffHarness,

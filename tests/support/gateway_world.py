@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import httpx
 from sqlalchemy import text
 from tests.support.databases import TestDatabase
+from tests.support.tokens import TestIssuer
 
+from npms_meter_gateway.bootstrap import build
 from npms_meter_gateway.consumers import subscriptions
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
@@ -19,6 +22,7 @@ from npms_meter_gateway.handlers.context import Context
 from npms_meter_gateway.handlers.record_readings import ReadingRecorder
 from npms_meter_gateway.polling.operation import Operation
 from npms_meter_gateway.profiles import load_profiles
+from npms_meter_gateway.settings import MeterGatewaySettings
 from npms_shared.clock import ScaledClock, wall_now
 from npms_shared.contracts.ledger import (
     InstallationClosed,
@@ -28,6 +32,7 @@ from npms_shared.contracts.ledger import (
 )
 from npms_shared.db.engine import Database
 from npms_shared.messaging.subscriptions import EventSubscription, Meta
+from npms_shared.runtime import Service
 from npms_tools.street.meter import Meter
 from npms_tools.street.street import Street
 
@@ -146,6 +151,14 @@ class World:
         )
         return [row["kind"] for row in rows]
 
+    async def open_alarms(self) -> list[str]:
+        rows = await self.rows("SELECT kind FROM alarm WHERE cleared_at IS NULL ORDER BY kind")
+        return [row["kind"] for row in rows]
+
+    async def has_registers(self, installation_id: int, count: int) -> bool:
+        """Whether so many readings at least were accepted."""
+        return len(await self.registers(installation_id)) >= count
+
     async def said(self, name: str) -> list[dict[str, Any]]:
         """Bodies of what waits in the outbox under a routing key."""
         rows = await self.rows(
@@ -202,6 +215,34 @@ def operation(
 
 
 @asynccontextmanager
+async def service_of(world: World, issuer: TestIssuer, **settings: Any) -> AsyncIterator[Service]:
+    """The service over the world's database and clock; it meets no broker unless one is given."""
+    values = {
+        "database_url": world.store.url,
+        "amqp_url": "amqp://x/y",
+        "jwks_path": issuer.jwks_path,
+        **settings,
+    }
+    service = build(MeterGatewaySettings(**values), clock=world.clock)
+    try:
+        yield service
+    finally:
+        await service.database.close()
+
+
+@asynccontextmanager
+async def client_of(
+    service: Service, headers: dict[str, str] | None = None, *, hides_failures: bool = False
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks its REST interface; `hides_failures` makes a fault of ours an answer, as on a socket."""
+    transport = httpx.ASGITransport(service.app, raise_app_exceptions=not hides_failures)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://gateway", headers=headers
+    ) as client:
+        yield client
+
+
+@asynccontextmanager
 async def operating(of: Operation) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     task = asyncio.create_task(of.run(stopping))
@@ -219,3 +260,8 @@ async def serving(street: Street) -> AsyncIterator[Street]:
         yield street
     finally:
         await street.stop()
+
+
+def of_profile(street: Street, profile: str) -> Meter:
+    """The first meter of a device type."""
+    return next(meter for meter in street.meters.values() if meter.map.profile == profile)

@@ -1,15 +1,16 @@
 """Meters with relays of every idiom on a real socket, and the loop that works them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tests.integration.meter_gateway.gateway_world import PROFILES, World
+from tests.support.gateway_world import PROFILES, World
 from tests.support.relay_meter import IDIOMS, RelayMeter, profile_file, socket_of
 
 from npms_meter_gateway.domain.breaker import BreakerPolicy
 from npms_meter_gateway.domain.gateway import Gateway
+from npms_meter_gateway.domain.meter_answer import MeterAnswer
 from npms_meter_gateway.domain.reconciling import SwitchingPolicy
 from npms_meter_gateway.domain.supplies import DueSupply
 from npms_meter_gateway.drivers.line.bus import Bus
@@ -28,6 +29,17 @@ PROFILES.update(
 QUICK = SwitchingPolicy(first_pause_s=0.0, longest_pause_s=0.0, armed_look_s=0.0, moved="restore")
 PATIENT = BreakerPolicy(trip_after=1000)
 """Units that are never left alone."""
+
+
+class Interrupted(Unit):
+    """While it reads its meter, something happens."""
+
+    meanwhile: Callable[[], Awaitable[object]]
+
+    async def read_supply(self) -> MeterAnswer:
+        answer = await super().read_supply()
+        await self.meanwhile()
+        return answer
 
 
 @dataclass(slots=True)
